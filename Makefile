@@ -1,0 +1,131 @@
+# Barque's build. `make` builds build/barque; `make help` lists the verbs.
+#
+# Each folder in FOLDERS is one archive; LINK_<folder> names the archives it may link, which are
+# the floors below it (tools/layers.txt says the same for includes, and `make lint` checks that).
+# SAN=address,undefined or SAN=thread, and CC=clang, choose a build folder of their own.
+
+comma := ,
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+SAN ?=
+MODE := $(if $(filter gcc,$(CC)),,$(notdir $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(COV),-cov)
+B := build$(if $(MODE),/$(patsubst -%,%,$(MODE)))
+
+VERSION := 0.1.0
+COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+        -Wvla -Wwrite-strings -Wconversion -Wno-sign-conversion -Wundef -Wno-format-zero-length
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
+OPT ?= -O2 -g
+CFLAGS_ALL := -std=gnu11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) -fno-omit-frame-pointer \
+              -iquote . -iquote $(B)/gen -DBARQUE_VERSION='"$(VERSION)"' $(CFLAGS)
+LDFLAGS_ALL := -pie -Wl,-z,relro,-z,now $(LDFLAGS)
+ifeq ($(SAN),)
+CFLAGS_ALL += $(if $(COV),,-D_FORTIFY_SOURCE=2)
+else
+CFLAGS_ALL += -fsanitize=$(SAN) -fno-sanitize-recover=all
+LDFLAGS_ALL += -fsanitize=$(SAN)
+endif
+ifneq ($(COV),)
+CFLAGS_ALL += --coverage -O0
+LDFLAGS_ALL += --coverage
+endif
+
+# --- the house -------------------------------------------------------------------------------
+FOLDERS := lib/base lib/codec lib/io lib/rpc proto store api raft client server \
+           controllers scheduler kubelet cli bench cmd
+SIMS := tests/sim
+
+LINK_lib/base :=
+LINK_lib/codec := lib/base
+LINK_lib/io := lib/base
+LINK_proto :=
+LINK_lib/rpc := lib/io lib/codec lib/base
+LINK_store := lib/codec lib/base
+LINK_api := lib/codec lib/base
+LINK_raft := lib/io lib/codec lib/base
+LINK_client := api lib/rpc proto lib/io lib/codec lib/base
+LINK_server := raft store lib/rpc proto lib/io lib/codec lib/base
+LINK_controllers := client $(LINK_client)
+LINK_scheduler := client $(LINK_client)
+LINK_kubelet := client $(LINK_client)
+LINK_cli := client $(LINK_client)
+LINK_bench := client $(LINK_client)
+LINK_cmd := cli bench kubelet scheduler controllers server client api raft store lib/rpc proto \
+            lib/io lib/codec lib/base
+
+DEPS_PKG := libuv libnghttp2 libprotobuf-c jansson yaml-0.1 msgpack openssl
+# pkg-config is asked once, lazily: `make deps` must run on a machine that does not have it yet.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(DEPS_PKG)))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(DEPS_PKG)))$(PKG_LIBS) -lraft -lpthread -lm
+
+archive = $(B)/lib$(subst /,-,$(1)).a
+archives = $(foreach f,$(1),$(call archive,$(f)))
+
+PROTOS := $(wildcard proto/*.proto)
+PROTO_C := $(PROTOS:proto/%.proto=$(B)/gen/proto/%.pb-c.c)
+PROTO_H := $(PROTO_C:.c=.h)
+
+.DEFAULT_GOAL := all
+.PHONY: all help deps test test-unit test-scenario test-sim test-integration demo sim fuzz bench \
+        lint format cov install clean check-deps
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+all: check-deps $(B)/barque
+
+# --- one archive a folder ---------------------------------------------------------------------
+define FOLDER_rules
+SRC_$(1) := $$(sort $$(wildcard $(1)/*.c) $$(wildcard $(1)/*/*.c))
+SRC_$(1) := $$(if $$(filter lib/%,$(1)),$$(wildcard $(1)/*.c),$$(SRC_$(1)))
+OBJ_$(1) := $$(SRC_$(1):%.c=$(B)/%.o)
+$$(call archive,$(1)): $$(OBJ_$(1))
+	@rm -f $$@
+	@ar rcs $$@ $$(OBJ_$(1))
+endef
+$(foreach f,$(filter-out proto,$(FOLDERS)),$(eval $(call FOLDER_rules,$(f))))
+
+$(call archive,proto): $(PROTO_C:.c=.o)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(B)/gen/proto/%.pb-c.c $(B)/gen/proto/%.pb-c.h: proto/%.proto
+	@mkdir -p $(B)/gen/proto
+	@protoc-c --proto_path=proto --c_out=$(B)/gen/proto $<
+
+$(B)/gen/proto/%.o: $(B)/gen/proto/%.c $(PROTO_H)
+	@$(CC) -std=gnu11 $(OPT) $(HARDEN) $(if $(SAN),-fsanitize=$(SAN)) -I$(B)/gen/proto -c $< -o $@
+
+$(B)/%.o: %.c | $(PROTO_H)
+	@mkdir -p $(@D)
+	@echo "  CC $<"
+	@$(CC) $(CFLAGS_ALL) -I$(B)/gen/proto $(PKG_CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/cmd/main.o: CFLAGS_ALL += -DBARQUE_COMMIT='"$(COMMIT)"'
+$(B)/tests/sim/%.o: CFLAGS_ALL += -DBARQUE_COMMIT='"$(COMMIT)"'
+
+$(B)/barque: $(call archive,cmd) $(call archives,$(LINK_cmd))
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
+# --- unit tests: one program a folder, linking only the floors below ----------------------------
+UNIT_FOLDERS := $(foreach f,$(FOLDERS),$(if $(wildcard tests/unit/$(f)/*.c),$(f)))
+UNIT_BINS := $(foreach f,$(UNIT_FOLDERS),$(B)/tests/unit-$(subst /,-,$(f)))
+
+define UNIT_rules
+TOBJ_$(1) := $$(patsubst %.c,$(B)/%.o,$$(sort $$(wildcard tests/unit/$(1)/*.c)))
+$(B)/tests/unit-$(subst /,-,$(1)): $$(TOBJ_$(1)) $$(call archives,$(1) $(LINK_$(1)))
+	@echo "  LD $$@"
+	@mkdir -p $$(@D)
+	@$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ -lcmocka $$(PKG_LIBS)
+# `make unit-store` builds and runs one folder's tests.
+.PHONY: unit-$(subst /,-,$(1))
+unit-$(subst /,-,$(1)): $(B)/tests/unit-$(subst /,-,$(1))
+	@$$<
+endef
+$(foreach f,$(UNIT_FOLDERS),$(eval $(call UNIT_rules,$(f))))
+
+-include Makefile.more
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

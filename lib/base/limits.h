@@ -1,0 +1,47 @@
+/* Every bound in the system. Nothing is allocated from an unchecked length, and every queue has a
+ * limit and a rule for what happens there (named beside it). Sizes in bytes unless named otherwise. */
+#ifndef BARQUE_BASE_LIMITS_H
+#define BARQUE_BASE_LIMITS_H
+
+enum {
+    /* requests */
+    LIMIT_REQUEST_BYTES = 1536 * 1024,               /* etcd's default --max-request-bytes */
+    LIMIT_GRPC_OVERHEAD = 512 * 1024,                /* a gRPC message may be this much longer */
+    LIMIT_GRPC_RECV_BYTES = LIMIT_REQUEST_BYTES + LIMIT_GRPC_OVERHEAD,
+    LIMIT_CLIENT_RECV_BYTES = 2147483647,            /* what our client accepts from a server */
+    LIMIT_TXN_OPS = 128,                             /* --max-txn-ops */
+    LIMIT_TXN_DEPTH = 8,
+    LIMIT_KEY_BYTES = 1024 * 1024,                   /* a key is bounded by the request anyhow */
+    LIMIT_VALUE_BYTES = 16 * 1024 * 1024,            /* any ref-counted value */
+
+    /* connections and streams */
+    LIMIT_CONNS = 10000,                             /* further ones wait in the backlog */
+    LIMIT_STREAMS_PER_CONN = 10000,                  /* open calls; further ones are refused (8) */
+    LIMIT_HEADER_BYTES = 16 * 1024,                  /* header list of one request */
+    LIMIT_STREAM_QUEUE_BYTES = 1024 * 1024,          /* queued output: the source is not pulled */
+    LIMIT_CONN_QUEUE_BYTES = 4 * 1024 * 1024,        /* queued output: reading stops */
+    LIMIT_HTTP1_HEAD_BYTES = 8 * 1024,
+    LIMIT_WATCHES_PER_STREAM = 100000,
+
+    /* raft */
+    LIMIT_PROPOSALS_INFLIGHT = 16384,                /* further ones: E_TOO_MANY_REQUESTS */
+    LIMIT_PROPOSALS_BYTES = 64 * 1024 * 1024,        /* same */
+    LIMIT_PEER_FRAME_BYTES = 8 * 1024 * 1024,        /* a longer one closes the connection */
+    LIMIT_PEER_QUEUE_BYTES = 64 * 1024 * 1024,       /* to a slow peer: messages are dropped */
+    LIMIT_PEERS = 32,
+    LIMIT_LOG_ENTRY_BYTES = 4 * 1024 * 1024,
+    LIMIT_WAL_SEGMENT_BYTES = 64 * 1024 * 1024,
+    LIMIT_WAL_RECORD_BYTES = 8 * 1024 * 1024,
+    LIMIT_SNAPSHOT_CHUNK_BYTES = 256 * 1024,
+
+    /* documents */
+    LIMIT_DOC_BYTES = 4 * 1024 * 1024,               /* one manifest or JSON object */
+    LIMIT_DOC_DEPTH = 64,
+    LIMIT_YAML_ALIASES = 0,                          /* aliases are refused */
+
+    /* clients and nodes */
+    LIMIT_ENDPOINTS = 64,
+    LIMIT_LOG_LINE_BYTES = 16 * 1024,                /* one line of a pod's log; longer ones are split */
+};
+
+#endif
