@@ -54,6 +54,8 @@ bool transport_peer_up(const struct transport *t, uint64_t id);
  * counted when the peer is unknown, down, or its queue is over LIMIT_PEER_QUEUE_BYTES. */
 void transport_send(struct transport *t, uint64_t to, struct buf *b);
 uint64_t transport_dropped(const struct transport *t);
+/* "host:port" that is listened on (the port that was picked when 0 was asked for). */
+const char *transport_listen_address(const struct transport *t);
 
 /* Sends a file-like byte stream to a peer on its own connection, pulled: next() is called when there is room
  * and appends <= LIMIT_SNAPSHOT_CHUNK_BYTES to out; returns 1 more, 0 last, < 0 abort.
