@@ -67,6 +67,8 @@ archives = $(foreach f,$(1),$(call archive,$(f)))
 PROTOS := $(wildcard proto/*.proto)
 PROTO_C := $(PROTOS:proto/%.proto=$(B)/gen/proto/%.pb-c.c)
 PROTO_H := $(PROTO_C:.c=.h)
+# Generated text is kept: it is read by people and by debuggers.
+.SECONDARY: $(PROTO_C) $(PROTO_H)
 
 .DEFAULT_GOAL := all
 .PHONY: all help deps test test-unit test-scenario test-sim test-integration demo sim fuzz bench \
