@@ -1,5 +1,5 @@
 /* Allocation: aborts on failure, so callers never check; nothing may be allocated from an unchecked
- * length (base/limits.h holds every bound). The hook lets tests fail the Nth allocation.
+ * length (base/limits.h holds every bound). mem_set_fail_after lets tests fail the Nth allocation.
  *
  * Threads: any (malloc's). */
 #ifndef BARQUE_BASE_ALLOC_H
@@ -14,6 +14,9 @@ void *mem_dup(const void *data, size_t size) __attribute__((returns_nonnull));
 char *mem_strdup(const char *s) __attribute__((returns_nonnull));
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2), returns_nonnull));
 void mem_free(void *p); /* NULL is fine */
+
+/* Tests: the n-th allocation from now (1 = the next) fails and so ends the process; 0 switches off. */
+void mem_set_fail_after(long n);
 
 /* Grows an array so that it holds at least `need` elements of `elem` bytes; doubles. Returns the
  * (moved) array and updates *cap.    v->items = mem_grow(v->items, &v->cap, v->n + 1, sizeof *v->items); */

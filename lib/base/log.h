@@ -22,9 +22,12 @@ int log_level_parse(const char *s, enum log_level *ret_level);
 /* Starts the writer thread on `fd`. log_stop flushes for at most 200 ms and joins it. */
 void log_start(int fd);
 void log_stop(void);
+/* Waits until every line written so far has reached the descriptor, at most `timeout_ms`: before a
+ * deliberate end of the process (assert_fail does it). Nothing to do when no thread runs. */
+void log_flush(int timeout_ms);
 /* Lines dropped because the ring was full. */
 uint64_t log_dropped(void);
-/* Captures lines instead of writing them (simulator, tests). NULL restores. */
+/* Captures lines (without their newline) instead of writing them (simulator, tests). NULL restores. */
 void log_set_sink(void (*sink)(void *arg, enum log_level level, const char *line), void *arg);
 
 void log_write(enum log_level level, const char *area, const char *msg, const char *fmt, ...)
