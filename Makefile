@@ -129,5 +129,48 @@ unit-$(subst /,-,$(1)): $(B)/tests/unit-$(subst /,-,$(1))
 endef
 $(foreach f,$(UNIT_FOLDERS),$(eval $(call UNIT_rules,$(f))))
 
--include Makefile.more
+# --- verbs --------------------------------------------------------------------------------------
+ETCD ?= $(abspath build/peer/usr/bin/etcd)
+export ETCD
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: ## install what is missing (Debian packages; root or sudo)
+	@tools/deps.sh test
+
+check-deps:
+	@tools/deps.sh check
+
+test: ## everything: unit, scenario, simulation, integration
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory $(B)/barque test-programs
+	@tests/run $(B)
+
+.PHONY: test-programs
+test-programs: $(UNIT_BINS)
+
+test-unit: check-deps $(UNIT_BINS) ## unit tests only
+	@tests/run $(B) unit
+
+demo: ## the scripted tour: kills masters and nodes, and measures
+	@tools/deps.sh build
+	@$(MAKE) --no-print-directory $(B)/barque
+	@$(B)/barque demo --script
+
+lint: ## layers, file and function sizes, forbidden calls
+	@tools/lint.sh
+
+format: ## clang-format, in place
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+install: all ## PREFIX (/usr/local), DESTDIR
+	@install -D -m 755 $(B)/barque $(DESTDIR)$(PREFIX)/bin/barque
+PREFIX ?= /usr/local
+
+clean: ## remove what was built
+	@rm -rf build
+
+# Parts that bring their own rules: tests/sim/sim.mk, tests/scenario/..., fuzz/fuzz.mk, bench/bench.mk
+include $(wildcard tests/*/*.mk fuzz/*.mk bench/*.mk)
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
