@@ -1,14 +1,16 @@
-/* Our etcd v3 client: the right wing's only door to the store. Works against Barque and against etcd.
+/* Our etcd v3 client: the right wing's only door to the store. Works against Barque and against
+ * etcd.
  *
- * It knows all endpoints, keeps one channel to the current one (the last that worked), pings it, and moves on
- * within 2 s when it fails. Reads are retried elsewhere until their deadline; a write is retried only when it
- * certainly was not sent (rpc_result.never_sent) or when it is marked idempotent (a txn guarded by a
- * compare on mod_revision is: a second try that loses shows E_CONFLICT, and the caller re-reads).
- * Watches and keepalives resume by themselves: a watch goes on at last revision + 1 on another member and
- * neither misses nor repeats an event; when that revision was compacted it ends with E_COMPACTED.
+ * It knows all endpoints, keeps one channel to the current one (the last that worked), pings it,
+ * and moves on within 2 s when it fails. Reads are retried elsewhere until their deadline; a write
+ * is retried only when it certainly was not sent (rpc_result.never_sent) or when it is marked
+ * idempotent (a txn guarded by a compare on mod_revision is: a second try that loses shows
+ * E_CONFLICT, and the caller re-reads). Watches and keepalives resume by themselves: a watch goes
+ * on at last revision + 1 on another member and neither misses nor repeats an event; when that
+ * revision was compacted it ends with E_COMPACTED.
  *
- * Callbacks come on the loop, never inside the submitting call, each `done` exactly once unless cancelled.
- * Results are valid during the callback. Threads: loop. */
+ * Callbacks come on the loop, never inside the submitting call, each `done` exactly once unless
+ * cancelled. Results are valid during the callback. Threads: loop. */
 #ifndef BARQUE_CLIENT_CLIENT_H
 #define BARQUE_CLIENT_CLIENT_H
 
@@ -42,7 +44,8 @@ struct client_kv {
     int64_t create_revision, mod_revision, version, lease;
 };
 
-/* --- unary calls: kv.c ------------------------------------------------------------------------------ */
+/* --- unary calls: kv.c
+ * ------------------------------------------------------------------------------ */
 struct client_result {
     int status;             /* 0 or E_ code; E_CONFLICT for a txn whose compares failed */
     const struct err *err;  /* what, where, next step (never NULL when status != 0) */
@@ -77,8 +80,9 @@ struct client_call *client_put_kv(struct client *c, const struct client_put *put
 struct client_call *client_delete(struct client *c, struct slice key, struct slice range_end,
                                   client_done done, void *arg);
 
-/* Compare-and-set on mod_revision, the shape Kubernetes uses: if MOD(key) = expected for every guard, then the
- * writes; else a range of the first guard's key. E_CONFLICT when the compare failed. */
+/* Compare-and-set on mod_revision, the shape Kubernetes uses: if MOD(key) = expected for every
+ * guard, then the writes; else a range of the first guard's key. E_CONFLICT when the compare
+ * failed. */
 struct client_guard {
     struct slice key;
     int64_t mod_revision;   /* 0 = must not exist */
@@ -93,12 +97,19 @@ struct client_call *client_cas(struct client *c, const struct client_guard *guar
                                void *arg);
 /* Smallest key after every key with this prefix ("a0" for "a/"); for all-0xff prefixes "\0". */
 void client_prefix_end(struct slice prefix, struct buf *out);
+/* Forgets history up to `revision` (physical: waits until it is gone). E_COMPACTED, E_FUTURE_REV. */
+struct client_call *client_compact(struct client *c, int64_t revision, bool physical,
+                                   client_done done, void *arg);
 
-/* --- leases: lease.c --------------------------------------------------------------------------------- */
+/* --- leases: lease.c
+ * --------------------------------------------------------------------------------- */
 struct client_lease;
-/* Grants a lease and keeps it alive (TTL/3) until revoked. on_state(arg, id, alive, deadline_ms): alive with
- * the loop time until which it certainly holds, at grant and at each renewal; alive=false once it has been lost
- * (expired on our own clock or unknown to the store): the lease object then ends by itself. */
+/* A lease that nobody renews (result->lease_id, ttl_s): for what shall vanish by itself. */
+struct client_call *client_grant(struct client *c, int64_t ttl_s, client_done done, void *arg);
+/* Grants a lease and keeps it alive (TTL/3) until revoked. on_state(arg, id, alive, deadline_ms):
+ * alive with the loop time until which it certainly holds, at grant and at each renewal;
+ * alive=false once it has been lost (expired on our own clock or unknown to the store): the lease
+ * object then ends by itself. */
 struct client_lease *client_lease_start(struct client *c, int64_t ttl_s,
                                         void (*on_state)(void *arg, int64_t id, bool alive,
                                                          uint64_t deadline_ms),
@@ -107,7 +118,8 @@ int64_t client_lease_id(const struct client_lease *l);
 /* Revokes (best effort) and ends; on_state is not called again. done may be NULL. */
 void client_lease_stop(struct client_lease *l, void (*done)(void *arg), void *arg);
 
-/* --- watches: watch.c --------------------------------------------------------------------------------- */
+/* --- watches: watch.c
+ * --------------------------------------------------------------------------------- */
 struct client_watch;
 enum client_event_type { EVENT_PUT, EVENT_DELETE };
 struct client_event {
@@ -121,7 +133,8 @@ struct client_watch_options {
     int64_t start_revision;  /* 0 = from now */
     bool prev_kv;
     bool progress_notify;
-    /* All events of one response, ordered; revision = the last one included. n == 0 is a bookmark. */
+    /* All events of one response, ordered; revision = the last one included. n == 0 is a bookmark.
+     * */
     void (*on_events)(void *arg, const struct client_event *events, size_t n, int64_t revision);
     /* The end: E_COMPACTED (relist), E_PERM, ... Not after client_watch_stop. */
     void (*on_end)(void *arg, int status, int64_t compact_revision, const struct err *err);
@@ -129,10 +142,12 @@ struct client_watch_options {
     void (*on_resume)(void *arg, const char *endpoint, int64_t resume_revision);
     void *arg;
 };
-struct client_watch *client_watch_start(struct client *c, const struct client_watch_options *options);
+struct client_watch *client_watch_start(struct client *c,
+                                        const struct client_watch_options *options);
 void client_watch_stop(struct client_watch *w);
 
-/* --- cluster: cluster.c ------------------------------------------------------------------------------ */
+/* --- cluster: cluster.c
+ * ------------------------------------------------------------------------------ */
 struct client_member {
     uint64_t id;
     char name[64];
