@@ -1,5 +1,5 @@
 /* Allocation over malloc that ends the process when there is no memory: a program that cannot hold
- * its state must not continue with half of it. The message is written with no further allocation. */
+ * its state must not continue with half of it. The message is written without allocating. */
 #include "lib/base/alloc.h"
 
 #include <stdarg.h>

@@ -15,11 +15,12 @@ char *mem_strdup(const char *s) __attribute__((returns_nonnull));
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2), returns_nonnull));
 void mem_free(void *p); /* NULL is fine */
 
-/* Tests: the n-th allocation from now (1 = the next) fails and so ends the process; 0 switches off. */
+/* Tests: the n-th allocation from now (1 = the next) fails and so ends the process; 0 = off. */
 void mem_set_fail_after(long n);
 
 /* Grows an array so that it holds at least `need` elements of `elem` bytes; doubles. Returns the
- * (moved) array and updates *cap.    v->items = mem_grow(v->items, &v->cap, v->n + 1, sizeof *v->items); */
+ * (moved) array and updates *cap:
+ *     v->items = mem_grow(v->items, &v->cap, v->n + 1, sizeof *v->items); */
 void *mem_grow(void *items, size_t *cap, size_t need, size_t elem) __attribute__((returns_nonnull));
 
 /* Locals: `autofree char *s = ...;` frees at scope end; `return TAKE(s);` hands it over. */

@@ -1,5 +1,6 @@
-/* Asserts that stay on in release builds: PRE at a function's entry, INVARIANT at each state change.
- * One condition each. A failure prints file:line, the condition and a backtrace, and aborts. */
+/* Asserts that stay on in release builds: PRE at a function's entry, INVARIANT at each state
+ * change. One condition each. A failure prints file:line, the condition and a backtrace, and
+ * aborts. */
 #ifndef BARQUE_BASE_ASSERT_H
 #define BARQUE_BASE_ASSERT_H
 

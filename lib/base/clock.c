@@ -1,6 +1,6 @@
 /* The clocks of the machine, and the two ways to write time: RFC 3339 for timestamps, and the short
- * ages of kubectl's tables. Calendar arithmetic is done here (proleptic Gregorian, UTC only), so that
- * neither locale nor time zone can change a result. */
+ * ages of kubectl's tables. Calendar arithmetic is done here (proleptic Gregorian, UTC only), so
+ * that neither locale nor time zone can change a result. */
 #include "lib/base/clock.h"
 
 #include <ctype.h>

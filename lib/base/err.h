@@ -1,7 +1,7 @@
 /* Errors: one list of codes for programs, one message for people.
  *
- * Functions return 0 or a negative E_ code. Edges (cli, yaml, config, rpc) also take a `struct err *`
- * that is filled once where the cause is known and prefixed on the way up:
+ * Functions return 0 or a negative E_ code. Edges (cli, yaml, config, rpc) also take a
+ * `struct err *` that is filled once where the cause is known and prefixed on the way up:
  *
  *     return err_set(err, E_CORRUPT, "segment %s: record %u: checksum differs", name, n);
  *     ...

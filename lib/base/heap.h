@@ -1,5 +1,5 @@
-/* Intrusive binary min-heap: items embed `struct heap_item`; order by key, then by insertion, so equal
- * keys come out first-in first-out on every run. One owner; not thread-safe. */
+/* Intrusive binary min-heap: items embed `struct heap_item`; order by key, then by insertion, so
+ * equal keys come out first-in first-out on every run. One owner; not thread-safe. */
 #ifndef BARQUE_BASE_HEAP_H
 #define BARQUE_BASE_HEAP_H
 

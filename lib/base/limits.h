@@ -1,5 +1,6 @@
 /* Every bound in the system. Nothing is allocated from an unchecked length, and every queue has a
- * limit and a rule for what happens there (named beside it). Sizes in bytes unless named otherwise. */
+ * limit and a rule for what happens there (named beside it). Sizes in bytes unless the name says
+ * otherwise. */
 #ifndef BARQUE_BASE_LIMITS_H
 #define BARQUE_BASE_LIMITS_H
 
@@ -38,10 +39,11 @@ enum {
     LIMIT_DOC_BYTES = 4 * 1024 * 1024,               /* one manifest or JSON object */
     LIMIT_DOC_DEPTH = 64,
     LIMIT_YAML_ALIASES = 0,                          /* aliases are refused */
+    LIMIT_YAML_NODES = 1024 * 1024,                  /* values and keys of one stream */
 
     /* clients and nodes */
     LIMIT_ENDPOINTS = 64,
-    LIMIT_LOG_LINE_BYTES = 16 * 1024,                /* one line of a pod's log; longer ones are split */
+    LIMIT_LOG_LINE_BYTES = 16 * 1024,                /* one line of a pod's log; longer: split */
 };
 
 #endif

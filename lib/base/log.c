@@ -1,10 +1,10 @@
 /* The log. A line is formatted on the caller's stack and copied into the open half of a two-halved
  * ring under a mutex that is only ever held for a memcpy; the writer thread swaps the halves and
- * writes the closed one with no lock held. A full half drops the line and counts it; the writer says
- * how many were lost as soon as it has swapped.
+ * writes the closed one with no lock held. A full half drops the line and counts it; the writer
+ * says how many were lost as soon as it has swapped.
  *
- * The descriptor may be a pipe that nobody reads: the writer polls and writes at most PIPE_BUF bytes at
- * a time, so that log_stop can end it within its 200 ms. */
+ * The descriptor may be a pipe that nobody reads: the writer polls and writes at most PIPE_BUF
+ * bytes at a time, so that log_stop can end it within its 200 ms. */
 #include "lib/base/log.h"
 
 #include <errno.h>
@@ -45,8 +45,8 @@ struct log_writer {
     bool writing;
 };
 
-/* The process has one log (style.md allows this one). Everything but level and dropped is guarded by
- * lock. */
+/* The process has one log: the only state of this folder that is not passed in. Everything but
+ * level and dropped is guarded by lock. */
 static struct {
     pthread_mutex_t lock;
     struct log_writer *writer; /* NULL: lines go straight to stderr */

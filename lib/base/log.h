@@ -1,5 +1,6 @@
-/* The log: levels, key=value fields, never blocks. Lines go through a ring that a thread writes out;
- * when the ring is full a line is dropped and counted, and the count is logged when room returns.
+/* The log: levels, key=value fields, never blocks. Lines go through a ring that a thread writes
+ * out; when the ring is full a line is dropped and counted, and the count is logged when room
+ * returns.
  *
  *     log_info("raft", "became leader", "term=%" PRIu64 " last=%" PRIu64, term, last);
  *
@@ -27,7 +28,7 @@ void log_stop(void);
 void log_flush(int timeout_ms);
 /* Lines dropped because the ring was full. */
 uint64_t log_dropped(void);
-/* Captures lines (without their newline) instead of writing them (simulator, tests). NULL restores. */
+/* Captures lines (without newline) instead of writing them (simulator, tests). NULL restores. */
 void log_set_sink(void (*sink)(void *arg, enum log_level level, const char *line), void *arg);
 
 void log_write(enum log_level level, const char *area, const char *msg, const char *fmt, ...)

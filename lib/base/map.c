@@ -1,7 +1,7 @@
 /* Both maps are the same machine: a dense array of entries in insertion order, and a table of
  * 1-based entry numbers that is probed linearly. A removed entry stays as a hole (value NULL) that
- * its table slot still points at, so that probing walks over it; when entries with holes fill 3/4 of
- * the table, everything is rebuilt without holes, at a size that leaves the table at most 3/8 full. */
+ * its table slot still points at, so that probing walks over it; when entries with holes fill 3/4
+ * of the table, everything is rebuilt without holes, at a size that leaves it at most 3/8 full. */
 #include "lib/base/map.h"
 
 #include <endian.h>

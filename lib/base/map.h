@@ -1,6 +1,6 @@
 /* Hash maps: bytes -> pointer and uint64 -> pointer. Open addressing, doubling at 3/4.
- * Iteration is in insertion order (so that no decision ever depends on a hash): entries live in a dense
- * array; a removed entry leaves a hole that the next growth squeezes out.
+ * Iteration is in insertion order (so that no decision ever depends on a hash): entries live in a
+ * dense array; a removed entry leaves a hole that the next growth squeezes out.
  * Keys of a `struct map` are copied. Values are borrowed. One owner; not thread-safe. */
 #ifndef BARQUE_BASE_MAP_H
 #define BARQUE_BASE_MAP_H

@@ -1,4 +1,4 @@
-/* xoshiro256** (Blackman and Vigna), seeded through splitmix64 so that near seeds give far streams. */
+/* xoshiro256** (Blackman and Vigna), seeded through splitmix64: near seeds give far streams. */
 #include "lib/base/rng.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* Seeded pseudo-random numbers (xoshiro256**): the same seed gives the same run on every machine. */
+/* Seeded pseudo-random numbers (xoshiro256**): one seed gives the same run on every machine. */
 #ifndef BARQUE_BASE_RNG_H
 #define BARQUE_BASE_RNG_H
 

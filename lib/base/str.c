@@ -1,4 +1,4 @@
-/* String helpers. Parsers accept a whole string or nothing and never set their result on failure. */
+/* String helpers. Parsers accept a whole string or nothing and set their result only on success. */
 #include "lib/base/str.h"
 
 #include <ctype.h>

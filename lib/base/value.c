@@ -1,5 +1,5 @@
-/* Reference-counted bytes: header and bytes are one allocation. Taking a reference needs no order (the
- * taker has one already); dropping one orders every use before the free. */
+/* Reference-counted bytes: header and bytes are one allocation. Taking a reference needs no order
+ * (the taker has one already); dropping one orders every use before the free. */
 #include "lib/base/value.h"
 
 #include "lib/base/alloc.h"

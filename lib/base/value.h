@@ -1,4 +1,4 @@
-/* Immutable, reference-counted bytes: shared by tree, log, watch, response and cache without a copy.
+/* Immutable, reference-counted bytes: shared by tree, log, watch, response and cache uncopied.
  * Once published (a second reference exists) the bytes never change. The count is atomic: a worker
  * that holds a reference may drop it. */
 #ifndef BARQUE_BASE_VALUE_H

@@ -1,4 +1,4 @@
-/* CRC-32C: eight bytes an instruction where the processor has SSE4.2, a table of 256 words elsewhere
+/* CRC-32C: eight bytes an instruction where the processor has SSE4.2, else a table of 256 words
  * (entry i is the remainder of byte i under the reflected polynomial 0x82f63b78). */
 #include "lib/codec/crc32c.h"
 

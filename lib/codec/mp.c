@@ -2,7 +2,7 @@
  * unpacker builds a tree (it allocates by what the bytes claim) and this must not.
  *
  * Every read first checks that its bytes are there; a claimed count is refused when even one-byte
- * elements would not fit into what is left, so a short message cannot make a decoder reserve much. */
+ * elements would not fit into what is left: a short message cannot make a decoder reserve much. */
 #include "lib/codec/mp.h"
 
 #include <msgpack/pack.h>
@@ -252,9 +252,10 @@ bool mp_get_nil(struct mp_reader *r)
     return true;
 }
 
-/* A container's count; `fix` is the type byte of a short one (a low nibble of count), `wide` the one
+/* A container's count; `fix` is the type byte of a short one (a low nibble of count), `wide` that
  * with 16 bits of it, the next one has 32. Each element takes at least `elem` bytes. */
-static uint32_t take_count(struct mp_reader *r, uint8_t fix, uint8_t wide, uint32_t max, size_t elem)
+static uint32_t take_count(struct mp_reader *r, uint8_t fix, uint8_t wide, uint32_t max,
+                           size_t elem)
 {
     uint8_t type;
     uint64_t n;

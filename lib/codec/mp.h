@@ -1,8 +1,8 @@
-/* msgpack, bounded. Writing appends to a buf (msgpack-c's packer underneath); reading is a cursor over
- * borrowed bytes that never reads past the end and never allocates.
+/* msgpack, bounded. Writing appends to a buf (msgpack-c's packer underneath); reading is a cursor
+ * over borrowed bytes that never reads past the end and never allocates.
  *
- * Reading is sticky: after the first error every call returns zero values and mp_reader_error() says
- * E_TRUNCATED, E_PROTO (another type) or E_TOOBIG, so that a decoder checks once at its end.
+ * Reading is sticky: after the first error every call returns zero values and mp_reader_error()
+ * says E_TRUNCATED, E_PROTO (another type) or E_TOOBIG, so that a decoder checks once at its end.
  * Records are arrays with a fixed leading version; a reader skips elements it does not know. */
 #ifndef BARQUE_CODEC_MP_H
 #define BARQUE_CODEC_MP_H
