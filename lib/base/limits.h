@@ -12,6 +12,7 @@ enum {
     LIMIT_CLIENT_RECV_BYTES = 2147483647,            /* what our client accepts from a server */
     LIMIT_TXN_OPS = 128,                             /* --max-txn-ops */
     LIMIT_TXN_DEPTH = 8,
+    LIMIT_COMMAND_ITEMS = 65536,                     /* compares, ops or ids in one log entry */
     LIMIT_KEY_BYTES = 1024 * 1024,                   /* a key is bounded by the request anyhow */
     LIMIT_VALUE_BYTES = 16 * 1024 * 1024,            /* any ref-counted value */
 
@@ -21,6 +22,8 @@ enum {
     LIMIT_HEADER_BYTES = 16 * 1024,                  /* header list of one request */
     LIMIT_STREAM_QUEUE_BYTES = 1024 * 1024,          /* queued output: the source is not pulled */
     LIMIT_CONN_QUEUE_BYTES = 4 * 1024 * 1024,        /* queued output: reading stops */
+    LIMIT_CONN_PARTIAL_BYTES = 64 * 1024 * 1024,     /* half-received requests: further ones get 8 */
+    LIMIT_CONN_REPLY_BYTES = 64 * 1024 * 1024,       /* unread replies: further calls get 8 */
     LIMIT_HTTP1_HEAD_BYTES = 8 * 1024,
     LIMIT_WATCHES_PER_STREAM = 100000,
 
