@@ -10,6 +10,7 @@
 #ifndef BARQUE_IO_CONN_H
 #define BARQUE_IO_CONN_H
 
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/value.h"
 #include "lib/io/loop.h"

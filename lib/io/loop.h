@@ -44,6 +44,7 @@ void ready_cancel(struct ready *r);
 struct turn_hook {
     struct list link;
     void (*fn)(struct turn_hook *self);
+    uint64_t turn; /* the loop's: when it ran last, so that it runs once a turn */
 };
 void turn_hook_init(struct turn_hook *h, void (*fn)(struct turn_hook *self));
 void loop_at_turn_end(struct loop *loop, struct turn_hook *h); /* arming twice is one call */

@@ -1,0 +1,12 @@
+/* An open file of the real disk, as file.c and fs.c see it. */
+#ifndef BARQUE_IO_FILE_INTERNAL_H
+#define BARQUE_IO_FILE_INTERNAL_H
+
+#include "lib/io/file.h"
+
+struct file {
+    int fd;
+    char *path; /* for messages */
+};
+
+#endif
