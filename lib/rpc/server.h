@@ -21,6 +21,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/metric.h"
+#include "lib/base/value.h"
 #include "lib/io/loop.h"
 #include "lib/rpc/status.h"
 
