@@ -41,7 +41,8 @@ static void durations_take_units_and_sums(void **state)
     } right[] = { { "500ms", 500 },  { "3s", 3000 },        { "2m", 120000 },
                   { "1h", 3600000 }, { "1h30m", 5400000 },  { "1m500ms", 60500 },
                   { "100", 100 },    { "0", 0 } };
-    static const char *const wrong[] = { "", "s", "5x", "1.5s", "-1s", "5 s", "99999999999999999h" };
+    static const char *const wrong[] = { "",    "s",   "5x",  "1.5s",
+                                         "-1s", "5 s", "99999999999999999h" };
     uint64_t ms;
     for (size_t i = 0; i < ARRAY_LEN(right); i++) {
         assert_int_equal(str_parse_duration(right[i].text, 1, &ms), 0);
