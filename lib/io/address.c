@@ -42,8 +42,8 @@ static int parse_unix(const char *text, const char *path, struct address *a, str
         return err_set(err, E_INVAL, "address \"%s\": no socket path", text);
     }
     if (!str_copy(a->path, sizeof a->path, path)) {
-        return err_set(err, E_INVAL, "address \"%.40s...\": socket path longer than %zu bytes", text,
-                       sizeof a->path - 1);
+        return err_set(err, E_INVAL, "address \"%.40s...\": socket path longer than %zu bytes",
+                       text, sizeof a->path - 1);
     }
     a->is_unix = true;
     return 0;
@@ -161,8 +161,8 @@ static int unknown_scheme(const char *url, struct err *err)
         return err_set(err, E_INVAL, "URL \"%s\": no scheme (want http://, https:// or unix://)",
                        url);
     }
-    return err_set(err, E_INVAL, "URL \"%s\": unknown scheme \"%.*s\" (want http, https or unix)", url,
-                   (int)(end - url), url);
+    return err_set(err, E_INVAL, "URL \"%s\": unknown scheme \"%.*s\" (want http, https or unix)",
+                   url, (int)(end - url), url);
 }
 
 static int check_url_address(const char *url, const char *rest, bool is_unix, struct err *err)

@@ -1,14 +1,15 @@
 /* A stream connection: reading into the loop's one buffer, writing once a turn.
  *
- * Writing: conn_write* only queue and put the conn on loop->dirty. At the end of the turn the whole queue
- * is tried with writev at once (uv_try_write); what the socket does not take is handed to libuv in slices
- * of WRITE_SLICE_BYTES, each followed by another try, so the queue's size is known to a slice and a
- * source that waits for on_drain is woken in time.
+ * Writing: conn_write* only queue and put the conn on loop->dirty. At the end of the turn the
+ * whole queue is tried with writev at once (uv_try_write); what the socket does not take is
+ * handed to libuv in slices of WRITE_SLICE_BYTES, each followed by another try, so the queue's
+ * size is known to a slice and a source that waits for on_drain is woken in time.
  *
- * Closing: every way out (our close, the peer's, an error, the linger's end) goes through conn_end, which
- * closes the handle; libuv's close callback, later in the turn, tells on_close and frees. While
- * conn_close_after_flush is at work, input is read and thrown away until the peer closes too: a close
- * with unread input would make the kernel send a reset, and the peer could lose our last bytes. */
+ * Closing: every way out (our close, the peer's, an error, the linger's end) goes through
+ * conn_end, which closes the handle; libuv's close callback, later in the turn, tells on_close
+ * and frees. While conn_close_after_flush is at work, input is read and thrown away until the
+ * peer closes too: a close with unread input would make the kernel send a reset, and the peer
+ * could lose our last bytes. */
 #include "lib/io/conn.h"
 
 #include "lib/base/alloc.h"

@@ -1,12 +1,14 @@
 /* Stream connections: TCP (TCP_NODELAY always) and unix sockets, with watermarks.
  *
- * Writes are gathered: conn_write copies into (conn_write_value: references) an output queue that is
- * sent with writev at the end of the turn. When the queue passes high_bytes, `conn_congested` is true
- * and on_drain fires once it has fallen below half. Reading pauses while conn_pause_read is on.
+ * Writes are gathered: conn_write copies into (conn_write_value: references) an output queue
+ * that is sent with writev at the end of the turn. When the queue passes high_bytes,
+ * `conn_congested` is true and on_drain fires once it has fallen below half. Reading pauses
+ * while conn_pause_read is on.
  *
- * Close: conn_close refuses new writes, drops the queue, and calls on_close later (never inside the
- * caller); memory is the conn's and is freed after on_close returns. A peer's close or an error leads to
- * the same on_close, with the reason, without conn_close being called; on_close comes exactly once. */
+ * Close: conn_close refuses new writes, drops the queue, and calls on_close later (never inside
+ * the caller); memory is the conn's and is freed after on_close returns. A peer's close or an
+ * error leads to the same on_close, with the reason, without conn_close being called; on_close
+ * comes exactly once. */
 #ifndef BARQUE_IO_CONN_H
 #define BARQUE_IO_CONN_H
 
@@ -45,26 +47,27 @@ void conn_close(struct conn *c); /* idempotent */
 const char *conn_peer_name(const struct conn *c);
 const char *conn_local_name(const struct conn *c);
 
-/* Connects to "host:port" ("localhost", IPv4, [IPv6] or a name, resolved off-loop) or "unix:/path".
- * done is called once, later: on success with a conn (the callback sets its events), otherwise with an
- * error that names the address. The returned request may be cancelled until then (done gets E_CANCELED). */
+/* Connects to "host:port" ("localhost", IPv4, [IPv6] or a name, resolved off-loop) or
+ * "unix:/path". done is called once, later: on success with a conn (the callback sets its
+ * events), otherwise with an error that names the address. The returned request may be cancelled
+ * until then (done gets E_CANCELED). */
 struct connect;
 typedef void (*connect_done)(void *arg, int status, struct conn *c, const struct err *err);
 struct connect *conn_connect(struct loop *loop, const char *address, uint64_t timeout_ms,
                              connect_done done, void *arg);
 void connect_cancel(struct connect *request);
 
-/* Listens on "host:port" (port 0 picks one; see listener_address) or "unix:/path". on_accept owns the
- * conn. E_ADDRINUSE names the address. At LIMIT_CONNS open conns accepting pauses; also when the
- * process is out of file descriptors. */
+/* Listens on "host:port" (port 0 picks one; see listener_address) or "unix:/path". on_accept
+ * owns the conn. E_ADDRINUSE names the address. At LIMIT_CONNS open conns accepting pauses; also
+ * when the process is out of file descriptors. */
 int listener_open(struct loop *loop, const char *address,
                   void (*on_accept)(void *arg, struct conn *c), void *arg,
                   struct listener **ret_listener, struct err *err);
 const char *listener_address(const struct listener *l);
 void listener_close(struct listener *l); /* stops accepting; frees itself */
 
-/* "http://127.0.0.1:2379" or "unix:///path" -> address for the calls above. E_INVAL with the reason:
- * unknown scheme, no port, a path. `secure` is set for https. */
+/* "http://127.0.0.1:2379" or "unix:///path" -> address for the calls above. E_INVAL with the
+ * reason: unknown scheme, no port, a path. `secure` is set for https. */
 int address_from_url(const char *url, char *ret_address, size_t size, bool *ret_secure,
                      struct err *err);
 

@@ -3,10 +3,11 @@
  *     start -> RESOLVING -> TRYING (1st address) -> TRYING (2nd) ... -> DONE -> done()
  *        \________________/^  numbers and unix paths need no resolver
  *
- * Every end, also one that is known at once (a bad address, a cancel), goes through `report`, a ready
- * call: done() never comes from inside conn_connect or connect_cancel. The two things libuv may still
- * hold when the request ends are detached instead of waited for: the look-up (struct lookup, freed by its
- * own callback) and the half-open conn (closed, with c->connecting NULL). */
+ * Every end, also one that is known at once (a bad address, a cancel), goes through `report`, a
+ * ready call: done() never comes from inside conn_connect or connect_cancel. The two things
+ * libuv may still hold when the request ends are detached instead of waited for: the look-up
+ * (struct lookup, freed by its own callback) and the half-open conn (closed, with c->connecting
+ * NULL). */
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/io/internal.h"

@@ -1,8 +1,8 @@
 /* Open files of the real disk: whole reads and writes at an offset, durability, reservation.
  *
- * Partial reads and writes and EINTR are finished here; every other failure is told with the path and
- * the system's reason. fdatasync is never tried twice: after a failure the kernel may have dropped the
- * dirty pages and would answer the second call with a lie. */
+ * Partial reads and writes and EINTR are finished here; every other failure is told with the
+ * path and the system's reason. fdatasync is never tried twice: after a failure the kernel may
+ * have dropped the dirty pages and would answer the second call with a lie. */
 #include "lib/io/file.h"
 
 #include <errno.h>
@@ -71,7 +71,8 @@ int file_pwrite(struct file *f, const void *data, size_t len, uint64_t offset, s
 }
 
 /* Fills vectors from parts[*at] on, less the first `skip` bytes of it. */
-static int gather(const struct slice *parts, size_t n, size_t at, size_t skip, struct iovec *vectors)
+static int gather(const struct slice *parts, size_t n, size_t at, size_t skip,
+                  struct iovec *vectors)
 {
     int count = 0;
 

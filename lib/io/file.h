@@ -1,6 +1,6 @@
-/* Files and directories, synchronous. Called on the loop only for small metadata at start; bulk I/O and
- * every fsync belong in a job (work.h). `struct fs` is one disk: the real one, or a simulated page
- * cache that loses unsynced writes on a crash.
+/* Files and directories, synchronous. Called on the loop only for small metadata at start; bulk
+ * I/O and every fsync belong in a job (work.h). `struct fs` is one disk: the real one, or a
+ * simulated page cache that loses unsynced writes on a crash.
  *
  * All return 0 or a negative E_ code (E_DISKFULL for no space, E_NOTFOUND, E_IO...). Any failed
  * write or fsync of durable state must end the process: never retry an fsync. */
@@ -58,7 +58,8 @@ int fs_lock(struct fs *fs, const char *path, struct file **ret_lock, struct err 
 /* Removes a directory and all in it. */
 int fs_remove_tree(struct fs *fs, const char *path, struct err *err);
 
-/* Whole small files: read with a bound; write as temporary + fsync + rename + fsync of the directory. */
+/* Whole small files: read with a bound; write as temporary + fsync + rename + fsync of the
+ * directory. */
 int fs_read_file(struct fs *fs, const char *path, size_t max_bytes, struct buf *out,
                  struct err *err);
 int fs_write_file_atomic(struct fs *fs, const char *path, struct slice bytes, struct err *err);

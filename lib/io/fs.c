@@ -1,8 +1,8 @@
 /* Names on the real disk: directories, renames, locks, small whole files.
  *
- * Atomic replace of `path`: write path.tmp, fsync it, rename it over path, fsync the directory. A crash
- * at any point leaves the old bytes or the new ones under `path`, and perhaps a path.tmp, which the next
- * replace overwrites. */
+ * Atomic replace of `path`: write path.tmp, fsync it, rename it over path, fsync the directory.
+ * A crash at any point leaves the old bytes or the new ones under `path`, and perhaps a
+ * path.tmp, which the next replace overwrites. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,11 +1,12 @@
-/* Listening. The socket is watched with uv_poll and accepted from here, not by uv_listen, because
- * libuv answers a lack of file descriptors by accepting and dropping the clients; here they wait in the
- * backlog until a descriptor is free.
+/* Listening. The socket is watched with uv_poll and accepted from here, not by uv_listen,
+ * because libuv answers a lack of file descriptors by accepting and dropping the clients; here
+ * they wait in the backlog until a descriptor is free.
  *
  *     LISTENING --LIMIT_CONNS reached, or EMFILE and its kin--> PAUSED
  *     PAUSED    --a conn was closed, or RETRY_MS passed-------> LISTENING
  *
- * A unix socket file that nobody listens on (left by a crash) is replaced; ours is removed at the end. */
+ * A unix socket file that nobody listens on (left by a crash) is replaced; ours is removed at
+ * the end. */
 #include <errno.h>
 #include <unistd.h>
 

@@ -1,17 +1,18 @@
 /* The loop: libuv's, with an end of turn.
  *
- * One turn is one pass of uv_run: timers fire, then the end of the turn (a prepare handle: the last
- * thing before the loop would sleep), then libuv waits and calls back for sockets and files. So the
- * end of turn sees what the last wait and the timers after it have caused:
+ * One turn is one pass of uv_run: timers fire, then the end of the turn (a prepare handle: the
+ * last thing before the loop would sleep), then libuv waits and calls back for sockets and
+ * files. So the end of turn sees what the last wait and the timers after it have caused:
  *
  *     wait -> I/O callbacks -> closed handles -> timers -> [ready, hooks, conn output] -> wait ...
  *
- * What a ready call makes ready, and what a hook arms again after having run, belongs to another turn;
- * then the idle handle is on, which makes the next wait return at once: nothing pending ever waits for
- * an unrelated event, and nothing that repeats itself starves the sockets. */
+ * What a ready call makes ready, and what a hook arms again after having run, belongs to another
+ * turn; then the idle handle is on, which makes the next wait return at once: nothing pending
+ * ever waits for an unrelated event, and nothing that repeats itself starves the sockets. */
 #include "lib/io/loop.h"
 
 #include <errno.h>
+#include <signal.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
@@ -88,6 +89,7 @@ struct loop *loop_new(void)
     struct loop *loop = mem_alloc(sizeof *loop);
     memset(loop, 0, offsetof(struct loop, read_buffer)); /* the buffer's pages come when used */
 
+    signal(SIGPIPE, SIG_IGN);
     int rv = uv_loop_init(&loop->uv);
     PRE(rv == 0); /* no epoll descriptor: nothing can be done without one */
     loop->uv.data = loop;
@@ -124,7 +126,8 @@ void loop_free(struct loop *loop)
         uv_run(&loop->uv, UV_RUN_ONCE);
     }
     uv_timer_stop(&loop->timer);
-    for (int i = 0; i < CLOSE_PASSES && uv_loop_alive(&loop->uv); i++) {
+    for (int i = 0; i < CLOSE_PASSES && (pending(loop) || uv_loop_alive(&loop->uv)); i++) {
+        idle_update(loop);
         uv_run(&loop->uv, UV_RUN_NOWAIT);
     }
     uv_close((uv_handle_t *)&loop->prepare, NULL);

@@ -1,10 +1,10 @@
 /* The event loop of one process: ready queue, end-of-turn hooks, clock. (libuv underneath.)
  *
- * lib/io is the border of the real world: its headers are implemented twice, here over libuv and in
- * tests/sim over a virtual clock and disk (link-time choice), so everything above runs in the
+ * lib/io is the border of the real world: its headers are implemented twice, here over libuv and
+ * in tests/sim over a virtual clock and disk (link-time choice), so everything above runs in the
  * simulator unchanged. Include no <uv.h> above this folder.
  *
- * Threads: everything here belongs to the loop's thread, except loop_wakeup and work's run callback. */
+ * Threads: everything here belongs to the loop's thread, except work's run callback. */
 #ifndef BARQUE_IO_LOOP_H
 #define BARQUE_IO_LOOP_H
 
@@ -15,8 +15,10 @@
 
 struct loop;
 
+/* Also makes the process ignore SIGPIPE: a write to a closed socket is an error, not a death. */
 struct loop *loop_new(void);
-/* PRE: every handle is closed. */
+/* Calls back what is still on its way (on_close, cancelled requests). PRE: every conn, listener,
+ * worker, process and watch has been closed, stopped, freed or released. */
 void loop_free(struct loop *loop);
 /* Runs until loop_stop and nothing is left, or loop_stop was called. */
 void loop_run(struct loop *loop);
@@ -28,8 +30,8 @@ uint64_t loop_now_us(struct loop *loop);
 /* Unix milliseconds, for timestamps people read; never for deadlines. */
 int64_t loop_wall_ms(struct loop *loop);
 
-/* A deferred call: runs once later in this turn (or the next), never inside the caller. Embedded in its
- * owner; queueing twice is one call; cancel is idempotent. */
+/* A deferred call: runs once later in this turn (or the next), never inside the caller. Embedded
+ * in its owner; queueing twice is one call; cancel is idempotent. */
 struct ready {
     struct list link;
     void (*fn)(struct ready *self);
@@ -38,9 +40,9 @@ void ready_init(struct ready *r, void (*fn)(struct ready *self));
 void loop_ready(struct loop *loop, struct ready *r);
 void ready_cancel(struct ready *r);
 
-/* End-of-turn hooks run after all I/O callbacks and the ready queue of a turn, in the order they were
- * armed: effects gathered in the turn (proposals, replies, frames) are flushed there, once. A hook is
- * disarmed before it is called; arm it again for another turn. */
+/* End-of-turn hooks run after all I/O callbacks and the ready queue of a turn, in the order they
+ * were armed: effects gathered in the turn (proposals, replies, frames) are flushed there, once.
+ * A hook is disarmed before it is called; arm it again for another turn. */
 struct turn_hook {
     struct list link;
     void (*fn)(struct turn_hook *self);

@@ -1,11 +1,12 @@
 /* The output queue of a conn: chunks in sending order, each bytes plus who owns them.
  *
- * Copied bytes are packed into blocks of 16 KiB from a pool of the loop, so a turn's many small frames
- * become one vector and an idle conn holds no memory. A long value or a taken buffer becomes a chunk of
- * its own and is never copied; below COPY_BELOW a copy costs less than a vector and a reference.
+ * Copied bytes are packed into blocks of 16 KiB from a pool of the loop, so a turn's many small
+ * frames become one vector and an idle conn holds no memory. A long value or a taken buffer
+ * becomes a chunk of its own and is never copied; below COPY_BELOW a copy costs less than a
+ * vector and a reference.
  *
- * Bytes are appended only behind the last chunk's end, so a chunk that libuv is sending can still grow:
- * what is in flight is counted in bytes, not in chunks. */
+ * Bytes are appended only behind the last chunk's end, so a chunk that libuv is sending can
+ * still grow: what is in flight is counted in bytes, not in chunks. */
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/io/internal.h"

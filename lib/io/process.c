@@ -1,8 +1,8 @@
 /* Child processes over uv_spawn (fork and execve; a failing execve is told to the caller).
  *
- * A process object lives from process_spawn to process_release, whether the child has ended or not.
- * Released while the child runs, the object stays on loop->released without keeping the loop alive, so
- * that the child is still waited for and leaves no zombie. */
+ * A process object lives from process_spawn to process_release, whether the child has ended or
+ * not. Released while the child runs, the object stays on loop->released without keeping the
+ * loop alive, so that the child is still waited for and leaves no zombie. */
 #include "lib/io/process.h"
 
 #include <errno.h>

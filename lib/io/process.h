@@ -27,8 +27,8 @@ int process_spawn(struct loop *loop, const struct process_options *options,
                   struct process **ret_process, struct err *err);
 pid_t process_pid(const struct process *p);
 int process_kill(struct process *p, int signal); /* E_NOTFOUND when it has ended */
-/* Forgets the child (no on_exit any more); it is not killed. The object lives until this call, so call
- * it after on_exit (or in it) too. */
+/* Forgets the child (no on_exit any more); it is not killed. The object lives until this call,
+ * so call it after on_exit (or in it) too. */
 void process_release(struct process *p);
 
 /* Calls fn on the loop when one of the signals arrives (SIGINT, SIGTERM, SIGHUP; at most 16). Keeps
@@ -38,9 +38,9 @@ struct signal_watch *signal_watch_start(struct loop *loop, const int *signals, s
                                         void (*fn)(void *arg, int signal), void *arg);
 void signal_watch_stop(struct signal_watch *w);
 
-/* Watches a file descriptor for readability (pipes, inotify); makes it non-blocking. fn is also called
- * when the far end has closed: its read tells. NULL when the descriptor cannot be watched (a regular
- * file, or one that is watched already). */
+/* Watches a file descriptor for readability (pipes, inotify); makes it non-blocking. fn is also
+ * called when the far end has closed: its read tells. NULL when the descriptor cannot be watched
+ * (a regular file, or one that is watched already). */
 struct fd_watch;
 struct fd_watch *fd_watch_start(struct loop *loop, int fd, void (*fn)(void *arg, int fd),
                                 void *arg);

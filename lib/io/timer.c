@@ -1,10 +1,11 @@
-/* Timers: a heap of our own on one libuv timer, so that a timer is embedded in its owner and gone as
- * soon as it is stopped (a uv_timer_t needs an asynchronous close).
+/* Timers: a heap of our own on one libuv timer, so that a timer is embedded in its owner and
+ * gone as soon as it is stopped (a uv_timer_t needs an asynchronous close).
  *
- * A pass moves all due timers into a second heap and fires that one empty: what a callback starts
- * lands in the first heap and waits for the next pass, what it stops is taken out of whichever heap
- * holds it. The libuv timer is moved only when an earlier due time comes up; after a stop it may wake the
- * loop once for nothing, which is cheaper than moving it with every restart of an election timer. */
+ * A pass moves all due timers into a second heap and fires that one empty: what a callback
+ * starts lands in the first heap and waits for the next pass, what it stops is taken out of
+ * whichever heap holds it. The libuv timer is moved only when an earlier due time comes up;
+ * after a stop it may wake the loop once for nothing, which is cheaper than moving it with every
+ * restart of an election timer. */
 #include "lib/io/timer.h"
 
 #include "lib/base/assert.h"

@@ -1,8 +1,8 @@
 /* One-shot timers on the loop's monotonic clock. Embedded; memory may be reused as soon as
  * timer_stop returns (the loop keeps its own heap, there is no asynchronous close).
  *
- * Due timers are collected first, then fired in order of (due, start order); a callback may start or
- * stop any timer, itself included. */
+ * Due timers are collected first, then fired in order of (due, start order); a callback may
+ * start or stop any timer, itself included. */
 #ifndef BARQUE_IO_TIMER_H
 #define BARQUE_IO_TIMER_H
 

@@ -1,4 +1,5 @@
-/* Watching signals and file descriptors: thin owners of libuv's handles, freed when those are closed. */
+/* Watching signals and file descriptors: thin owners of libuv's handles, freed when those are
+ * closed. */
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/io/internal.h"

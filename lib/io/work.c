@@ -1,12 +1,13 @@
 /* Workers: one thread and two queues each.
  *
- *     worker_submit -> [queue] -> run() on the thread -> [finished] -> wake-up -> done() on the loop
+ *     worker_submit -> [queue] -> run() (thread) -> [finished] -> wake-up -> done() (loop)
  *
- * The thread takes one job at a time; a wake-up is sent only when `finished` was empty, so jobs that
- * finish together cost one. The loop stays alive while jobs are pending.
+ * The thread takes one job at a time; a wake-up is sent only when `finished` was empty, so jobs
+ * that finish together cost one. The loop stays alive while jobs are pending.
  *
- * worker_free may be called from a done(): the struct lives until its wake-up handle is closed, and
- * `firing` (what the loop has taken but not yet called back) is emptied, so no further done() comes. */
+ * worker_free may be called from a done(): the struct lives until its wake-up handle is closed,
+ * and `firing` (what the loop has taken but not yet called back) is emptied, so no further
+ * done() comes. */
 #include "lib/io/work.h"
 
 #include <pthread.h>

@@ -1,6 +1,6 @@
-/* Off-loop jobs: run() on a worker thread, then done() on the loop. One `struct worker` is one thread
- * and runs its jobs in order (a WAL has its own, so an fsync never waits behind a snapshot).
- * run() touches only its job's own memory and files. */
+/* Off-loop jobs: run() on a worker thread, then done() on the loop. One `struct worker` is one
+ * thread and runs its jobs in order (a WAL has its own, so an fsync never waits behind a
+ * snapshot). run() touches only its job's own memory and files. */
 #ifndef BARQUE_IO_WORK_H
 #define BARQUE_IO_WORK_H
 

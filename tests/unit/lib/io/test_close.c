@@ -179,6 +179,58 @@ static void closing_inside_on_read_is_safe(void **state)
     loop_free(loop);
 }
 
+static void close_in_drain(void *arg)
+{
+    struct end *e = arg;
+
+    e->drains++;
+    conn_write(e->conn, slice_str("more"));
+    conn_close(e->conn);
+}
+
+static void drain_accept(void *arg, struct conn *c)
+{
+    static const struct conn_events events = { close_in_read, close_in_drain, closed_in_read };
+    struct reader *r = arg;
+
+    r->end.loop = r->loop;
+    r->end.conn = c;
+    conn_set_events(c, &events, &r->end);
+    conn_set_high_water(c, 10);
+    conn_write(c, slice_str("enough to be congested"));
+    assert_true(conn_congested(c));
+}
+
+static void drain_connected(void *arg, int status, struct conn *c, const struct err *err)
+{
+    struct end *e = arg;
+
+    (void)err;
+    assert_int_equal(status, 0);
+    end_attach(e, e->loop, c);
+}
+
+static void closing_inside_on_drain_is_safe(void **state)
+{
+    struct loop *loop = loop_new();
+    struct reader r = { .loop = loop };
+    struct end client = { .loop = loop };
+    struct listener *l;
+
+    (void)state;
+    assert_int_equal(listener_open(loop, "127.0.0.1:0", drain_accept, &r, &l, NULL), 0);
+    conn_connect(loop, listener_address(l), 5000, drain_connected, &client);
+    run_to_stop(loop);
+    listener_close(l);
+    loop_run(loop);
+    assert_int_equal(r.end.drains, 1);
+    assert_int_equal(r.end.closes, 1);
+    assert_int_equal(client.received, strlen("enough to be congested"));
+    assert_int_equal(client.closes, 1);
+    buf_fini(&client.in);
+    loop_free(loop);
+}
+
 static void close_after_flush_sends_everything_first(void **state)
 {
     struct pair p;
@@ -243,6 +295,7 @@ int test_close_run(void)
         io_test(a_reset_by_the_peer_is_told_as_closed),
         io_test(a_write_to_a_reset_socket_closes_with_the_error),
         io_test(closing_inside_on_read_is_safe),
+        io_test(closing_inside_on_drain_is_safe),
         io_test(close_after_flush_sends_everything_first),
         io_test(close_after_flush_gives_up_after_its_linger),
         io_test(a_conn_without_events_closes_silently),

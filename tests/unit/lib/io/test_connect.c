@@ -148,6 +148,18 @@ static void cancel_is_told_later_and_once(void **state)
     }
 }
 
+static void a_cancel_without_another_turn_is_told_by_loop_free(void **state)
+{
+    struct loop *loop = loop_new();
+    struct outcome o = { .loop = loop };
+
+    (void)state;
+    connect_cancel(conn_connect(loop, "127.0.0.1:1", 5000, on_done, &o));
+    loop_free(loop);
+    assert_int_equal(o.calls, 1);
+    assert_int_equal(o.status, E_CANCELED);
+}
+
 static void an_unknown_name_is_unavailable(void **state)
 {
     struct loop *loop = loop_new();
@@ -198,6 +210,7 @@ int test_connect_run(void)
         io_test(a_bad_address_is_told_later_too),
         io_test(no_answer_ends_at_the_timeout),
         io_test(cancel_is_told_later_and_once),
+        io_test(a_cancel_without_another_turn_is_told_by_loop_free),
         io_test(an_unknown_name_is_unavailable),
         io_test(localhost_falls_back_to_ipv6),
     };

@@ -132,7 +132,8 @@ static void on_readable(void *arg, int fd)
 
 static void environment_directory_and_output_are_the_childs(void **state)
 {
-    static const char *const argv[] = { "/bin/sh", "-c", "echo $NAME in $(pwd); echo bad >&2", NULL };
+    static const char *const argv[] = { "/bin/sh", "-c", "echo $NAME in $(pwd); echo bad >&2",
+                                        NULL };
     static const char *const envp[] = { "NAME=barque", "PATH=/usr/bin:/bin", NULL };
     struct child c = { .loop = loop_new() };
     struct process_options o = options_of(&c, argv);
