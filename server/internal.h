@@ -1,0 +1,127 @@
+/* What the files of server/ share: the member's parts and the helpers every service uses. */
+#ifndef BARQUE_SERVER_INTERNAL_H
+#define BARQUE_SERVER_INTERNAL_H
+
+#include "lib/base/metric.h"
+#include "lib/rpc/server.h"
+#include "proto/rpc.pb-c.h"
+#include "raft/rnode.h"
+#include "server/server.h"
+#include "store/lease_clock.h"
+#include "store/store.h"
+#include "store/watch_hub.h"
+
+/* The etcd version our answers are those of: clients gate features on it. */
+#define SERVER_ETCD_VERSION "3.5.13"
+#define SERVER_CLUSTER_VERSION "3.5.0"
+
+enum {
+    SERVER_TICK_MS = 100,            /* leases, lost leader, metrics */
+    SERVER_COMPACT_SLICE = 2000,     /* records freed a turn */
+    SERVER_WATCH_SLICE = 4000,       /* history records read for lagging watchers a turn */
+    SERVER_EXPIRE_BATCH = 1000,      /* leases revoked by one entry */
+};
+
+/* The revision being told to synced watches: each event is encoded once for all of them. */
+struct publish {
+    struct record *const *records;
+    size_t n;
+    struct value **encoded; /* [2 * i]: record i; [2 * i + 1]: with prev_kv; NULL until needed */
+};
+
+struct server_metrics {
+    struct metric *has_leader, *is_leader, *leader_changes, *proposals_pending, *proposals_failed,
+        *proposals_committed, *proposals_applied, *db_size, *db_in_use, *keys, *revision,
+        *compact_revision, *watchers, *slow_watchers, *watch_streams, *leases, *puts, *ranges,
+        *txns, *deletes;
+};
+
+struct server {
+    struct server_options options;
+    struct loop *loop;
+    struct rnode *node;
+    struct rpc_server *rpc;
+    struct store *store;
+    struct store_options store_options;
+    struct watch_hub *hub;
+    struct lease_clock *lease_clock;  /* only while leading */
+    struct metrics *metrics;
+    struct server_metrics m;
+    struct timer tick;
+    struct ready background;          /* compaction and lagging watchers, a slice a turn */
+    struct list watch_streams;
+    struct publish *publish;          /* only while watch_hub_publish runs */
+    struct list renewals;             /* keepalives waiting for one leadership check */
+    struct turn_hook renew_hook;
+    struct rnode_status status;       /* refreshed by on_change and at use */
+    uint64_t no_leader_since_ms;      /* 0 while there is a leader */
+    uint64_t leader_seen;
+    struct rng *rng;
+    bool expiring;                    /* a revoke of expired leases is in flight */
+    bool compacting;
+    bool closing;
+    void (*closed)(void *arg);
+    void *closed_arg;
+};
+
+/* --- server.c ------------------------------------------------------------------------------------ */
+/* Fills and returns `h`: cluster, member, term, and the revision given. */
+Etcdserverpb__ResponseHeader *server_header(struct server *s, Etcdserverpb__ResponseHeader *h,
+                                            int64_t revision);
+/* For a call in progress: ms until its deadline, at most the request timeout (5 s + 2 elections). */
+uint64_t server_timeout_ms(const struct server *s, const struct rpc_call *call);
+/* Answers `hasleader: true` calls when there is no leader. True when the call was failed. */
+bool server_require_leader(struct server *s, struct rpc_call *call);
+bool server_is_leader(const struct server *s);
+void server_wake_background(struct server *s);
+
+/* One replicated write: encodes, proposes, and hands the store's result to reply on this member once it is
+ * applied. reply must finish the call. */
+struct write_call {
+    struct rnode_proposal proposal;
+    struct server *server;
+    struct rpc_call *call;
+    struct store_result result;
+    void (*reply)(struct write_call *w);
+};
+void server_write(struct server *s, struct rpc_call *call, const struct command *command,
+                  void (*reply)(struct write_call *w));
+
+/* One linearizable read: run once everything committed before the call is applied here. */
+struct read_call {
+    struct rnode_read read;
+    struct server *server;
+    struct rpc_call *call;
+    void *data;
+    void (*run)(struct read_call *r);
+};
+void server_read(struct server *s, struct rpc_call *call, void *data,
+                 void (*run)(struct read_call *r));
+
+/* --- watch.c --------------------------------------------------------------------------------------- */
+extern const struct watch_hub_events server_watch_events;
+void server_watch_publish(struct server *s, int64_t revision, struct record *const *records,
+                          size_t n);
+void server_watch_tick(struct server *s, uint64_t now_ms);
+/* After a turn in which watchers may have become synced: answers waiting progress requests. */
+void server_watch_progress(struct server *s);
+void server_watch_stop_all(struct server *s, enum grpc_code code, const char *text);
+
+/* --- lease.c ---------------------------------------------------------------------------------------- */
+void server_lease_leading(struct server *s, bool leading);
+void server_lease_changed(void *arg, const struct lease_info *lease, bool removed);
+void server_lease_tick(struct server *s, uint64_t now_ms);
+void server_lease_ask(void *arg, uint64_t ask_id, struct slice question);
+void server_lease_renew_hook(struct turn_hook *hook);
+
+/* --- the services' tables ------------------------------------------------------------------------------ */
+struct service {
+    const struct rpc_method *methods;
+    size_t n;
+};
+extern const struct service service_kv, service_watch, service_lease, service_cluster,
+    service_maintenance, service_health;
+extern const struct http_route http_routes[];
+extern const size_t http_routes_n;
+
+#endif

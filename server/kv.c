@@ -1,0 +1,237 @@
+/* etcdserverpb.KV: Range, Put, DeleteRange, Txn, Compact.
+ *
+ * Each method: convert -> check -> (write: propose the command | read: wait for ReadIndex unless
+ * serializable) -> reply from the store's result. A txn without writes is a read. */
+#include "lib/base/alloc.h"
+#include "server/convert.h"
+#include "server/internal.h"
+
+/* --- Range ------------------------------------------------------------------------------------------ */
+
+static void range_run(struct server *s, struct rpc_call *call, const struct range_request *r)
+{
+    struct arena *arena = rpc_call_arena(call);
+    struct range_result result = { 0 };
+    int rv = store_range(s->store, r, arena, &result);
+    if (rv != 0) {
+        rpc_fail_err(call, rv);
+        return;
+    }
+    metric_add(s->m.ranges, 1);
+    Etcdserverpb__ResponseHeader header;
+    Etcdserverpb__RangeResponse reply = ETCDSERVERPB__RANGE_RESPONSE__INIT;
+    reply.header = server_header(s, &header, store_revision(s->store));
+    range_to_pb(&result, r->keys_only, arena, &reply);
+    if (r->count_only) {
+        reply.n_kvs = 0;
+    }
+    rpc_reply(call, &reply.base);
+    range_result_unref(&result);
+}
+
+static void range_read(struct read_call *r)
+{
+    range_run(r->server, r->call, r->data);
+}
+
+static void kv_range(struct rpc_call *call, ProtobufCMessage *msg)
+{
+    struct server *s = rpc_call_arg(call);
+    const Etcdserverpb__RangeRequest *m = (const Etcdserverpb__RangeRequest *)(const void *)msg;
+    struct range_request *r = arena_alloc(rpc_call_arena(call), sizeof *r);
+    range_from_pb(m, r);
+    int rv = range_check(r);
+    if (rv != 0) {
+        rpc_fail_err(call, rv);
+    } else if (m->serializable) {
+        range_run(s, call, r);
+    } else {
+        server_read(s, call, r, range_read);
+    }
+}
+
+/* --- writes ----------------------------------------------------------------------------------------- */
+
+static bool write_failed(struct write_call *w)
+{
+    if (w->result.status == 0) {
+        return false;
+    }
+    rpc_fail_err(w->call, w->result.status);
+    return true;
+}
+
+static void put_reply(struct write_call *w)
+{
+    if (write_failed(w)) {
+        return;
+    }
+    metric_add(w->server->m.puts, 1);
+    Etcdserverpb__ResponseHeader header;
+    Etcdserverpb__PutResponse reply = ETCDSERVERPB__PUT_RESPONSE__INIT;
+    reply.header = server_header(w->server, &header, w->result.revision);
+    if (w->result.op.prev != NULL) {
+        reply.prev_kv = kv_to_pb(w->result.op.prev, false, rpc_call_arena(w->call));
+    }
+    rpc_reply(w->call, &reply.base);
+}
+
+static void kv_put(struct rpc_call *call, ProtobufCMessage *msg)
+{
+    struct command c = { .type = COMMAND_PUT };
+    put_from_pb((const Etcdserverpb__PutRequest *)(const void *)msg, &c.put);
+    int rv = put_check(&c.put);
+    if (rv != 0) {
+        rpc_fail_err(call, rv);
+        return;
+    }
+    server_write(rpc_call_arg(call), call, &c, put_reply);
+}
+
+static void delete_reply(struct write_call *w)
+{
+    if (write_failed(w)) {
+        return;
+    }
+    metric_add(w->server->m.deletes, 1);
+    struct arena *arena = rpc_call_arena(w->call);
+    Etcdserverpb__ResponseHeader header;
+    Etcdserverpb__DeleteRangeResponse reply = ETCDSERVERPB__DELETE_RANGE_RESPONSE__INIT;
+    reply.header = server_header(w->server, &header, w->result.revision);
+    reply.deleted = w->result.op.n_deleted;
+    if (w->result.op.deleted != NULL) {
+        reply.n_prev_kvs = (size_t)w->result.op.n_deleted;
+        reply.prev_kvs = arena_alloc(arena, (reply.n_prev_kvs + 1) * sizeof *reply.prev_kvs);
+        for (size_t i = 0; i < reply.n_prev_kvs; i++) {
+            reply.prev_kvs[i] = kv_to_pb(w->result.op.deleted[i], false, arena);
+        }
+    }
+    rpc_reply(w->call, &reply.base);
+}
+
+static void kv_delete(struct rpc_call *call, ProtobufCMessage *msg)
+{
+    struct command c = { .type = COMMAND_DELETE };
+    delete_from_pb((const Etcdserverpb__DeleteRangeRequest *)(const void *)msg, &c.del);
+    int rv = delete_check(&c.del);
+    if (rv != 0) {
+        rpc_fail_err(call, rv);
+        return;
+    }
+    server_write(rpc_call_arg(call), call, &c, delete_reply);
+}
+
+/* --- Txn ---------------------------------------------------------------------------------------------- */
+
+static void txn_send(struct server *s, struct rpc_call *call, const struct txn_request *request,
+                     const struct store_result *result)
+{
+    metric_add(s->m.txns, 1);
+    Etcdserverpb__ResponseHeader header;
+    Etcdserverpb__TxnResponse reply = ETCDSERVERPB__TXN_RESPONSE__INIT;
+    reply.header = server_header(s, &header, result->revision);
+    txn_to_pb(request, &result->txn, result->revision, rpc_call_arena(call), &reply);
+    rpc_reply(call, &reply.base);
+}
+
+static void txn_reply(struct write_call *w)
+{
+    if (write_failed(w)) {
+        return;
+    }
+    txn_send(w->server, w->call, rpc_call_data(w->call), &w->result);
+}
+
+static void txn_run(struct server *s, struct rpc_call *call, const struct txn_request *t)
+{
+    struct store_result result;
+    store_result_init(&result);
+    int rv = store_txn_read(s->store, t, &result);
+    if (rv == 0 && result.status != 0) {
+        rv = result.status;
+    }
+    if (rv != 0) {
+        rpc_fail_err(call, rv);
+    } else {
+        txn_send(s, call, t, &result);
+    }
+    store_result_fini(&result);
+}
+
+static void txn_read(struct read_call *r)
+{
+    txn_run(r->server, r->call, r->data);
+}
+
+/* A read-only txn is serializable only when all its ranges are. */
+static bool ops_serializable(Etcdserverpb__RequestOp *const *ops, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (ops[i]->request_case != ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_RANGE ||
+            !ops[i]->request_range->serializable) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void kv_txn(struct rpc_call *call, ProtobufCMessage *msg)
+{
+    struct server *s = rpc_call_arg(call);
+    const Etcdserverpb__TxnRequest *m = (const Etcdserverpb__TxnRequest *)(const void *)msg;
+    struct txn_request *t = arena_alloc(rpc_call_arena(call), sizeof *t);
+    int rv = txn_from_pb(m, rpc_call_arena(call), t);
+    if (rv == 0) {
+        rv = txn_check(t, s->store_options.max_txn_ops);
+    }
+    if (rv != 0) {
+        rpc_fail_err(call, rv);
+        return;
+    }
+    if (!txn_is_readonly(t)) {
+        struct command c = { .type = COMMAND_TXN, .txn = *t };
+        rpc_call_set_data(call, t);
+        server_write(s, call, &c, txn_reply);
+    } else if (ops_serializable(m->success, m->n_success) &&
+               ops_serializable(m->failure, m->n_failure)) {
+        txn_run(s, call, t);
+    } else {
+        server_read(s, call, t, txn_read);
+    }
+}
+
+/* --- Compact ------------------------------------------------------------------------------------------ */
+
+static void compact_reply(struct write_call *w)
+{
+    if (write_failed(w)) {
+        return;
+    }
+    Etcdserverpb__ResponseHeader header;
+    Etcdserverpb__CompactionResponse reply = ETCDSERVERPB__COMPACTION_RESPONSE__INIT;
+    reply.header = server_header(w->server, &header, w->result.revision);
+    rpc_reply(w->call, &reply.base);
+}
+
+/* physical=true needs no waiting here: memory is freed in slices and no read can tell. */
+static void kv_compact(struct rpc_call *call, ProtobufCMessage *msg)
+{
+    const Etcdserverpb__CompactionRequest *m =
+        (const Etcdserverpb__CompactionRequest *)(const void *)msg;
+    struct command c = { .type = COMMAND_COMPACT, .compact = { m->revision } };
+    server_write(rpc_call_arg(call), call, &c, compact_reply);
+}
+
+static const struct rpc_method methods[] = {
+    { "/etcdserverpb.KV/Range", RPC_UNARY, &etcdserverpb__range_request__descriptor, kv_range,
+      NULL, NULL, NULL, NULL },
+    { "/etcdserverpb.KV/Put", RPC_UNARY, &etcdserverpb__put_request__descriptor, kv_put, NULL,
+      NULL, NULL, NULL },
+    { "/etcdserverpb.KV/DeleteRange", RPC_UNARY,
+      &etcdserverpb__delete_range_request__descriptor, kv_delete, NULL, NULL, NULL, NULL },
+    { "/etcdserverpb.KV/Txn", RPC_UNARY, &etcdserverpb__txn_request__descriptor, kv_txn, NULL,
+      NULL, NULL, NULL },
+    { "/etcdserverpb.KV/Compact", RPC_UNARY, &etcdserverpb__compaction_request__descriptor,
+      kv_compact, NULL, NULL, NULL, NULL },
+};
+const struct service service_kv = { methods, ARRAY_LEN(methods) };

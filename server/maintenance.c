@@ -1,0 +1,148 @@
+/* etcdserverpb.Maintenance: Status, Hash, HashKV, Defragment, Alarm (list), MoveLeader.
+ * Defragment answers at once: memory is freed by compaction itself and there is no file to rewrite.
+ * HashKV is of our own (comparable between Barque members, not with etcd). Snapshot, Downgrade and the
+ * setting of alarms are absent in this version and answer UNIMPLEMENTED. */
+#include "server/internal.h"
+
+static void status(struct rpc_call *call, ProtobufCMessage *msg)
+{
+    (void)msg;
+    struct server *s = rpc_call_arg(call);
+    rnode_get_status(s->node, &s->status);
+    Etcdserverpb__ResponseHeader header;
+    Etcdserverpb__StatusResponse reply = ETCDSERVERPB__STATUS_RESPONSE__INIT;
+    reply.header = server_header(s, &header, store_revision(s->store));
+    reply.version = (char *)(uintptr_t)SERVER_ETCD_VERSION;
+    reply.dbsize = store_size_bytes(s->store);
+    reply.dbsizeinuse = store_live_bytes(s->store);
+    reply.leader = s->status.leader_id;
+    reply.raftindex = s->status.last_index;
+    reply.raftterm = s->status.term;
+    reply.raftappliedindex = s->status.applied_index;
+    reply.islearner = s->status.learner;
+    const char *text = NULL;
+    char *errors[2];
+    if (s->status.leader_id == 0) {
+        status_from_err(E_NOLEADER, &text);
+        errors[reply.n_errors++] = (char *)(uintptr_t)text;
+    }
+    if (store_over_quota(s->store)) {
+        status_from_err(E_NOSPACE, &text);
+        errors[reply.n_errors++] = (char *)(uintptr_t)text;
+    }
+    reply.errors = errors;
+    rpc_reply(call, &reply.base);
+}
+
+static void hash(struct rpc_call *call, ProtobufCMessage *msg)
+{
+    (void)msg;
+    struct server *s = rpc_call_arg(call);
+    uint64_t digest = store_digest(s->store);
+    Etcdserverpb__ResponseHeader header;
+    Etcdserverpb__HashResponse reply = ETCDSERVERPB__HASH_RESPONSE__INIT;
+    reply.header = server_header(s, &header, store_revision(s->store));
+    reply.hash = (uint32_t)(digest ^ (digest >> 32));
+    rpc_reply(call, &reply.base);
+}
+
+static void hash_kv(struct rpc_call *call, ProtobufCMessage *msg)
+{
+    struct server *s = rpc_call_arg(call);
+    int64_t revision = ((const Etcdserverpb__HashKVRequest *)(const void *)msg)->revision;
+    if (revision == 0) {
+        revision = store_revision(s->store);
+    }
+    uint32_t value = 0;
+    int rv = store_hash_kv(s->store, revision, &value);
+    if (rv != 0) {
+        rpc_fail_err(call, rv);
+        return;
+    }
+    Etcdserverpb__ResponseHeader header;
+    Etcdserverpb__HashKVResponse reply = ETCDSERVERPB__HASH_KVRESPONSE__INIT;
+    reply.header = server_header(s, &header, store_revision(s->store));
+    reply.hash = value;
+    reply.compact_revision = store_compact_revision(s->store);
+    reply.hash_revision = revision;
+    rpc_reply(call, &reply.base);
+}
+
+static void defragment(struct rpc_call *call, ProtobufCMessage *msg)
+{
+    (void)msg;
+    struct server *s = rpc_call_arg(call);
+    Etcdserverpb__ResponseHeader header;
+    Etcdserverpb__DefragmentResponse reply = ETCDSERVERPB__DEFRAGMENT_RESPONSE__INIT;
+    reply.header = server_header(s, &header, store_revision(s->store));
+    rpc_reply(call, &reply.base);
+}
+
+static void alarm_list(struct rpc_call *call, ProtobufCMessage *msg)
+{
+    struct server *s = rpc_call_arg(call);
+    const Etcdserverpb__AlarmRequest *m = (const Etcdserverpb__AlarmRequest *)(const void *)msg;
+    if (m->action != ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__GET) {
+        rpc_fail(call, GRPC_UNIMPLEMENTED,
+                 "barque: alarms are raised and cleared by themselves; they cannot be set");
+        return;
+    }
+    Etcdserverpb__ResponseHeader header;
+    Etcdserverpb__AlarmMember alarm = ETCDSERVERPB__ALARM_MEMBER__INIT;
+    Etcdserverpb__AlarmMember *alarms[1] = { &alarm };
+    Etcdserverpb__AlarmResponse reply = ETCDSERVERPB__ALARM_RESPONSE__INIT;
+    reply.header = server_header(s, &header, store_revision(s->store));
+    if (store_over_quota(s->store)) {
+        alarm.memberid = s->status.member_id;
+        alarm.alarm = ETCDSERVERPB__ALARM_TYPE__NOSPACE;
+        reply.alarms = alarms;
+        reply.n_alarms = 1;
+    }
+    rpc_reply(call, &reply.base);
+}
+
+static void move_done(void *arg, int rv)
+{
+    struct rpc_call *call = arg;
+    struct server *s = rpc_call_arg(call);
+    if (rv == E_NOTFOUND) {
+        rpc_fail(call, GRPC_FAILED_PRECONDITION, "etcdserver: bad leader transferee");
+        return;
+    }
+    if (rv != 0) {
+        rpc_fail_err(call, rv);
+        return;
+    }
+    Etcdserverpb__ResponseHeader header;
+    Etcdserverpb__MoveLeaderResponse reply = ETCDSERVERPB__MOVE_LEADER_RESPONSE__INIT;
+    reply.header = server_header(s, &header, store_revision(s->store));
+    rpc_reply(call, &reply.base);
+}
+
+static void move_leader(struct rpc_call *call, ProtobufCMessage *msg)
+{
+    struct server *s = rpc_call_arg(call);
+    const Etcdserverpb__MoveLeaderRequest *m =
+        (const Etcdserverpb__MoveLeaderRequest *)(const void *)msg;
+    if (!server_is_leader(s)) {
+        rpc_fail_err(call, E_NOTLEADER);
+        return;
+    }
+    rnode_transfer(s->node, m->targetid, move_done, call);
+}
+
+static const struct rpc_method methods[] = {
+    { "/etcdserverpb.Maintenance/Status", RPC_UNARY, &etcdserverpb__status_request__descriptor,
+      status, NULL, NULL, NULL, NULL },
+    { "/etcdserverpb.Maintenance/Hash", RPC_UNARY, &etcdserverpb__hash_request__descriptor, hash,
+      NULL, NULL, NULL, NULL },
+    { "/etcdserverpb.Maintenance/HashKV", RPC_UNARY, &etcdserverpb__hash_kvrequest__descriptor,
+      hash_kv, NULL, NULL, NULL, NULL },
+    { "/etcdserverpb.Maintenance/Defragment", RPC_UNARY,
+      &etcdserverpb__defragment_request__descriptor, defragment, NULL, NULL, NULL, NULL },
+    { "/etcdserverpb.Maintenance/Alarm", RPC_UNARY, &etcdserverpb__alarm_request__descriptor,
+      alarm_list, NULL, NULL, NULL, NULL },
+    { "/etcdserverpb.Maintenance/MoveLeader", RPC_UNARY,
+      &etcdserverpb__move_leader_request__descriptor, move_leader, NULL, NULL, NULL, NULL },
+};
+const struct service service_maintenance = { methods, ARRAY_LEN(methods) };

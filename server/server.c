@@ -1,0 +1,544 @@
+/* The member's wiring: consensus below, services above, the store and the watch hub between.
+ *
+ * A write's life here: server_write -> rnode_propose -> (committed) on_apply decodes the command into one
+ * arena, store_apply changes the state and publishes events to the hub -> the proposal's done builds the
+ * answer. Watch responses and replies leave together at the end of the turn.
+ *
+ * Ways to fail: a command that cannot be decoded after commit, or bytes of a snapshot that do not add up, are
+ * this machine's (or a newer version's) fault: the member must not go on, options.fatal ends it. */
+#include "server/server.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/limits.h"
+#include "lib/base/log.h"
+#include "lib/base/rng.h"
+#include "server/internal.h"
+
+enum { PROPOSE_TIMEOUT_MS = 5000, CLOSE_GRACE_MS = 5000 };
+
+/* --- helpers for the services ------------------------------------------------------------------------ */
+
+Etcdserverpb__ResponseHeader *server_header(struct server *s, Etcdserverpb__ResponseHeader *h,
+                                            int64_t revision)
+{
+    etcdserverpb__response_header__init(h);
+    h->cluster_id = s->status.cluster_id;
+    h->member_id = s->status.member_id;
+    h->revision = revision;
+    h->raft_term = s->status.term;
+    return h;
+}
+
+bool server_is_leader(const struct server *s)
+{
+    return s->status.state == RNODE_LEADER;
+}
+
+bool server_ready(const struct server *s)
+{
+    return s->status.leader_id != 0;
+}
+
+uint64_t server_timeout_ms(const struct server *s, const struct rpc_call *call)
+{
+    uint64_t most = PROPOSE_TIMEOUT_MS + 2 * s->options.election_ms;
+    uint64_t deadline = rpc_call_deadline_ms(call);
+    uint64_t now = loop_now_ms(s->loop);
+    if (deadline == UINT64_MAX) {
+        return most;
+    }
+    uint64_t left = deadline > now ? deadline - now : 1;
+    return left < most ? left : most;
+}
+
+bool server_require_leader(struct server *s, struct rpc_call *call)
+{
+    const char *want = rpc_call_metadata(call, "hasleader");
+    if (want == NULL || s->status.leader_id != 0) {
+        return false;
+    }
+    rpc_fail_err(call, E_NOLEADER);
+    return true;
+}
+
+/* What a client hears when consensus could not answer. */
+static int client_error(int status)
+{
+    return status == E_UNAVAILABLE || status == E_NOTLEADER ? E_LEADER_CHANGED : status;
+}
+
+/* --- writes -------------------------------------------------------------------------------------------- */
+
+static void write_done(struct rnode_proposal *p, int status)
+{
+    struct write_call *w = CONTAINER_OF(p, struct write_call, proposal);
+    if (status != 0) {
+        metric_add(w->server->m.proposals_failed, 1);
+        rpc_fail_err(w->call, client_error(status));
+    } else {
+        w->reply(w);
+    }
+    store_result_fini(&w->result);
+    mem_free(w);
+}
+
+void server_write(struct server *s, struct rpc_call *call, const struct command *command,
+                  void (*reply)(struct write_call *w))
+{
+    if (server_require_leader(s, call)) {
+        return;
+    }
+    autobuf bytes = BUF_INIT;
+    command_encode(command, &bytes);
+    if (bytes.len > s->options.max_request_bytes) {
+        rpc_fail_err(call, E_REQUEST_TOO_LARGE);
+        return;
+    }
+    struct write_call *w = mem_zalloc(sizeof *w);
+    w->server = s;
+    w->call = call;
+    w->reply = reply;
+    w->proposal.done = write_done;
+    store_result_init(&w->result);
+    rnode_propose(s->node, &w->proposal, buf_slice(&bytes), server_timeout_ms(s, call));
+}
+
+/* --- reads ------------------------------------------------------------------------------------------------ */
+
+static void read_done(struct rnode_read *read, int status)
+{
+    struct read_call *r = CONTAINER_OF(read, struct read_call, read);
+    if (status != 0) {
+        rpc_fail_err(r->call, client_error(status));
+    } else if (rpc_call_closed(r->call)) {
+        rpc_fail_err(r->call, E_CANCELED);
+    } else {
+        r->run(r);
+    }
+    mem_free(r);
+}
+
+void server_read(struct server *s, struct rpc_call *call, void *data,
+                 void (*run)(struct read_call *r))
+{
+    if (server_require_leader(s, call)) {
+        return;
+    }
+    struct read_call *r = mem_zalloc(sizeof *r);
+    r->server = s;
+    r->call = call;
+    r->data = data;
+    r->run = run;
+    r->read.done = read_done;
+    rnode_read_index(s->node, &r->read, server_timeout_ms(s, call));
+}
+
+/* --- the state machine, as rnode sees it ------------------------------------------------------------------ */
+
+static void server_fatal(void *arg, const struct err *err)
+{
+    struct server *s = arg;
+    if (s->options.fatal != NULL) {
+        s->options.fatal(s->options.arg, err);
+        UNREACHABLE();
+    }
+    log_error("server", "this member cannot go on", "error=\"%s\"", err->msg);
+    log_stop();
+    _Exit(1);
+}
+
+static void on_apply(void *arg, uint64_t index, uint64_t term, struct slice bytes,
+                     struct rnode_proposal *own)
+{
+    struct server *s = arg;
+    (void)term;
+    struct arena arena;
+    arena_init(&arena);
+    struct command c;
+    int rv = command_decode(bytes, &arena, &c);
+    if (rv != 0) {
+        struct err err = ERR_INIT;
+        err_set(&err, rv,
+                "log entry %" PRIu64 " is not a command this version knows (%s): was it written by a "
+                "newer barque? Next: start the version that wrote it",
+                index, err_text(rv));
+        server_fatal(s, &err);
+    }
+    if (own != NULL) {
+        struct write_call *w = CONTAINER_OF(own, struct write_call, proposal);
+        store_apply(s->store, index, &c, &w->result);
+    } else {
+        struct store_result result;
+        store_result_init(&result);
+        store_apply(s->store, index, &c, &result);
+        store_result_fini(&result);
+    }
+    if (c.type == COMMAND_COMPACT) {
+        s->compacting = true;
+    }
+    arena_fini(&arena);
+}
+
+static void on_apply_end(void *arg, uint64_t applied)
+{
+    struct server *s = arg;
+    (void)applied;
+    server_wake_background(s);
+}
+
+static void on_store_events(void *arg, int64_t revision, struct record *const *records, size_t n)
+{
+    struct server *s = arg;
+    server_watch_publish(s, revision, records, n);
+}
+
+static void *on_snapshot_pin(void *arg)
+{
+    return store_pin(((struct server *)arg)->store);
+}
+
+static int on_snapshot_next(void *arg, void *pin, struct buf *out)
+{
+    (void)arg;
+    return store_pin_next(pin, out);
+}
+
+static void on_snapshot_unpin(void *arg, void *pin)
+{
+    struct server *s = arg;
+    store_unpin(s->store, pin);
+    server_wake_background(s);
+}
+
+static void *on_restore_begin(void *arg)
+{
+    return store_restore_begin(&((struct server *)arg)->store_options);
+}
+
+static int on_restore_chunk(void *arg, void *restore, struct slice bytes, struct err *err)
+{
+    (void)arg;
+    return store_restore_chunk(restore, bytes, err);
+}
+
+static int on_restore_commit(void *arg, void *restore, uint64_t index, struct err *err)
+{
+    struct server *s = arg;
+    (void)index;
+    struct store *store = NULL;
+    int rv = store_restore_finish(restore, &store, err);
+    if (rv != 0) {
+        return rv;
+    }
+    struct store *old = s->store;
+    s->store = store;
+    store_set_on_events(store, on_store_events, s);
+    store_set_on_lease(store, server_lease_changed, s);
+    watch_hub_rebase(s->hub, store);
+    store_free(old);
+    s->compacting = true;
+    server_wake_background(s);
+    return 0;
+}
+
+static void on_restore_abort(void *arg, void *restore)
+{
+    (void)arg;
+    store_restore_abort(restore);
+}
+
+/* --- what goes on by itself ----------------------------------------------------------------------------- */
+
+/* One slice of compaction and one of lagging watchers, then back to the loop. */
+static void run_background(struct ready *r)
+{
+    struct server *s = CONTAINER_OF(r, struct server, background);
+    if (s->compacting) {
+        s->compacting = store_compact_step(s->store, SERVER_COMPACT_SLICE);
+    }
+    bool lagging = watch_hub_step(s->hub, SERVER_WATCH_SLICE);
+    server_watch_progress(s);
+    if (s->compacting || lagging) {
+        loop_ready(s->loop, &s->background);
+    }
+}
+
+void server_wake_background(struct server *s)
+{
+    if (s->compacting || watch_hub_lagging(s->hub) > 0) {
+        loop_ready(s->loop, &s->background);
+    }
+}
+
+static void on_change(void *arg)
+{
+    struct server *s = arg;
+    bool led = server_is_leader(s);
+    if (s->node == NULL) {
+        return; /* still opening */
+    }
+    rnode_get_status(s->node, &s->status);
+    if (s->status.leader_id != 0) {
+        s->no_leader_since_ms = 0;
+        if (s->status.leader_id != s->leader_seen) {
+            metric_add(s->m.leader_changes, 1);
+            s->leader_seen = s->status.leader_id;
+        }
+    } else if (s->no_leader_since_ms == 0) {
+        s->no_leader_since_ms = loop_now_ms(s->loop);
+    }
+    if (led != server_is_leader(s)) {
+        server_lease_leading(s, server_is_leader(s));
+    }
+}
+
+static void update_metrics(struct server *s)
+{
+    const struct server_metrics *m = &s->m;
+    metric_set(m->has_leader, s->status.leader_id != 0);
+    metric_set(m->is_leader, server_is_leader(s));
+    metric_set(m->proposals_pending, (double)s->status.proposals_inflight);
+    metric_set(m->proposals_committed, (double)s->status.commit_index);
+    metric_set(m->proposals_applied, (double)s->status.applied_index);
+    metric_set(m->db_size, (double)store_size_bytes(s->store));
+    metric_set(m->db_in_use, (double)store_live_bytes(s->store));
+    metric_set(m->keys, (double)store_live_keys(s->store));
+    metric_set(m->revision, (double)store_revision(s->store));
+    metric_set(m->compact_revision, (double)store_compact_revision(s->store));
+    metric_set(m->watchers, (double)watch_hub_count(s->hub));
+    metric_set(m->slow_watchers, (double)watch_hub_lagging(s->hub));
+    metric_set(m->leases,
+               s->lease_clock != NULL ? (double)lease_clock_count(s->lease_clock) : 0.0);
+}
+
+static void on_tick(struct timer *t)
+{
+    struct server *s = CONTAINER_OF(t, struct server, tick);
+    uint64_t now = loop_now_ms(s->loop);
+    on_change(s);
+    server_lease_tick(s, now);
+    server_watch_tick(s, now);
+    server_wake_background(s);
+    update_metrics(s);
+    timer_start(t, SERVER_TICK_MS);
+}
+
+/* --- opening ------------------------------------------------------------------------------------------------ */
+
+struct metric_row {
+    size_t offset;
+    bool counter;
+    const char *name, *help;
+};
+
+/* etcd's names where the meaning is etcd's, so that existing dashboards work. */
+static const struct metric_row metric_rows[] = {
+#define ROW(field, counter, name, help) \
+    { offsetof(struct server_metrics, field), counter, name, help }
+    ROW(has_leader, false, "etcd_server_has_leader", "1 if this member knows a leader."),
+    ROW(is_leader, false, "etcd_server_is_leader", "1 if this member is the leader."),
+    ROW(leader_changes, true, "etcd_server_leader_changes_seen_total", "Leader changes seen."),
+    ROW(proposals_pending, false, "etcd_server_proposals_pending", "Proposals in flight here."),
+    ROW(proposals_failed, true, "etcd_server_proposals_failed_total", "Proposals that failed."),
+    ROW(proposals_committed, false, "etcd_server_proposals_committed_total", "Commit index."),
+    ROW(proposals_applied, false, "etcd_server_proposals_applied_total", "Applied index."),
+    ROW(db_size, false, "etcd_mvcc_db_total_size_in_bytes", "Bytes of all versions held."),
+    ROW(db_in_use, false, "etcd_mvcc_db_total_size_in_use_in_bytes", "Bytes of live versions."),
+    ROW(keys, false, "etcd_debugging_mvcc_keys_total", "Live keys."),
+    ROW(revision, false, "etcd_debugging_mvcc_current_revision", "Current revision."),
+    ROW(compact_revision, false, "etcd_debugging_mvcc_compact_revision", "Compacted revision."),
+    ROW(watchers, false, "etcd_debugging_mvcc_watcher_total", "Watchers."),
+    ROW(slow_watchers, false, "etcd_debugging_mvcc_slow_watcher_total", "Lagging watchers."),
+    ROW(watch_streams, false, "etcd_debugging_mvcc_watch_stream_total", "Watch streams."),
+    ROW(leases, false, "barque_leases", "Leases on the clock of this leader."),
+    ROW(puts, true, "etcd_mvcc_put_total", "Puts answered by this member."),
+    ROW(ranges, true, "etcd_mvcc_range_total", "Ranges answered by this member."),
+    ROW(txns, true, "etcd_mvcc_txn_total", "Txns answered by this member."),
+    ROW(deletes, true, "etcd_mvcc_delete_total", "Deletes answered by this member."),
+#undef ROW
+};
+
+static void open_metrics(struct server *s)
+{
+    s->metrics = metrics_new();
+    for (size_t i = 0; i < ARRAY_LEN(metric_rows); i++) {
+        const struct metric_row *r = &metric_rows[i];
+        struct metric **slot = (struct metric **)(void *)((char *)&s->m + r->offset);
+        *slot = r->counter ? metrics_counter(s->metrics, r->name, NULL, r->help)
+                           : metrics_gauge(s->metrics, r->name, NULL, r->help);
+    }
+}
+
+static int open_node(struct server *s, struct err *err)
+{
+    const struct server_options *o = &s->options;
+    autofree char *dir = mem_printf("%s/member", o->data_dir);
+    struct rnode_options options = {
+        .loop = s->loop,
+        .dir = dir,
+        .cluster_id = rnode_cluster_id(o->initial, o->n_initial, o->cluster_token),
+        .name = o->name,
+        .peer_listen = o->listen_peer,
+        .client_url = o->advertise_client_url,
+        .initial = o->initial,
+        .n_initial = o->n_initial,
+        .seed = rng_u64(s->rng),
+        .election_timeout_ms = o->election_ms,
+        .heartbeat_ms = o->heartbeat_ms,
+        .snapshot_entries = o->snapshot_count,
+        .unsafe_no_fsync = o->unsafe_no_fsync,
+        .fsm = { s, on_apply, on_apply_end, on_snapshot_pin, on_snapshot_next, on_snapshot_unpin,
+                 on_restore_begin, on_restore_chunk, on_restore_commit, on_restore_abort },
+        .on_change = on_change,
+        .on_ask = server_lease_ask,
+        .fatal = server_fatal,
+        .arg = s,
+        .metrics = s->metrics,
+    };
+    for (size_t i = 0; i < o->n_initial; i++) {
+        if (strcmp(o->initial[i].name, o->name) == 0) {
+            options.member_id = o->initial[i].id;
+        }
+    }
+    return rnode_open(&options, &s->node, err);
+}
+
+static int open_rpc(struct server *s, struct err *err)
+{
+    static const struct service *const services[] = {
+        &service_kv, &service_watch, &service_lease, &service_cluster, &service_maintenance,
+        &service_health,
+    };
+    struct rpc_server_options options = {
+        .loop = s->loop,
+        .max_recv_bytes = s->options.max_request_bytes + LIMIT_GRPC_OVERHEAD,
+        .metrics = s->metrics,
+        .arg = s,
+    };
+    s->rpc = rpc_server_new(&options);
+    for (size_t i = 0; i < ARRAY_LEN(services); i++) {
+        rpc_server_methods(s->rpc, services[i]->methods, services[i]->n);
+    }
+    rpc_server_http(s->rpc, http_routes, http_routes_n);
+    for (size_t i = 0; i < s->options.n_listen_client; i++) {
+        int rv = rpc_server_listen(s->rpc, s->options.listen_client[i], err);
+        if (rv != 0) {
+            return err_prefix(err, "listen for clients");
+        }
+    }
+    return 0;
+}
+
+static void server_release(struct server *s)
+{
+    timer_stop(&s->tick);
+    ready_cancel(&s->background);
+    turn_hook_cancel(&s->renew_hook);
+    rpc_server_free(s->rpc);
+    if (s->lease_clock != NULL) {
+        lease_clock_free(s->lease_clock);
+    }
+    if (s->hub != NULL) {
+        watch_hub_free(s->hub);
+    }
+    store_free(s->store);
+    metrics_free(s->metrics);
+    mem_free(s->rng);
+    mem_free(s);
+}
+
+static void defaults(struct server *s, const struct server_options *options)
+{
+    s->options = *options;
+    struct server_options *o = &s->options;
+    o->heartbeat_ms = o->heartbeat_ms != 0 ? o->heartbeat_ms : 100;
+    o->election_ms = o->election_ms != 0 ? o->election_ms : 1000;
+    o->max_request_bytes = o->max_request_bytes != 0 ? o->max_request_bytes
+                                                     : (size_t)LIMIT_REQUEST_BYTES;
+    o->progress_notify_ms = o->progress_notify_ms != 0 ? o->progress_notify_ms : 600000;
+    s->store_options.quota_bytes = o->quota_bytes;
+    s->store_options.max_txn_ops = o->max_txn_ops != 0 ? o->max_txn_ops : (size_t)LIMIT_TXN_OPS;
+}
+
+int server_open(const struct server_options *options, struct server **ret_server, struct err *err)
+{
+    struct server *s = mem_zalloc(sizeof *s);
+    defaults(s, options);
+    s->loop = options->loop;
+    s->rng = mem_zalloc(sizeof *s->rng);
+    rng_init(s->rng, rng_os_seed());
+    list_init(&s->watch_streams);
+    list_init(&s->renewals);
+    ready_init(&s->background, run_background);
+    turn_hook_init(&s->renew_hook, server_lease_renew_hook);
+    timer_init(s->loop, &s->tick, on_tick);
+    open_metrics(s);
+    s->store = store_new(&s->store_options);
+    store_set_on_events(s->store, on_store_events, s);
+    store_set_on_lease(s->store, server_lease_changed, s);
+    s->hub = watch_hub_new(s->store, &server_watch_events);
+    /* Client ports first: a port in use is found before the data directory is touched. */
+    int rv = open_rpc(s, err);
+    if (rv == 0) {
+        rv = open_node(s, err);
+    }
+    if (rv != 0) {
+        server_release(s);
+        return rv;
+    }
+    on_change(s);
+    timer_start(&s->tick, SERVER_TICK_MS);
+    *ret_server = s;
+    return 0;
+}
+
+const char *server_client_address(const struct server *s, size_t k)
+{
+    return rpc_server_address(s->rpc, k);
+}
+
+/* --- closing: leadership goes first, then clients, then the files -------------------------------------------- */
+
+static void node_closed(void *arg)
+{
+    struct server *s = arg;
+    void (*closed)(void *) = s->closed;
+    void *closed_arg = s->closed_arg;
+    server_release(s);
+    closed(closed_arg);
+}
+
+static void rpc_stopped(void *arg)
+{
+    struct server *s = arg;
+    timer_stop(&s->tick);
+    rnode_close(s->node, node_closed, s);
+}
+
+static void transferred(void *arg, int status)
+{
+    struct server *s = arg;
+    if (status != 0 && status != E_NOTLEADER) {
+        log_warn("server", "leadership was not handed over", "reason=\"%s\"", err_text(status));
+    }
+    server_watch_stop_all(s, GRPC_UNAVAILABLE, "etcdserver: server stopped");
+    rpc_server_stop(s->rpc, CLOSE_GRACE_MS, rpc_stopped, s);
+}
+
+void server_close(struct server *s, void (*closed)(void *arg), void *arg)
+{
+    PRE(!s->closing);
+    s->closing = true;
+    s->closed = closed;
+    s->closed_arg = arg;
+    size_t n = 0;
+    rnode_members(s->node, &n);
+    if (server_is_leader(s) && n > 1) {
+        rnode_transfer(s->node, 0, transferred, s);
+    } else {
+        transferred(s, 0);
+    }
+}

@@ -1,0 +1,53 @@
+/* A store member: the etcd v3 API over a replicated store.
+ *
+ * It wires the three things that do the work (rnode: consensus, store: state, watch_hub: who hears of it)
+ * to the gRPC services. Any member serves any request: writes and keepalives travel to the leader
+ * inside rnode, linearizable reads wait for a ReadIndex round, serializable ones answer at once.
+ *
+ * Threads: loop; the snapshot worker calls back into store_pin_next and store_restore_chunk only. */
+#ifndef BARQUE_SERVER_SERVER_H
+#define BARQUE_SERVER_SERVER_H
+
+#include "lib/base/err.h"
+#include "lib/io/loop.h"
+#include "raft/rnode.h"
+
+struct server;
+
+struct server_options {
+    struct loop *loop;
+    const char *name;                 /* --name */
+    const char *data_dir;             /* --data-dir */
+    const char *const *listen_client; /* addresses ("127.0.0.1:2379") */
+    size_t n_listen_client;
+    const char *advertise_client_url; /* "http://127.0.0.1:2379" */
+    const char *listen_peer;          /* address */
+    const char *cluster_token;
+    const struct rnode_member *initial; /* founders; one of them is us (by name) */
+    size_t n_initial;
+    uint64_t heartbeat_ms;            /* 0 = 100 */
+    uint64_t election_ms;             /* 0 = 1000 */
+    uint64_t snapshot_count;          /* 0 = default */
+    int64_t quota_bytes;              /* 0 = none */
+    size_t max_request_bytes;         /* 0 = LIMIT_REQUEST_BYTES */
+    size_t max_txn_ops;               /* 0 = LIMIT_TXN_OPS */
+    uint64_t progress_notify_ms;      /* 0 = 10 min */
+    bool unsafe_no_fsync;
+    const char *commit;               /* of the binary, for /version */
+    /* This machine's fault; must not return. NULL: log and exit(1). */
+    void (*fatal)(void *arg, const struct err *err);
+    void *arg;
+};
+
+/* Opens data directory, peer port and client ports. E_CORRUPT, E_MISMATCH, E_ADDRINUSE, E_CONFLICT,
+ * E_PERM, E_DISKFULL, E_INVAL with what, where, next step. */
+int server_open(const struct server_options *options, struct server **ret_server, struct err *err);
+/* Graceful: hands leadership over, finishes open calls (at most 5 s), closes everything, frees s, then
+ * closed(). */
+void server_close(struct server *s, void (*closed)(void *arg), void *arg);
+/* The k-th client address, port 0 resolved. */
+const char *server_client_address(const struct server *s, size_t k);
+/* True once this member knows a leader. */
+bool server_ready(const struct server *s);
+
+#endif
