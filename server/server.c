@@ -489,6 +489,11 @@ int server_open(const struct server_options *options, struct server **ret_server
         server_release(s);
         return rv;
     }
+    /* The caller's strings were borrowed for opening only. */
+    s->options.name = s->options.data_dir = s->options.advertise_client_url = NULL;
+    s->options.listen_peer = s->options.cluster_token = NULL;
+    s->options.listen_client = NULL;
+    s->options.initial = NULL;
     on_change(s);
     timer_start(&s->tick, SERVER_TICK_MS);
     *ret_server = s;

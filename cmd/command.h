@@ -1,0 +1,19 @@
+/* The subcommands of `barque`: each a row in main.c's table. */
+#ifndef BARQUE_CMD_COMMAND_H
+#define BARQUE_CMD_COMMAND_H
+
+/* argv[0] is the subcommand's name. The return value is the exit code. */
+int command_store(int argc, char **argv);   /* store.c: one member, etcd's flags */
+int command_master(int argc, char **argv);  /* master.c: member + controllers + scheduler */
+
+/* Stable exit codes (ARCHITECTURE.md). */
+enum {
+    EXIT_OK = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+};
+
+/* The commit this binary was built from. */
+extern const char *const barque_commit;
+
+#endif

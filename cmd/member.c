@@ -1,0 +1,241 @@
+/* etcd's flags -> struct server_options. Defaults are etcd's too: `barque store` alone is a one-member
+ * cluster on 127.0.0.1:2379 in ./default.etcd's place, ./default.barque. */
+#include "cmd/member.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/command.h"
+#include "lib/base/alloc.h"
+#include "lib/base/assert.h"
+#include "lib/base/limits.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "lib/io/conn.h"
+
+size_t member_flags_init(struct member_flags *m, struct flag *ret_flags)
+{
+    *m = (struct member_flags){
+        .name = "default",
+        .listen_client_urls = "http://127.0.0.1:2379",
+        .listen_peer_urls = "http://127.0.0.1:2380",
+        .initial_cluster_token = "barque-cluster",
+        .initial_cluster_state = "new",
+        .log_level = "info",
+        .heartbeat_ms = 100,
+        .election_ms = 1000,
+        .max_request_bytes = LIMIT_REQUEST_BYTES,
+        .max_txn_ops = LIMIT_TXN_OPS,
+        .progress_notify_ms = 600000,
+    };
+    const struct flag rows[] = {
+        { "name", FLAG_STRING, &m->name, "NAME", "this member's name (default)" },
+        { "data-dir", FLAG_STRING, &m->data_dir, "DIR", "data directory (NAME.barque)" },
+        { "listen-client-urls", FLAG_STRING, &m->listen_client_urls, "URLS",
+          "where clients connect (http://127.0.0.1:2379)" },
+        { "advertise-client-urls", FLAG_STRING, &m->advertise_client_urls, "URLS",
+          "what other members tell clients (the listen URLs)" },
+        { "listen-peer-urls", FLAG_STRING, &m->listen_peer_urls, "URL",
+          "where members connect (http://127.0.0.1:2380)" },
+        { "initial-advertise-peer-urls", FLAG_STRING, &m->initial_advertise_peer_urls, "URL",
+          "this member's peer URL in --initial-cluster (the listen URL)" },
+        { "initial-cluster", FLAG_STRING, &m->initial_cluster, "NAME=URL,...",
+          "all founders, this one included; the same text on each" },
+        { "initial-cluster-token", FLAG_STRING, &m->initial_cluster_token, "TOKEN",
+          "tells clusters apart that share addresses (barque-cluster)" },
+        { "initial-cluster-state", FLAG_STRING, &m->initial_cluster_state, "new|existing",
+          "only new in this version" },
+        { "heartbeat-interval", FLAG_DURATION, &m->heartbeat_ms, "MS", "leader's heartbeat (100)" },
+        { "election-timeout", FLAG_DURATION, &m->election_ms, "MS",
+          "silence before an election (1000)" },
+        { "snapshot-count", FLAG_U64, &m->snapshot_count, "N",
+          "entries between snapshots (100000)" },
+        { "quota-backend-bytes", FLAG_U64, &m->quota_bytes, "BYTES",
+          "refuse writes over this many live bytes (0: no limit)" },
+        { "max-request-bytes", FLAG_U64, &m->max_request_bytes, "BYTES",
+          "largest request (1572864)" },
+        { "max-txn-ops", FLAG_U64, &m->max_txn_ops, "N", "operations in one txn (128)" },
+        { "experimental-watch-progress-notify-interval", FLAG_DURATION, &m->progress_notify_ms,
+          "DURATION", "bookmarks on idle watches (10m)" },
+        { "unsafe-no-fsync", FLAG_BOOL, &m->unsafe_no_fsync, "",
+          "never wait for the disk: benchmarks only, loses data" },
+        { "log-level", FLAG_STRING, &m->log_level, "LEVEL", "debug, info, warn or error (info)" },
+        { "logger", FLAG_IGNORED, NULL, "NAME", "there is one log format, key=value on stderr" },
+        { "log-outputs", FLAG_IGNORED, NULL, "LIST", "the log goes to stderr" },
+        { "enable-v2", FLAG_IGNORED, NULL, "", "the v2 API does not exist here" },
+        { "auto-compaction-retention", FLAG_IGNORED, NULL, "N",
+          "automatic compaction is absent in this version; compact explicitly" },
+        { "auto-compaction-mode", FLAG_IGNORED, NULL, "MODE",
+          "automatic compaction is absent in this version; compact explicitly" },
+        { "pre-vote", FLAG_IGNORED, NULL, "", "pre-vote is always on" },
+        { "strict-reconfig-check", FLAG_IGNORED, NULL, "", "always on" },
+    };
+    _Static_assert(ARRAY_LEN(rows) <= MEMBER_FLAGS_MAX, "room for every flag");
+    memcpy(ret_flags, rows, sizeof rows);
+    return ARRAY_LEN(rows);
+}
+
+/* Splits a comma list in place; E_INVAL when there are more than max. */
+static int split(char *text, char **ret_items, size_t max, size_t *ret_n, const char *flag,
+                 struct err *err)
+{
+    size_t n = 0;
+    char *save = NULL;
+    for (char *p = strtok_r(text, ",", &save); p != NULL; p = strtok_r(NULL, ",", &save)) {
+        if (n == max) {
+            return err_set(err, E_INVAL, "%s: more than %zu", flag, max);
+        }
+        ret_items[n++] = p;
+    }
+    if (n == 0) {
+        return err_set(err, E_INVAL, "%s is empty", flag);
+    }
+    *ret_n = n;
+    return 0;
+}
+
+static int plain_address(const char *flag, const char *url, char *ret_address, size_t size,
+                         struct err *err)
+{
+    bool secure = false;
+    int rv = address_from_url(url, ret_address, size, &secure, err);
+    if (rv != 0) {
+        return err_prefix(err, "%s", flag);
+    }
+    if (secure) {
+        return err_set(err, E_UNSUPPORTED,
+                       "%s: %s: TLS is absent in this version; use http:// on a trusted network",
+                       flag, url);
+    }
+    return 0;
+}
+
+/* "m1=http://127.0.0.1:2380,m2=..." -> founders; ids are derived, so every founder computes the same. */
+static int parse_cluster(const struct member_flags *m, char *text, struct rnode_member *ret_members,
+                         size_t *ret_n, struct err *err)
+{
+    char *items[LIMIT_PEERS];
+    int rv = split(text, items, LIMIT_PEERS, ret_n, "--initial-cluster", err);
+    bool self = false;
+    for (size_t i = 0; rv == 0 && i < *ret_n; i++) {
+        struct rnode_member *r = &ret_members[i];
+        char *eq = strchr(items[i], '=');
+        if (eq == NULL || eq == items[i]) {
+            return err_set(err, E_INVAL, "--initial-cluster: \"%s\" is not NAME=URL", items[i]);
+        }
+        *eq = '\0';
+        if (!str_copy(r->name, sizeof r->name, items[i])) {
+            return err_set(err, E_INVAL, "--initial-cluster: name \"%s\" is too long", items[i]);
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (str_eq(ret_members[k].name, r->name)) {
+                return err_set(err, E_INVAL, "--initial-cluster: %s is there twice", r->name);
+            }
+        }
+        rv = plain_address("--initial-cluster", eq + 1, r->peer_address, sizeof r->peer_address,
+                           err);
+        r->id = rnode_member_id(r->peer_address, m->initial_cluster_token);
+        r->role = RNODE_VOTER;
+        self = self || str_eq(r->name, m->name);
+    }
+    if (rv == 0 && !self) {
+        return err_set(err, E_INVAL,
+                       "--initial-cluster does not name this member (--name %s). Next: add %s=URL to "
+                       "it, or correct --name",
+                       m->name, m->name);
+    }
+    return rv;
+}
+
+static int check(const struct member_flags *m, struct err *err)
+{
+    if (!str_eq(m->initial_cluster_state, "new")) {
+        return err_set(err, E_UNSUPPORTED,
+                       "--initial-cluster-state %s: joining a running cluster is absent in this "
+                       "version; only new is accepted",
+                       m->initial_cluster_state);
+    }
+    if (m->heartbeat_ms == 0 || m->election_ms < 5 * m->heartbeat_ms || m->election_ms > 50000) {
+        return err_set(err, E_INVAL,
+                       "--election-timeout %llu must be at least 5 times --heartbeat-interval %llu "
+                       "and at most 50000 ms",
+                       (unsigned long long)m->election_ms, (unsigned long long)m->heartbeat_ms);
+    }
+    if (m->max_request_bytes < 1024 || m->max_request_bytes > LIMIT_LOG_ENTRY_BYTES) {
+        return err_set(err, E_INVAL, "--max-request-bytes must be between 1024 and %d",
+                       LIMIT_LOG_ENTRY_BYTES);
+    }
+    enum log_level level;
+    if (log_level_parse(m->log_level, &level) != 0) {
+        return err_set(err, E_INVAL, "--log-level %s: use debug, info, warn or error",
+                       m->log_level);
+    }
+    log_set_level(level);
+    return 0;
+}
+
+int member_open(const struct member_flags *m, struct loop *loop, struct server **ret_server,
+                char *ret_endpoint, struct err *err)
+{
+    int rv = check(m, err);
+    if (rv != 0) {
+        return rv;
+    }
+    autofree char *client_urls = mem_strdup(m->listen_client_urls);
+    char *urls[8];
+    size_t n_urls;
+    rv = split(client_urls, urls, ARRAY_LEN(urls), &n_urls, "--listen-client-urls", err);
+    char clients[8][128];
+    const char *listen[8];
+    for (size_t i = 0; rv == 0 && i < n_urls; i++) {
+        rv = plain_address("--listen-client-urls", urls[i], clients[i], sizeof clients[i], err);
+        listen[i] = clients[i];
+    }
+    char peer[128];
+    if (rv == 0) {
+        rv = plain_address("--listen-peer-urls", m->listen_peer_urls, peer, sizeof peer, err);
+    }
+    if (rv != 0) {
+        return rv;
+    }
+    const char *own_peer = m->initial_advertise_peer_urls != NULL ? m->initial_advertise_peer_urls
+                                                                  : m->listen_peer_urls;
+    autofree char *cluster = m->initial_cluster != NULL
+                                 ? mem_strdup(m->initial_cluster)
+                                 : mem_printf("%s=%s", m->name, own_peer);
+    autofree struct rnode_member *founders = mem_zalloc(LIMIT_PEERS * sizeof *founders);
+    size_t n_founders;
+    rv = parse_cluster(m, cluster, founders, &n_founders, err);
+    if (rv != 0) {
+        return rv;
+    }
+    autofree char *data_dir = m->data_dir != NULL ? mem_strdup(m->data_dir)
+                                                  : mem_printf("%s.barque", m->name);
+    struct server_options options = {
+        .loop = loop,
+        .name = m->name,
+        .data_dir = data_dir,
+        .listen_client = listen,
+        .n_listen_client = n_urls,
+        .advertise_client_url = m->advertise_client_urls != NULL ? m->advertise_client_urls
+                                                                 : m->listen_client_urls,
+        .listen_peer = peer,
+        .cluster_token = m->initial_cluster_token,
+        .initial = founders,
+        .n_initial = n_founders,
+        .heartbeat_ms = m->heartbeat_ms,
+        .election_ms = m->election_ms,
+        .snapshot_count = m->snapshot_count,
+        .quota_bytes = (int64_t)m->quota_bytes,
+        .max_request_bytes = m->max_request_bytes,
+        .max_txn_ops = m->max_txn_ops,
+        .progress_notify_ms = m->progress_notify_ms,
+        .unsafe_no_fsync = m->unsafe_no_fsync,
+        .commit = barque_commit,
+    };
+    rv = server_open(&options, ret_server, err);
+    if (rv == 0) {
+        str_copy(ret_endpoint, 128, server_client_address(*ret_server, 0));
+    }
+    return rv;
+}

@@ -1,0 +1,25 @@
+/* A store member from flags: shared by `barque store` and `barque master`. */
+#ifndef BARQUE_CMD_MEMBER_H
+#define BARQUE_CMD_MEMBER_H
+
+#include "cmd/flags.h"
+#include "lib/io/loop.h"
+#include "server/server.h"
+
+struct member_flags {
+    const char *name, *data_dir, *listen_client_urls, *advertise_client_urls, *listen_peer_urls,
+        *initial_advertise_peer_urls, *initial_cluster, *initial_cluster_token,
+        *initial_cluster_state, *log_level;
+    uint64_t heartbeat_ms, election_ms, snapshot_count, quota_bytes, max_request_bytes,
+        max_txn_ops, progress_notify_ms;
+    bool unsafe_no_fsync;
+};
+
+/* Defaults, and etcd's table of flags pointing into m. Returns the number of rows (<= MEMBER_FLAGS_MAX). */
+enum { MEMBER_FLAGS_MAX = 40 };
+size_t member_flags_init(struct member_flags *m, struct flag *ret_flags);
+/* Opens the member; `ret_endpoint` (>= 128 bytes) is an address at which this process can reach it. */
+int member_open(const struct member_flags *m, struct loop *loop, struct server **ret_server,
+                char *ret_endpoint, struct err *err);
+
+#endif
