@@ -183,7 +183,7 @@ int member_open(const struct member_flags *m, struct loop *loop, struct server *
     }
     autofree char *client_urls = mem_strdup(m->listen_client_urls);
     char *urls[8];
-    size_t n_urls;
+    size_t n_urls = 0;
     rv = split(client_urls, urls, ARRAY_LEN(urls), &n_urls, "--listen-client-urls", err);
     char clients[8][128];
     const char *listen[8];
@@ -204,7 +204,7 @@ int member_open(const struct member_flags *m, struct loop *loop, struct server *
                                  ? mem_strdup(m->initial_cluster)
                                  : mem_printf("%s=%s", m->name, own_peer);
     autofree struct rnode_member *founders = mem_zalloc(LIMIT_PEERS * sizeof *founders);
-    size_t n_founders;
+    size_t n_founders = 0;
     rv = parse_cluster(m, cluster, founders, &n_founders, err);
     if (rv != 0) {
         return rv;
