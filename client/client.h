@@ -35,6 +35,8 @@ struct client_options {
 int client_new(const struct client_options *options, struct client **ret_client, struct err *err);
 /* Cancels everything (done callbacks get E_CANCELED later) and frees. */
 void client_free(struct client *c);
+/* Unary calls under way: an orderly exit waits (shortly) until revocations are out. */
+size_t client_pending(const struct client *c);
 const char *client_endpoint(const struct client *c); /* current or last; "" before the first */
 struct loop *client_loop(struct client *c);
 void client_call_cancel(struct client_call *call); /* done will not be called */
@@ -97,7 +99,8 @@ struct client_call *client_cas(struct client *c, const struct client_guard *guar
                                void *arg);
 /* Smallest key after every key with this prefix ("a0" for "a/"); for all-0xff prefixes "\0". */
 void client_prefix_end(struct slice prefix, struct buf *out);
-/* Forgets history up to `revision` (physical: waits until it is gone). E_COMPACTED, E_FUTURE_REV. */
+/* Forgets history up to `revision` (physical: waits until it is gone). E_COMPACTED, E_FUTURE_REV.
+ */
 struct client_call *client_compact(struct client *c, int64_t revision, bool physical,
                                    client_done done, void *arg);
 

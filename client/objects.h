@@ -18,7 +18,7 @@
 struct objects_result {
     int status;
     const struct err *err;  /* never NULL when status != 0 */
-    /* get, create, update, modify, delete (its last state): with resourceVersion */
+    /* get, create, update, modify: with resourceVersion */
     struct object *object;
     struct object **items;  /* list: each may be taken with TAKE(items[i]) */
     size_t n_items;
