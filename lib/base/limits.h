@@ -23,7 +23,7 @@ enum {
     LIMIT_HEADER_BYTES = 16 * 1024,                  /* header list of one request */
     LIMIT_STREAM_QUEUE_BYTES = 1024 * 1024,          /* queued output: the source is not pulled */
     LIMIT_CONN_QUEUE_BYTES = 4 * 1024 * 1024,        /* queued output: reading stops */
-    LIMIT_CONN_PARTIAL_BYTES = 64 * 1024 * 1024,     /* half-received requests: further ones get 8 */
+    LIMIT_CONN_PARTIAL_BYTES = 64 * 1024 * 1024,     /* half-received requests: more get 8 */
     LIMIT_CONN_REPLY_BYTES = 64 * 1024 * 1024,       /* unread replies: further calls get 8 */
     LIMIT_HTTP1_HEAD_BYTES = 8 * 1024,
     LIMIT_WATCHES_PER_STREAM = 100000,

@@ -227,17 +227,15 @@ void log_stop(void)
 
 void log_flush(int timeout_ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    uint64_t until_ms = clock_mono_ms() + (uint64_t)timeout_ms;
+    struct timespec until = { .tv_sec = (time_t)(until_ms / 1000),
+                              .tv_nsec = (long)(until_ms % 1000) * 1000000 };
     /* May be called from an assert that failed with the lock held: never wait for it forever. */
-    if (pthread_mutex_clocklock(&the_log.lock, CLOCK_MONOTONIC, &until) != 0) {
-        return;
+    while (pthread_mutex_trylock(&the_log.lock) != 0) {
+        if (clock_mono_ms() >= until_ms) {
+            return;
+        }
+        (void)poll(NULL, 0, 1);
     }
     struct log_writer *w = the_log.writer;
     while (w != NULL && w == the_log.writer && !pthread_equal(pthread_self(), w->thread) &&

@@ -5,7 +5,7 @@
  *     a: [1, 2]        at "]":  children = a 1 2,  frames = { map from 0, sequence from 1 }
  *                      after:   children = a [1, 2],  frames = { map from 0 }
  *
- * Nothing recurses, nothing is sized by what the text claims, and the first error ends the parse. */
+ * Nothing recurses, nothing is sized by what the text claims; the first error ends the parse. */
 #include "lib/codec/yaml.h"
 
 #include <stdio.h>

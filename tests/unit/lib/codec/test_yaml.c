@@ -319,7 +319,7 @@ static void every_string_reads_back_as_the_same_string(void **state)
         "=",        "<<",         "---",       "...",        "--- a",    "a\nb",      "a\nb\n",
         "a\n\n",    "\na",        " a\nb",     "a \nb",      "\n",       "\t",        "a\tb",
         "a\rb",     "\x7f",       "\xc3\xa4",  "\xe2\x80\xa8",
-        "\xef\xbb\xbf" "a",      "\xf0\x9f\x9a\xa2",
+        "\xef\xbb\xbf\x61",     "\xf0\x9f\x9a\xa2",
         "a\n---\nb\n", "#!/bin/sh\nset -e\n\nexec \"$@\"\n", "key: |\n  a\n", "\x01", "\xc2\x85",
     };
     for (size_t i = 0; i < ARRAY_LEN(strings); i++) {
