@@ -165,7 +165,7 @@ static void resume(struct h2_stream *s)
 static void queue(struct h2_stream *s, struct value *v, uint8_t *owned, const uint8_t *data,
                   size_t len)
 {
-    if (len == 0 || s->h2 == NULL || s->ended) {
+    if (len == 0 || s->closed || s->ended) {
         value_unref(v);
         mem_free(owned);
         return;
@@ -177,8 +177,10 @@ static void queue(struct h2_stream *s, struct value *v, uint8_t *owned, const ui
     *c = (struct h2_chunk){ .value = v, .owned = owned, .data = data, .len = len };
     list_push_back(&s->chunks, &c->link);
     s->queued += len;
-    s->h2->queued += len;
-    resume(s);
+    if (s->h2 != NULL) {
+        s->h2->queued += len;
+        resume(s);
+    }
 }
 
 void h2_queue_value(struct h2_stream *s, struct value *v)
@@ -193,8 +195,8 @@ void h2_queue_owned(struct h2_stream *s, uint8_t *data, size_t len)
 
 void h2_end(struct h2_stream *s)
 {
-    if (s->h2 != NULL && !s->ended) {
-        s->ended = true;
+    s->ended = true;
+    if (s->h2 != NULL) {
         resume(s);
     }
 }
@@ -212,18 +214,26 @@ static void stream_attach(struct h2 *h2, struct h2_stream *s, int32_t id)
 {
     s->h2 = h2;
     s->id = id;
+    h2->queued += s->queued;
     list_push_back(&h2->streams, &s->link);
+}
+
+void h2_stream_fini(struct h2_stream *s)
+{
+    PRE(s->h2 == NULL);
+    s->closed = true;
+    s->queued = 0;
+    while (!list_empty(&s->chunks)) {
+        chunk_drop(s, LIST_ENTRY(list_first(&s->chunks), struct h2_chunk, link));
+    }
 }
 
 static void stream_close(struct h2 *h2, struct h2_stream *s, uint32_t code)
 {
     h2->queued -= s->queued;
-    s->queued = 0;
-    while (!list_empty(&s->chunks)) {
-        chunk_drop(s, LIST_ENTRY(list_first(&s->chunks), struct h2_chunk, link));
-    }
     list_remove(&s->link);
     s->h2 = NULL;
+    h2_stream_fini(s);
     h2->events->close(h2->arg, s, code);
 }
 

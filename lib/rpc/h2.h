@@ -44,6 +44,7 @@ struct h2_stream {
     struct h2 *h2; /* NULL before it is opened and after close */
     struct list link;
     int32_t id;
+    bool closed;
     bool deferred;     /* nghttp2 waits for h2_resume */
     bool ended;        /* nothing more will be queued */
     bool headers_sent; /* request or response headers left the session */
@@ -105,9 +106,11 @@ size_t h2_queued(const struct h2 *h2);
 void h2_close_all(struct h2 *h2, uint32_t code);
 
 void h2_stream_init(struct h2_stream *s);
+/* For a stream that was never opened: drops what was queued. */
+void h2_stream_fini(struct h2_stream *s);
 /* Server: the response headers; end = there is no body (trailers-only). */
 void h2_respond(struct h2_stream *s, const struct h2_header *headers, size_t n, bool end);
-/* Client: opens the stream. 0, or E_UNAVAILABLE when the session takes no more streams. */
+/* Client: opens the stream; it may hold queued bytes already. 0, or E_UNAVAILABLE when the session takes no more streams. */
 int h2_request(struct h2 *h2, struct h2_stream *s, const struct h2_header *headers, size_t n);
 void h2_queue_value(struct h2_stream *s, struct value *v); /* takes the reference */
 void h2_queue_owned(struct h2_stream *s, uint8_t *data, size_t len); /* takes the memory */

@@ -108,7 +108,8 @@ void rpc_fail_err(struct rpc_call *call, int err_code);
 bool rpc_send(struct rpc_call *call, const ProtobufCMessage *msg);
 /* One message made of parts: copied small ones and shared values, so that many watchers share one
  * encoding: the gRPC frame header is put before them. */
-bool rpc_send_parts(struct rpc_call *call, struct slice head, struct value *const *shared, size_t n);
+bool rpc_send_parts(struct rpc_call *call, struct slice head, struct value *const *shared,
+                    size_t n);
 /* Below LIMIT_STREAM_QUEUE_BYTES queued on this stream and the connection not congested. */
 bool rpc_writable(const struct rpc_call *call);
 size_t rpc_call_queued(const struct rpc_call *call);

@@ -1,0 +1,194 @@
+/* The server's life: listeners, the flush at the end of each turn, deadlines, sweeps, stopping.
+ *
+ *   bytes in -> server_conn.c (which protocol?) -> h2.c -> call.c -> handler
+ *   handler -> call_reply.c -> h2.c's queues, conn marked dirty -> end of turn: flush() here asks each
+ *   dirty conn's session once for its frames -> conn writes them with one writev.
+ *
+ * Stopping: listening ends, GOAWAY on every connection, streams are closed at once, unary calls may
+ * answer until the grace is over; a connection without calls closes; the last one calls stopped(). */
+#include "lib/rpc/server.h"
+
+#include "lib/base/alloc.h"
+#include "lib/base/assert.h"
+#include "lib/base/limits.h"
+#include "lib/rpc/server_int.h"
+
+/* --- the turn ----------------------------------------------------------------------------------- */
+
+static void flush(struct turn_hook *h)
+{
+    struct rpc_server *s = CONTAINER_OF(h, struct rpc_server, flush);
+    struct list now;
+    struct list *l;
+    list_init(&now);
+    list_move_all(&now, &s->dirty);
+    while ((l = list_pop_front(&now)) != NULL) {
+        server_conn_flush(LIST_ENTRY(l, struct server_conn, dirty));
+    }
+}
+
+static void on_deadline(struct timer *t)
+{
+    call_deadlines_run(CONTAINER_OF(t, struct rpc_server, deadline_timer));
+}
+
+static void on_sweep(struct timer *t)
+{
+    struct rpc_server *s = CONTAINER_OF(t, struct rpc_server, sweep);
+    LIST_FOREACH_SAFE (it, &s->conns) {
+        server_conn_sweep(LIST_ENTRY(it, struct server_conn, link));
+    }
+    timer_start(&s->sweep, SWEEP_MS);
+}
+
+/* --- stopping ----------------------------------------------------------------------------------- */
+
+static void server_delete(struct rpc_server *s)
+{
+    call_pool_fini(s);
+    methods_fini(s);
+    arena_fini(&s->scratch);
+    heap_fini(&s->deadlines);
+    mem_free(s->routes);
+    mem_free(s->listeners);
+    mem_free(s);
+}
+
+static void finale(struct ready *r)
+{
+    struct rpc_server *s = CONTAINER_OF(r, struct rpc_server, finale);
+    if (s->stopped_due && s->n_conns == 0) {
+        s->stopped_due = false;
+        timer_stop(&s->grace);
+        s->stopped(s->stopped_arg); /* may call rpc_server_free */
+    }
+    if (s->freed && s->n_conns == 0 && s->n_calls == 0) {
+        ready_cancel(&s->finale);
+        turn_hook_cancel(&s->flush);
+        server_delete(s);
+    }
+}
+
+void server_check_stopped(struct rpc_server *s)
+{
+    if (s->n_conns == 0 && (s->stopped_due || (s->freed && s->n_calls == 0))) {
+        loop_ready(s->loop, &s->finale);
+    }
+}
+
+static void close_listeners(struct rpc_server *s)
+{
+    for (size_t i = 0; i < s->n_listeners; i++) {
+        listener_close(s->listeners[i]);
+    }
+    s->n_listeners = 0;
+}
+
+static void close_conns(struct rpc_server *s)
+{
+    LIST_FOREACH (it, &s->conns) {
+        conn_close(LIST_ENTRY(it, struct server_conn, link)->conn);
+    }
+}
+
+static void on_grace_over(struct timer *t)
+{
+    close_conns(CONTAINER_OF(t, struct rpc_server, grace));
+}
+
+void rpc_server_stop(struct rpc_server *s, uint64_t grace_ms, void (*stopped)(void *arg), void *arg)
+{
+    PRE(!s->stopping);
+    s->stopping = true;
+    s->stopped_due = stopped != NULL;
+    s->stopped = stopped;
+    s->stopped_arg = arg;
+    close_listeners(s);
+    timer_stop(&s->sweep);
+    LIST_FOREACH_SAFE (it, &s->conns) {
+        server_conn_shutdown(LIST_ENTRY(it, struct server_conn, link));
+    }
+    timer_start(&s->grace, grace_ms);
+    server_check_stopped(s);
+}
+
+void rpc_server_free(struct rpc_server *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    PRE(!s->freed);
+    s->freed = true;
+    s->stopping = true;
+    close_listeners(s);
+    close_conns(s);
+    timer_stop(&s->sweep);
+    timer_stop(&s->grace);
+    timer_stop(&s->deadline_timer);
+    server_check_stopped(s);
+}
+
+/* --- beginning ---------------------------------------------------------------------------------- */
+
+struct rpc_server *rpc_server_new(const struct rpc_server_options *options)
+{
+    struct rpc_server *s = mem_zalloc(sizeof *s);
+    s->loop = options->loop;
+    s->metrics = options->metrics;
+    s->arg = options->arg;
+    s->max_recv_bytes = options->max_recv_bytes != 0 ? options->max_recv_bytes
+                                                     : (size_t)LIMIT_GRPC_RECV_BYTES;
+    map_init(&s->methods);
+    list_init(&s->conns);
+    list_init(&s->dirty);
+    heap_init(&s->deadlines);
+    arena_init(&s->scratch);
+    turn_hook_init(&s->flush, flush);
+    ready_init(&s->finale, finale);
+    timer_init(s->loop, &s->deadline_timer, on_deadline);
+    timer_init(s->loop, &s->grace, on_grace_over);
+    timer_init(s->loop, &s->sweep, on_sweep);
+    timer_start(&s->sweep, SWEEP_MS);
+    return s;
+}
+
+void rpc_server_http(struct rpc_server *s, const struct http_route *routes, size_t n)
+{
+    s->routes = mem_grow(s->routes, &s->routes_cap, s->n_routes + 1, sizeof *s->routes);
+    s->routes[s->n_routes++] = (struct route_table){ routes, n };
+}
+
+static void on_accept(void *arg, struct conn *c)
+{
+    server_conn_new(arg, c);
+}
+
+int rpc_server_listen(struct rpc_server *s, const char *address, struct err *err)
+{
+    struct listener *l;
+    PRE(!s->stopping);
+    int rv = listener_open(s->loop, address, on_accept, s, &l, err);
+    if (rv != 0) {
+        return rv;
+    }
+    s->listeners = mem_grow(s->listeners, &s->listeners_cap, s->n_listeners + 1,
+                            sizeof *s->listeners);
+    s->listeners[s->n_listeners++] = l;
+    return 0;
+}
+
+const char *rpc_server_address(const struct rpc_server *s, size_t k)
+{
+    PRE(k < s->n_listeners);
+    return listener_address(s->listeners[k]);
+}
+
+size_t rpc_server_conns(const struct rpc_server *s)
+{
+    return s->n_conns;
+}
+
+size_t rpc_server_calls(const struct rpc_server *s)
+{
+    return s->n_calls;
+}
