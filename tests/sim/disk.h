@@ -1,0 +1,79 @@
+/* The simulated disk's parts: inodes of pages, two tables of names, a journal between them. disk.c has the
+ * model, file.c the calls of lib/io/file.h. */
+#ifndef BARQUE_TESTS_SIM_DISK_H
+#define BARQUE_TESTS_SIM_DISK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/err.h"
+#include "lib/base/slice.h"
+
+enum { PAGE_BYTES = 4096, SECTOR_BYTES = 512, PATH_BYTES = 128 };
+
+struct page {
+    uint8_t data[PAGE_BYTES]; /* as programs see it */
+    uint8_t *old;             /* as last synced; valid when listed and synced */
+    uint8_t sectors;          /* written since the last sync */
+    bool listed;              /* in its inode's dirty list */
+    bool synced;              /* was ever synced (otherwise zeros are on disk) */
+};
+
+struct inode {
+    int refs;
+    bool locked;
+    bool truncated; /* since the last sync */
+    uint64_t size;
+    uint64_t synced_size;
+    struct page **pages; /* NULL: zeros */
+    size_t n_pages;
+    size_t *dirty;
+    size_t n_dirty, dirty_cap;
+};
+
+struct name {
+    char path[PATH_BYTES];
+    struct inode *inode;
+};
+
+struct names {
+    struct name *items;
+    size_t n, cap;
+};
+
+struct change {
+    char from[PATH_BYTES];
+    char to[PATH_BYTES];
+    struct inode *inode;
+};
+
+enum crash_policy { CRASH_LOSE, CRASH_KEEP, CRASH_ANY, CRASH_PREFIX };
+
+struct sim;
+
+struct fs {
+    struct sim *sim;
+    struct names seen;    /* by programs */
+    struct names durable; /* after a power cut */
+    struct change *journal;
+    size_t n_journal, journal_cap;
+    uint64_t die_after;
+    uint64_t fail_after;
+    int fail_error;
+};
+
+void inode_unref(struct inode *n);
+void inode_write(struct inode *n, struct slice bytes, uint64_t offset);
+size_t inode_read(const struct inode *n, uint8_t *out, size_t len, uint64_t offset);
+void inode_sync(struct inode *n);
+void inode_truncate(struct inode *n, uint64_t size);
+struct name *names_find(struct names *t, const char *path);
+/* Creates (to, inode), renames (from, to, inode) or removes (from). */
+void fs_change(struct fs *fs, const char *from, const char *to, struct inode *inode);
+void fs_commit_dir(struct fs *fs, const char *dir);
+/* Before every operation that changes something: the node may die here, or the disk fail. */
+int fs_operation(struct fs *fs, struct err *err);
+struct inode *inode_create(void);
+
+#endif

@@ -1,0 +1,332 @@
+/* build/sim: the simulator's command line.
+ *
+ *     sim --seed N               one run, options printed first
+ *     sim --seeds A..B           many, --jobs J at a time
+ *     sim --hours H [--from A]   as many as make up H simulated hours
+ *     sim --recall FILE          each line "<gates off> <seed> ..." must be found, and pass with all gates
+ *
+ * Exit code 1 when any run broke an invariant; each is printed with the command that repeats it. Workers are
+ * processes (a violation ends its process on the spot), and are renewed now and then because a
+ * simulated crash within an operation leaks what the dead process held. */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "tests/sim/sim.h"
+
+#ifndef BARQUE_COMMIT
+#define BARQUE_COMMIT "unknown"
+#endif
+
+enum { JOBS_MAX = 16, RUNS_PER_PROCESS = 200, HANG_S = 60, PROGRESS_MS = 5000 };
+
+struct args {
+    struct sim_setup setup;
+    uint64_t from, to; /* seeds */
+    double hours;      /* 0: by seeds */
+    unsigned jobs;
+    bool keep_going;
+    bool twice;
+    bool one;
+    const char *recall;
+};
+
+/* Shared by all processes. */
+struct board {
+    uint64_t next;
+    uint64_t sim_us;
+    struct sim_stats stats[JOBS_MAX];
+};
+
+static void on_signal(int number)
+{
+    struct sim *s = sim_current();
+    if (s != NULL) {
+        printf("VIOLATION seed %" PRIu64 " at %.3f s: %s\n", s->o.seed, (double)s->now / 1e6,
+               number == SIGALRM ? "HANG" : strsignal(number));
+        sim_print_replay(s);
+        fflush(stdout);
+    }
+    _exit(1);
+}
+
+static void catch_signals(void)
+{
+    static const int SIGNALS[] = { SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGALRM };
+    for (size_t i = 0; i < ARRAY_LEN(SIGNALS); i++) {
+        signal(SIGNALS[i], on_signal);
+    }
+}
+
+/* --- one process ------------------------------------------------------------------------------ */
+
+static void run_one(const struct args *a, uint64_t seed, struct sim_stats *stats)
+{
+    alarm(HANG_S);
+    uint64_t trace = sim_run(&a->setup, seed, stats);
+    if (a->twice) {
+        uint64_t again = sim_run(&a->setup, seed, stats);
+        if (again != trace) {
+            printf("VIOLATION seed %" PRIu64 ": NOT DETERMINISTIC: trace %016" PRIx64
+                   " and %016" PRIx64 "\n", seed, trace, again);
+            fflush(stdout);
+            _exit(1);
+        }
+    }
+    if (a->one) {
+        printf("trace %016" PRIx64 "\n", trace);
+    }
+    alarm(0);
+}
+
+static void work(const struct args *a, struct board *b, struct sim_stats *stats)
+{
+    catch_signals();
+    for (int k = 0; k < RUNS_PER_PROCESS; k++) {
+        if (a->hours > 0 && (double)__atomic_load_n(&b->sim_us, __ATOMIC_RELAXED) >= a->hours * 3.6e9) {
+            _exit(0);
+        }
+        uint64_t seed = __atomic_fetch_add(&b->next, 1, __ATOMIC_RELAXED);
+        if (seed > a->to) {
+            _exit(0);
+        }
+        uint64_t before = stats->sim_us;
+        run_one(a, seed, stats);
+        __atomic_fetch_add(&b->sim_us, stats->sim_us - before, __ATOMIC_RELAXED);
+    }
+    _exit(0);
+}
+
+/* --- the parent ------------------------------------------------------------------------------- */
+
+static struct sim_stats sum(const struct board *b)
+{
+    struct sim_stats total = { 0 };
+    uint64_t *t = (uint64_t *)&total;
+    for (size_t j = 0; j < JOBS_MAX; j++) {
+        const uint64_t *s = (const uint64_t *)&b->stats[j];
+        for (size_t i = 0; i < sizeof total / sizeof *t; i++) {
+            t[i] += s[i];
+        }
+    }
+    return total;
+}
+
+static void print_summary(const struct sim_stats *t, uint64_t wall_ms, unsigned jobs, unsigned bad)
+{
+    double seconds = (double)(wall_ms > 0 ? wall_ms : 1) / 1000;
+    double hours = (double)t->sim_us / 3.6e9;
+    printf("%.1f simulated hours in %.0f s (%.0fx per core)  seeds %" PRIu64 "  violations %u\n"
+           "  steps %" PRIu64 " (%.0f/s)  events %" PRIu64 "  frames %" PRIu64 " (lost %" PRIu64 ")\n"
+           "  elections %" PRIu64 "  crashes %" PRIu64 "  stops %" PRIu64 "  pauses %" PRIu64
+           "  transfers %" PRIu64 "  changes %" PRIu64 "  snapshots %" PRIu64 "  installs %" PRIu64 "\n"
+           "  proposed %" PRIu64 "  acked %" PRIu64 "  unknown %" PRIu64 "  refused %" PRIu64
+           "  reads %" PRIu64 "  failed reads %" PRIu64 "  asks %" PRIu64 "  applied %" PRIu64 "\n",
+           hours, seconds, hours * 3600 / seconds / jobs, t->runs, bad, t->steps,
+           (double)t->steps / seconds, t->events, t->frames, t->frames_lost, t->elections, t->crashes,
+           t->stops, t->pauses, t->transfers, t->changes, t->snapshots, t->installs, t->proposed,
+           t->acked, t->unknown, t->refused, t->reads, t->reads_failed, t->asks, t->applied);
+}
+
+static bool more(const struct args *a, struct board *b)
+{
+    return a->hours > 0
+               ? (double)__atomic_load_n(&b->sim_us, __ATOMIC_RELAXED) < a->hours * 3.6e9
+               : __atomic_load_n(&b->next, __ATOMIC_RELAXED) <= a->to;
+}
+
+static void progress(const struct board *b, uint64_t *last_ms, uint64_t start_ms, unsigned bad)
+{
+    uint64_t now = clock_mono_ms();
+    if (now - *last_ms >= PROGRESS_MS) {
+        struct sim_stats t = sum(b);
+        *last_ms = now;
+        fprintf(stderr, "%5" PRIu64 " s  %.1f h  seeds %" PRIu64 "  acked %" PRIu64 "  bad %u\n",
+                (now - start_ms) / 1000, (double)t.sim_us / 3.6e9, t.runs, t.acked, bad);
+    }
+}
+
+static pid_t spawn(const struct args *a, struct board *b, struct sim_stats *stats)
+{
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        work(a, b, stats);
+    }
+    return pid;
+}
+
+/* How many workers ended with a violation. */
+static unsigned run_many(const struct args *a, struct board *b, uint64_t start_ms)
+{
+    pid_t pids[JOBS_MAX] = { 0 };
+    unsigned bad = 0, running = 0;
+    uint64_t last_ms = start_ms;
+    for (unsigned j = 0; j < a->jobs; j++) {
+        pids[j] = spawn(a, b, &b->stats[j]);
+        running++;
+    }
+    while (running > 0) {
+        int status;
+        pid_t pid = waitpid(-1, &status, WNOHANG);
+        if (pid == 0) {
+            struct timespec nap = { 0, 20000000 };
+            nanosleep(&nap, NULL);
+            progress(b, &last_ms, start_ms, bad);
+            continue;
+        }
+        for (unsigned j = 0; j < a->jobs; j++) {
+            if (pids[j] == pid) {
+                bad += status != 0;
+                running--;
+                pids[j] = 0;
+                if ((bad == 0 || a->keep_going) && more(a, b)) {
+                    pids[j] = spawn(a, b, &b->stats[j]);
+                    running++;
+                }
+            }
+        }
+    }
+    return bad;
+}
+
+/* --- recall ----------------------------------------------------------------------------------- */
+
+static bool violates(struct args *a, struct board *b, uint32_t gates_off, uint64_t seed)
+{
+    int status = 0;
+    a->setup.gates_off = gates_off;
+    b->next = a->to = seed;
+    pid_t pid = spawn(a, b, &b->stats[0]);
+    waitpid(pid, &status, 0);
+    return status != 0;
+}
+
+static int recall(struct args *a, struct board *b)
+{
+    char line[256];
+    int missed = 0;
+    FILE *f = fopen(a->recall, "r");
+    if (f == NULL) {
+        perror(a->recall);
+        return 2;
+    }
+    while (fgets(line, sizeof line, f) != NULL) {
+        char *end;
+        unsigned long gates = strtoul(line, &end, 0);
+        uint64_t seed = strtoull(end, &end, 0);
+        if (line[0] == '#' || line[0] == '\n') {
+            continue;
+        }
+        bool found = gates == 0 || violates(a, b, (uint32_t)gates, seed);
+        bool clean = !violates(a, b, 0, seed);
+        printf("%s gates off 0x%lx seed %" PRIu64 "%s", found && clean ? "ok" : "NOT OK", gates, seed,
+               end);
+        missed += !(found && clean);
+    }
+    fclose(f);
+    return missed != 0;
+}
+
+/* --- arguments -------------------------------------------------------------------------------- */
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: sim [--seed N | --seeds A..B | --hours H [--from A] | --recall FILE]\n"
+                    "           [--jobs J] [--fsm chain] [--gates-off MASK] [--keep-going] [--twice]\n"
+                    "           [--verbose]\n");
+    return 2;
+}
+
+static bool parse_seeds(const char *text, struct args *a)
+{
+    char *end;
+    a->from = strtoull(text, &end, 0);
+    if (end[0] != '.' || end[1] != '.') {
+        return false;
+    }
+    a->to = strtoull(end + 2, &end, 0);
+    return *end == '\0';
+}
+
+static bool parse(int argc, char **argv, struct args *a)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *name = argv[i];
+        if (str_eq(name, "--verbose")) {
+            a->setup.verbose = true;
+            continue;
+        }
+        if (str_eq(name, "--keep-going")) {
+            a->keep_going = true;
+            continue;
+        }
+        if (str_eq(name, "--twice")) {
+            a->twice = true;
+            continue;
+        }
+        if (i + 1 >= argc) {
+            return false;
+        }
+        const char *value = argv[++i];
+        if (str_eq(name, "--seed")) {
+            a->from = a->to = strtoull(value, NULL, 0);
+            a->one = true;
+        } else if (str_eq(name, "--seeds")) {
+            if (!parse_seeds(value, a)) {
+                return false;
+            }
+        } else if (str_eq(name, "--hours")) {
+            a->hours = strtod(value, NULL);
+            a->to = UINT64_MAX;
+        } else if (str_eq(name, "--from")) {
+            a->from = strtoull(value, NULL, 0);
+        } else if (str_eq(name, "--jobs")) {
+            a->jobs = (unsigned)strtoul(value, NULL, 0);
+        } else if (str_eq(name, "--gates-off")) {
+            a->setup.gates_off = (uint32_t)strtoul(value, NULL, 0);
+        } else if (str_eq(name, "--recall")) {
+            a->recall = value;
+        } else {
+            return false;
+        }
+    }
+    return a->jobs >= 1 && a->jobs <= JOBS_MAX;
+}
+
+int main(int argc, char **argv)
+{
+    struct args a = { .setup = { .machine = &CHAIN_OPS }, .from = 1, .to = 100, .jobs = 1 };
+    if (!parse(argc, argv, &a)) {
+        return usage();
+    }
+    struct board *b = mmap(NULL, sizeof *b, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (b == MAP_FAILED) {
+        perror("mmap");
+        return 2;
+    }
+    log_set_level(a.setup.verbose ? LOG_DEBUG : LOG_OFF);
+    printf("commit %s\n", BARQUE_COMMIT);
+    if (a.recall != NULL) {
+        return recall(&a, b);
+    }
+    if (a.one) {
+        struct sim_options o;
+        sim_draw(&o, a.from);
+        sim_print_options(&o);
+    }
+    b->next = a.from;
+    uint64_t start_ms = clock_mono_ms();
+    unsigned bad = run_many(&a, b, start_ms);
+    struct sim_stats total = sum(b);
+    print_summary(&total, clock_mono_ms() - start_ms, a.jobs, bad);
+    return bad != 0;
+}

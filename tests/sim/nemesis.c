@@ -1,0 +1,212 @@
+/* The faults, drawn one at a time while the first phase lasts, and their end. */
+#include "lib/base/alloc.h"
+#include "tests/sim/sim.h"
+
+struct node *sim_leader(struct sim *s)
+{
+    struct node *best = NULL;
+    uint64_t term = 0;
+    for (unsigned i = 1; i <= s->n_nodes; i++) {
+        struct node *n = &s->nodes[i];
+        struct rnode_status status;
+        if (!n->up || n->stopping || n->rnode == NULL || n->paused_until > s->now) {
+            continue;
+        }
+        rnode_get_status(n->rnode, &status);
+        if (status.state == RNODE_LEADER && status.term >= term) {
+            best = n;
+            term = status.term;
+        }
+    }
+    return best;
+}
+
+/* Someone who is up, the leader more often than by chance. */
+static struct node *victim(struct sim *s)
+{
+    struct node *leader = rng_chance(&s->rng, 0.5) ? sim_leader(s) : NULL;
+    struct node *n = leader != NULL ? leader : &s->nodes[rng_range(&s->rng, 1, s->n_nodes)];
+    return n->up && !n->stopping ? n : NULL;
+}
+
+static void heal_cuts(struct sim *s)
+{
+    memset(s->cut, 0, sizeof s->cut);
+}
+
+static void partition(struct sim *s)
+{
+    struct node *leader = sim_leader(s);
+    unsigned l = leader != NULL ? leader->id : (unsigned)rng_range(&s->rng, 1, s->n_nodes);
+    unsigned a = (unsigned)rng_range(&s->rng, 1, s->n_nodes);
+    unsigned b = (unsigned)rng_range(&s->rng, 1, s->n_nodes);
+    uint64_t half = rng_u64(&s->rng);
+    uint64_t how = rng_range(&s->rng, 0, 4);
+    heal_cuts(s);
+    SIM_LOG(s, "partition of kind %d around member %u", (int)how, l);
+    for (unsigned i = 1; i <= s->n_nodes; i++) {
+        if (how == 0) { /* the leader alone */
+            s->cut[l][i] = s->cut[i][l] = i != l;
+        } else if (how == 1) { /* two halves */
+            for (unsigned j = 1; j <= s->n_nodes; j++) {
+                s->cut[i][j] = ((half >> i ^ half >> j) & 1) != 0;
+            }
+        } else if (how == 2) { /* the leader speaks and does not hear */
+            s->cut[i][l] = i != l;
+        } else if (how == 3) { /* the leader hears and does not speak */
+            s->cut[l][i] = i != l;
+        }
+    }
+    if (how == 4 && a != b) { /* one pair, seen by all others; one way or both */
+        s->cut[a][b] = true;
+        s->cut[b][a] = rng_chance(&s->rng, 0.5);
+    }
+}
+
+static void act_partition(struct sim *s)
+{
+    if (rng_chance(&s->rng, 0.4)) {
+        heal_cuts(s);
+    } else {
+        partition(s);
+    }
+}
+
+static void act_crash(struct sim *s)
+{
+    struct node *n = victim(s);
+    if (n != NULL) {
+        node_crash(n, false, rng_chance(&s->rng, 0.7));
+    }
+}
+
+static void act_crash_in_write(struct sim *s)
+{
+    struct node *n = victim(s);
+    if (n != NULL) {
+        node_crash(n, true, true);
+    }
+}
+
+static void act_power(struct sim *s)
+{
+    for (unsigned i = 1; i <= s->n_nodes; i++) {
+        if (s->nodes[i].up && rng_chance(&s->rng, 0.9)) {
+            node_crash(&s->nodes[i], rng_chance(&s->rng, 0.5), true);
+        }
+    }
+}
+
+static void act_pause(struct sim *s)
+{
+    struct node *n = victim(s);
+    if (n != NULL && n->paused_until <= s->now) {
+        n->paused_until = s->now + rng_range(&s->rng, 100000, 4000000);
+        s->stats->pauses++;
+        SIM_LOG(s, "member %u pauses", n->id);
+    }
+}
+
+static void act_stop(struct sim *s)
+{
+    struct node *n = victim(s);
+    if (n != NULL && n->paused_until <= s->now) {
+        node_stop(n);
+        sim_post(s, s->now + rng_range(&s->rng, 100000, 3000000), EV_START, NULL, n->id, NULL);
+    }
+}
+
+static void act_disk_error(struct sim *s)
+{
+    struct node *n = victim(s);
+    if (n != NULL) {
+        sim_fs_fail_after(n->fs, rng_range(&s->rng, 1, 10),
+                          rng_chance(&s->rng, 0.5) ? E_IO : E_DISKFULL);
+    }
+}
+
+static void transferred(void *arg, int status)
+{
+    struct sim *s = arg;
+    s->stats->transfers += status == 0;
+}
+
+static void transfer(struct node *n, void *arg)
+{
+    struct sim *s = n->sim;
+    (void)arg;
+    uint64_t target = rng_chance(&s->rng, 0.5)
+                          ? 0
+                          : s->nodes[rng_range(&s->rng, 1, s->n_nodes)].member_id;
+    rnode_transfer(n->rnode, target, transferred, s);
+}
+
+static void act_transfer(struct sim *s)
+{
+    struct node *leader = sim_leader(s);
+    if (leader != NULL) {
+        SIM_LOG(s, "member %u is asked to hand over", leader->id);
+        node_enter(leader, transfer, NULL);
+    }
+}
+
+static void act_membership(struct sim *s)
+{
+    struct node *leader = sim_leader(s);
+    if (leader != NULL) {
+        nemesis_membership(s, leader);
+    }
+}
+
+static const struct {
+    enum sim_fault fault;
+    unsigned weight;
+    void (*act)(struct sim *s);
+} ACTS[] = {
+    { FAULT_PARTITION, 5, act_partition },
+    { FAULT_CRASH, 3, act_crash },
+    { FAULT_CRASH_IN_WRITE, 2, act_crash_in_write },
+    { FAULT_POWER, 1, act_power },
+    { FAULT_PAUSE, 2, act_pause },
+    { FAULT_STOP, 1, act_stop },
+    { FAULT_TRANSFER, 1, act_transfer },
+    { FAULT_MEMBERSHIP, 4, act_membership },
+    { FAULT_DISK_ERROR, 1, act_disk_error },
+};
+
+void nemesis_event(struct sim *s)
+{
+    unsigned total = 0;
+    for (size_t i = 0; i < ARRAY_LEN(ACTS); i++) {
+        total += (s->o.faults & (uint32_t)ACTS[i].fault) != 0 ? ACTS[i].weight : 0;
+    }
+    if (total == 0) {
+        return;
+    }
+    unsigned at = (unsigned)rng_range(&s->rng, 0, total - 1);
+    for (size_t i = 0; i < ARRAY_LEN(ACTS); i++) {
+        unsigned weight = (s->o.faults & (uint32_t)ACTS[i].fault) != 0 ? ACTS[i].weight : 0;
+        if (at < weight) {
+            ACTS[i].act(s);
+            return;
+        }
+        at -= weight;
+    }
+}
+
+void nemesis_heal(struct sim *s)
+{
+    SIM_LOG(s, "heal");
+    s->healed = true;
+    heal_cuts(s);
+    for (unsigned i = 1; i <= s->n_nodes; i++) {
+        struct node *n = &s->nodes[i];
+        n->paused_until = 0;
+        if (n->used && !n->broken) {
+            sim_fs_fail_after(n->fs, 0, 0);
+        }
+        if (n->used && !n->up && !n->removed) {
+            node_boot(n);
+        }
+    }
+}

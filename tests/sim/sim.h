@@ -1,0 +1,309 @@
+/* The simulated world: machines with a drifting clock and a disk that forgets, a network that loses,
+ * delays, repeats and reorders, and on each machine the real member (raft/), linked against this folder
+ * instead of lib/io and the real transport.
+ *
+ * One run = one seed = one thread. All randomness comes from one generator, all order from one event
+ * queue (time, then order of posting), so the same seed is the same run, byte for byte; the trace hash
+ * tells. Time is in virtual microseconds; each machine sees its own milliseconds (clock drift).
+ *
+ *     seed -> options (which faults, how much load) -> boot -> faults for a while -> heal -> liveness
+ *
+ * What must hold is checked while it runs: check.c. */
+#ifndef BARQUE_TESTS_SIM_SIM_H
+#define BARQUE_TESTS_SIM_SIM_H
+
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/err.h"
+#include "lib/base/heap.h"
+#include "lib/base/list.h"
+#include "lib/base/map.h"
+#include "lib/base/rng.h"
+#include "lib/base/slice.h"
+#include "raft/rnode.h"
+
+enum {
+    SIM_NODES_MAX = 12, /* machines that ever live in one run; machine i is member id i, from 1 */
+    SIM_CLUSTER_ID = 0x51,
+};
+
+struct sim;
+struct node;
+struct raft;
+struct machine_ops;
+struct sim_setup;
+struct fs;
+struct transport;
+
+/* Faults a run may draw (swarm: each is on or off for the whole run). */
+enum sim_fault {
+    FAULT_CRASH = 1,
+    FAULT_CRASH_IN_WRITE = 2, /* in the middle of a job: between any two disk operations */
+    FAULT_PAUSE = 4,
+    FAULT_PARTITION = 8,
+    FAULT_TRANSFER = 16,
+    FAULT_MEMBERSHIP = 32,
+    FAULT_STOP = 64,       /* orderly close, later a start */
+    FAULT_SLOW_DISK = 128,
+    FAULT_LOSS = 256,
+    FAULT_DUPLICATE = 512, /* with reordering */
+    FAULT_REORDER = 1024,
+    FAULT_STREAM = 2048,   /* snapshot streams break */
+    FAULT_CLOCK = 4096,    /* rates differ by up to 3 % */
+    FAULT_POWER = 8192,    /* all machines at once */
+    FAULT_DISK_ERROR = 16384,
+    FAULTS = 15
+};
+
+struct sim_options {
+    uint64_t seed;
+    uint32_t faults;
+    unsigned founders;
+    uint64_t fault_us;     /* the first phase */
+    uint64_t heal_us;      /* the second */
+    uint64_t nemesis_lo_us, nemesis_hi_us;
+    uint64_t client_lo_us, client_hi_us;
+    uint64_t delay_lo_us, delay_hi_us;
+    double loss, duplicate, late;
+    uint64_t disk_lo_us, disk_hi_us;
+    uint64_t turn_us;      /* a turn gathers for at most so long */
+    unsigned payload_max;
+    uint64_t snapshot_entries, snapshot_trailing;
+    uint64_t chunk_us;     /* one snapshot chunk on the wire */
+    size_t wal_segment_bytes;
+    unsigned inflight_max;
+    bool no_pre_vote;
+};
+
+struct sim_stats {
+    uint64_t runs, steps, events, sim_us;
+    uint64_t elections, crashes, stops, pauses, transfers, changes, installs, snapshots;
+    uint64_t proposed, acked, unknown, refused, reads, reads_failed, asks, applied;
+    uint64_t frames, frames_lost;
+};
+
+enum event_kind {
+    EV_TURN,      /* end of a loop's turn */
+    EV_TIMER,
+    EV_JOB_RUN,
+    EV_JOB_DONE,
+    EV_FRAME,
+    EV_LINK,      /* a connection attempt or check */
+    EV_PULL,      /* a stream's sender may go on */
+    EV_CHUNK,
+    EV_STREAM_END,
+    EV_BOOT,      /* after a crash */
+    EV_START,     /* after an orderly stop (the world's: a is the node) */
+    EV_CLIENT,
+    EV_NEMESIS,
+    EV_HEAL,
+    EV_PROBE,     /* the second phase's last proposals */
+    EV_END,
+};
+
+struct event {
+    uint64_t t;
+    uint64_t seq;
+    uint64_t gen;  /* of the node when posted; a node event of another life is dropped */
+    uint64_t a;
+    void *p;       /* freed with mem_free when the event is dropped */
+    uint32_t node; /* 0: the world's */
+    enum event_kind kind;
+};
+
+/* What one machine's messages and reports have promised; it outlives the machine's lives. (check.c) */
+struct promises {
+    uint64_t term, voted_for; /* a restart must find at least this term, and in it this vote */
+    uint64_t persisted;       /* and the log up to here, as it was */
+};
+
+/* The terms of a machine's log, mirrored from its raft_step events and updates. */
+struct mirror {
+    uint64_t snapshot_index;
+    uint64_t last;
+    uint64_t *terms; /* by index */
+    size_t cap;
+    uint64_t commit; /* looked at up to here */
+    bool installing;
+    bool electing;   /* became leader in the last step: judged when that takes effect */
+};
+
+struct node {
+    struct sim *sim;
+    unsigned id;
+    uint64_t member_id;
+    bool used;      /* exists: founder or added */
+    bool up;
+    bool stopping;  /* rnode_close was called */
+    bool closed;    /* and has finished */
+    uint64_t stop_by;
+    bool removed;   /* out of the configuration for good */
+    bool broken;    /* an injected disk error: a fatal end is right */
+    uint64_t gen;
+    double rate;
+    uint64_t clock_us; /* its monotonic clock at virtual time 0 */
+    uint64_t paused_until;
+    struct fs *fs;
+    struct loop *loop;
+    struct transport *transport;
+    struct rnode *rnode;
+    struct raft *raft;       /* the core of its last step */
+    struct machine *machine; /* state machine (fsm.c) */
+    struct promises promises;
+    struct mirror mirror;
+    char dir[16];
+};
+
+struct sim {
+    struct sim_options o;
+    struct sim_stats *stats;
+    struct rng rng;
+    uint64_t now;
+    uint64_t trace;
+    struct event *heap;
+    size_t heap_n, heap_cap;
+    uint64_t event_seq;
+    uint64_t stream_serial;
+    struct node nodes[SIM_NODES_MAX + 1];
+    unsigned n_nodes;
+    bool cut[SIM_NODES_MAX + 1][SIM_NODES_MAX + 1];
+    uint64_t last_arrival[SIM_NODES_MAX + 1][SIM_NODES_MAX + 1];
+    struct node *running; /* whose code runs now, NULL: the world's */
+    jmp_buf crash;        /* of that node */
+    bool healed;
+    bool over;
+    bool verbose;
+    const struct machine_ops *machine;
+    const struct sim_setup *setup;
+    uint32_t gates_off;
+    struct check *check;
+    struct clients *clients;
+};
+
+/* The run that this thread is in: for wrapped functions and signal handlers that take no argument. */
+struct sim *sim_current(void);
+
+struct sim_setup {
+    const struct machine_ops *machine;
+    uint32_t gates_off;
+    bool verbose;
+};
+
+/* --- run.c ------------------------------------------------------------------------------------- */
+void sim_draw(struct sim_options *o, uint64_t seed);
+void sim_print_options(const struct sim_options *o);
+/* Runs one seed to its end; a violation does not return. Returns the trace hash. */
+uint64_t sim_run(const struct sim_setup *setup, uint64_t seed, struct sim_stats *stats);
+void sim_violation(struct sim *s, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
+void sim_log(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+#define SIM_LOG(s, ...) ((s)->verbose ? sim_log(s, __VA_ARGS__) : (void)0)
+
+void sim_print_replay(const struct sim *s);
+struct node *sim_node_of(struct sim *s, uint64_t member_id); /* NULL: none */
+struct node *sim_node_add(struct sim *s);
+
+/* --- event.c ----------------------------------------------------------------------------------- */
+void sim_post(struct sim *s, uint64_t t, enum event_kind kind, struct node *n, uint64_t a, void *p);
+bool sim_next(struct sim *s, struct event *ret_event);
+void sim_events_free(struct sim *s);
+void sim_trace(struct sim *s, uint64_t v);
+
+/* --- loop.c ------------------------------------------------------------------------------------ */
+struct loop *sim_loop_new(struct node *n);
+/* Frees it with its workers; what is queued is dropped. */
+void sim_loop_free(struct loop *l);
+void sim_loop_timer(struct loop *l);
+bool sim_loop_timer_is(const struct loop *l, uint64_t t);
+void sim_loop_turn(struct loop *l);
+void sim_loop_job_run(struct loop *l, uint64_t worker);
+void sim_loop_job_done(struct loop *l, uint64_t worker);
+/* After any call into a node's code: posts the end of its turn and its next timer. */
+void sim_loop_after(struct loop *l);
+uint64_t sim_loop_any_job(const struct loop *l); /* its worker, 0 none */
+struct node *sim_loop_node(const struct loop *l);
+uint64_t sim_local_us(const struct node *n, uint64_t t);
+
+/* --- disk.c ------------------------------------------------------------------------------------ */
+struct fs *sim_fs_new(struct sim *s);
+void sim_fs_free(struct fs *fs);
+/* Power cut: what was not synced may be lost, kept or torn. */
+void sim_fs_crash(struct fs *fs);
+/* The process is gone, the cache is not: orders to die or fail are void, locks are free. */
+void sim_fs_end_life(struct fs *fs);
+/* The node dies just before its n-th further disk operation (0: never). */
+void sim_fs_die_after(struct fs *fs, uint64_t n);
+/* The n-th further write or sync fails. */
+void sim_fs_fail_after(struct fs *fs, uint64_t n, int error);
+
+/* --- net.c ------------------------------------------------------------------------------------- */
+void sim_net_frame(struct sim *s, struct event *e);
+void sim_net_link(struct sim *s, struct event *e);
+void sim_net_pull(struct sim *s, struct event *e);
+void sim_net_chunk(struct sim *s, struct event *e);
+void sim_net_stream_end(struct sim *s, struct event *e);
+
+/* --- node.c ------------------------------------------------------------------------------------ */
+void node_boot(struct node *n);
+/* in_write: within a job, if one is waiting. cut: the page cache is lost (otherwise kill -9). */
+void node_crash(struct node *n, bool in_write, bool cut);
+void node_stop(struct node *n);
+/* The run is over. */
+void node_end(struct node *n);
+/* Runs fn(arg) as this node's code: a disk that dies or a fatal error ends in a crash. */
+void node_enter(struct node *n, void (*fn)(struct node *n, void *arg), void *arg);
+/* Ends the running node's life from within its code. */
+void node_die(struct node *n) __attribute__((noreturn));
+
+/* --- machine.c, fsm.c, fsm_store.c ------------------------------------------------------------------------ */
+extern const struct machine_ops CHAIN_OPS;
+struct machine *machine_new(struct node *n);
+void machine_free(struct machine *m);
+struct rnode_fsm machine_fsm(struct machine *m);
+uint64_t machine_applied(const struct machine *m);
+uint64_t machine_digest(const struct machine *m);
+/* A command for proposal `id`. */
+void machine_command(struct sim *s, uint64_t id, struct buf *out);
+uint64_t machine_command_id(struct slice command);
+
+/* --- check.c ----------------------------------------------------------------------------------- */
+struct check *check_new(void);
+void check_free(struct check *c);
+void check_applied(struct node *n, uint64_t index, uint64_t term, uint64_t digest, uint64_t id);
+void check_restored(struct node *n, uint64_t index, uint64_t digest);
+void check_sending(struct node *n, uint64_t to, struct slice payload);
+/* The client was told that this proposal was never sent. */
+void check_never(struct sim *s, uint64_t id);
+/* The index at which this proposal was applied first; 0 never. */
+uint64_t check_proposal_index(const struct check *c, uint64_t id);
+/* The last command that anyone applied. */
+uint64_t check_last(const struct check *c);
+/* The node's raft_step, judged (linked with --wrap=raft_step). */
+
+/* --- client.c ---------------------------------------------------------------------------------- */
+struct clients *clients_new(struct sim *s);
+void clients_free(struct clients *c);
+void clients_event(struct sim *s);
+/* A node's life ended: its requests will never be answered. */
+void clients_node_down(struct node *n);
+void clients_on_ask(struct node *n, uint64_t ask_id, struct slice question);
+void clients_probe(struct sim *s);
+bool clients_probed(const struct sim *s, const struct node *n);
+/* In the end: every member answered its probe. */
+void clients_check_end(struct sim *s);
+/* The state machine was given this proposal as its own. */
+void clients_check_own(struct node *n, const struct rnode_proposal *own, uint64_t id);
+
+/* --- nemesis.c --------------------------------------------------------------------------------- */
+void nemesis_event(struct sim *s);
+void nemesis_heal(struct sim *s);
+struct node *sim_leader(struct sim *s);
+/* --- membership.c ------------------------------------------------------------------------------ */
+void nemesis_membership(struct sim *s, struct node *leader);
+/* The members that a machine which is to join is told of. */
+size_t node_joining(struct node *n, struct rnode_member *members);
+
+#endif
