@@ -8,6 +8,7 @@
  * one where its own say, so an index is always exact. An empty bucket goes. */
 #include "client/cache.h"
 
+#include "api/core.h"
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/base/map.h"
@@ -90,9 +91,18 @@ static void label_values(const struct object *o, struct index_sink *sink)
     }
 }
 
+static void node_values(const struct object *o, struct index_sink *sink)
+{
+    const struct pod *pod = (const struct pod *)o;
+
+    PRE(o->kind == &kind_pod);
+    index_emit(sink, pod->spec.node_name != NULL ? pod->spec.node_name : "");
+}
+
 const struct cache_index index_namespace = { "namespace", namespace_values };
 const struct cache_index index_owner = { "owner", owner_values };
 const struct cache_index index_label = { "label", label_values };
+const struct cache_index index_node = { "node", node_values };
 
 struct index_sink {
     struct index *index;
@@ -176,6 +186,9 @@ struct cache *cache_new(const struct kind *kind, const struct cache_index *const
     add_index(c, &index_namespace);
     add_index(c, &index_owner);
     add_index(c, &index_label);
+    if (kind == &kind_pod) {
+        add_index(c, &index_node);
+    }
     for (size_t i = 0; i < n_more; i++) {
         add_index(c, more[i]);
     }

@@ -7,7 +7,7 @@
  *   - never acts on a stale cache: after a plan's writes at revision R the key waits until the
  *     caches of the kinds written show R (at most 10 s, then it is looked at anyway: guards
  *     protect it);
- *   - E_CONFLICT: again at once after the cache has moved on; other failures: with back-off.
+ *   - E_CONFLICT and failures: again after a back-off that doubles (50 ms .. 30 s).
  * On losing leadership running plans end by themselves; nothing new begins. */
 #ifndef BARQUE_CLIENT_CONTROLLER_H
 #define BARQUE_CLIENT_CONTROLLER_H

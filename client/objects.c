@@ -79,8 +79,10 @@ static int decode(const struct kind *kind, const struct client_kv *kv, struct ob
     int rv = object_from_json(kind, kv->value, ret_object, err);
 
     if (rv != 0) {
-        return err_set(err, E_CORRUPT, "key %.*s does not hold a %s: %s", (int)kv->key.len,
-                       (const char *)kv->key.data, kind->kind, err->msg);
+        err_prefix(err, "key %.*s does not hold a %s", (int)kv->key.len,
+                   (const char *)kv->key.data, kind->kind);
+        err->code = E_CORRUPT;
+        return E_CORRUPT;
     }
     (*ret_object)->metadata.resource_version = kv->mod_revision;
     return 0;
@@ -256,11 +258,17 @@ static void on_updated(void *arg, const struct client_result *result)
     }
 }
 
+struct client_call *objects_update_leased(struct client *c, const struct object *o, int64_t lease,
+                                          objects_done done, void *arg)
+{
+    PRE(o->metadata.resource_version > 0);
+    return put_guarded(c, o, lease, on_updated, done, arg);
+}
+
 struct client_call *objects_update(struct client *c, const struct object *o, objects_done done,
                                    void *arg)
 {
-    PRE(o->metadata.resource_version > 0);
-    return put_guarded(c, o, 0, on_updated, done, arg);
+    return objects_update_leased(c, o, 0, done, arg);
 }
 
 static void on_deleted(void *arg, const struct client_result *result)

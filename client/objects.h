@@ -44,6 +44,8 @@ struct client_call *objects_create_leased(struct client *c, const struct object 
  * state (NULL with E_NOTFOUND when it is gone). */
 struct client_call *objects_update(struct client *c, const struct object *o, objects_done done,
                                    void *arg);
+struct client_call *objects_update_leased(struct client *c, const struct object *o, int64_t lease,
+                                          objects_done done, void *arg);
 /* resource_version 0 = whatever is there. */
 struct client_call *objects_delete(struct client *c, const struct kind *kind,
                                    const char *namespace_, const char *name,

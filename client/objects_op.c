@@ -91,8 +91,10 @@ static int list_keep(struct objects_op *op, const struct client_kv *kv, struct e
     struct object *o = NULL;
 
     if (object_from_json(op->kind, kv->value, &o, err) != 0) {
-        return err_set(err, E_CORRUPT, "key %.*s does not hold a %s: %s", (int)kv->key.len,
-                       (const char *)kv->key.data, op->kind->kind, err->msg);
+        err_prefix(err, "key %.*s does not hold a %s", (int)kv->key.len,
+                   (const char *)kv->key.data, op->kind->kind);
+        err->code = E_CORRUPT;
+        return E_CORRUPT;
     }
     o->metadata.resource_version = kv->mod_revision;
     op->items = mem_grow(op->items, &op->cap_items, op->n_items + 1, sizeof *op->items);
