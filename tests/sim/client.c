@@ -219,6 +219,10 @@ static void start(struct node *n, void *arg)
     } else if (r->kind == KIND_READ) {
         r->u.read.done = read_done;
         r->need = r->clients->known;
+        if ((s->gates_off & BUG_LOCAL_READ) != 0) {
+            read_done(&r->u.read, 0);
+            return;
+        }
         rnode_read_index(n->rnode, &r->u.read, timeout_ms);
     } else {
         struct question q = { .id = r->id };

@@ -98,6 +98,11 @@ static uint64_t chain_applied(const void *state)
     return ((const struct chain *)state)->applied;
 }
 
+static uint64_t chain_content(void *state)
+{
+    return ((const struct chain *)state)->count;
+}
+
 /* The id, then filling whose length and bytes follow from the run's randomness. */
 static void chain_command(struct sim *s, uint64_t id, struct buf *out)
 {
@@ -114,6 +119,7 @@ const struct machine_ops CHAIN_OPS = {
     .apply = chain_apply,
     .digest = chain_digest,
     .applied = chain_applied,
+    .content = chain_content,
     .pin = chain_pin,
     .next = chain_next,
     .unpin = chain_unpin,

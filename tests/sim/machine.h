@@ -12,6 +12,7 @@ struct machine_ops {
     void (*apply)(void *state, uint64_t index, uint64_t term, struct slice command);
     uint64_t (*digest)(const void *state);  /* never 0 */
     uint64_t (*applied)(const void *state); /* index of the last command; 0 none */
+    uint64_t (*content)(void *state);       /* of what can be read, looked at in the end */
     void *(*pin)(void *state);
     int (*next)(void *pin, struct buf *out);
     void (*unpin)(void *pin);

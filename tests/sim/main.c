@@ -241,7 +241,7 @@ static int recall(struct args *a, struct board *b)
 static int usage(void)
 {
     fprintf(stderr, "usage: sim [--seed N | --seeds A..B | --hours H [--from A] | --recall FILE]\n"
-                    "           [--jobs J] [--fsm chain] [--gates-off MASK] [--keep-going] [--twice]\n"
+                    "           [--jobs J] [--fsm chain|store] [--gates-off MASK] [--keep-going] [--twice]\n"
                     "           [--verbose]\n");
     return 2;
 }
@@ -293,6 +293,8 @@ static bool parse(int argc, char **argv, struct args *a)
             a->jobs = (unsigned)strtoul(value, NULL, 0);
         } else if (str_eq(name, "--gates-off")) {
             a->setup.gates_off = (uint32_t)strtoul(value, NULL, 0);
+        } else if (str_eq(name, "--fsm")) {
+            a->setup.machine = str_eq(value, "store") ? &STORE_OPS : &CHAIN_OPS;
         } else if (str_eq(name, "--recall")) {
             a->recall = value;
         } else {

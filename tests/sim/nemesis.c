@@ -83,7 +83,12 @@ static void act_crash(struct sim *s)
 static void act_crash_in_write(struct sim *s)
 {
     struct node *n = victim(s);
-    if (n != NULL) {
+    if (n == NULL) {
+        return;
+    }
+    if (rng_chance(&s->rng, 0.4)) {
+        sim_fs_die_after(n->fs, rng_range(&s->rng, 1, 12)); /* whoever does them: loop or worker */
+    } else {
         node_crash(n, true, true);
     }
 }

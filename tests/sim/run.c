@@ -262,7 +262,8 @@ static void check_member(struct sim *s, const struct node *leader, const struct 
         sim_violation(s, "LIVENESS: member %u has applied %" PRIu64 " of %" PRIu64, n->id,
                       machine_applied(n->machine), check_last(s->check));
     }
-    if (machine_digest(n->machine) != machine_digest(leader->machine)) {
+    if (machine_digest(n->machine) != machine_digest(leader->machine) ||
+        machine_content(n->machine) != machine_content(leader->machine)) {
         sim_violation(s, "STATE DIVERGED: members %u and %u in the end", n->id, leader->id);
     }
     if (!clients_probed(s, n)) {

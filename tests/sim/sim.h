@@ -58,6 +58,15 @@ enum sim_fault {
     FAULTS = 15
 };
 
+/* Bugs made on purpose, to show that the checks find them; beside the driver's gates in one mask. */
+enum sim_bug {
+    BUG_NO_FSYNC = 1 << 16,      /* rnode_options.unsafe_no_fsync */
+    BUG_SOME_FSYNC = 1 << 17,    /* the disk forgets every other sync */
+    BUG_NO_DIR_SYNC = 1 << 18,   /* the disk forgets every sync of a directory */
+    BUG_LOCAL_READ = 1 << 19,    /* reads are answered at once from the member's own state */
+    BUGS = 0xf << 16,
+};
+
 struct sim_options {
     uint64_t seed;
     uint32_t faults;
@@ -260,11 +269,13 @@ void node_die(struct node *n) __attribute__((noreturn));
 
 /* --- machine.c, fsm.c, fsm_store.c ------------------------------------------------------------------------ */
 extern const struct machine_ops CHAIN_OPS;
+extern const struct machine_ops STORE_OPS;
 struct machine *machine_new(struct node *n);
 void machine_free(struct machine *m);
 struct rnode_fsm machine_fsm(struct machine *m);
 uint64_t machine_applied(const struct machine *m);
 uint64_t machine_digest(const struct machine *m);
+uint64_t machine_content(struct machine *m);
 /* A command for proposal `id`. */
 void machine_command(struct sim *s, uint64_t id, struct buf *out);
 uint64_t machine_command_id(struct slice command);
