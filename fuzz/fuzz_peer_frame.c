@@ -1,5 +1,5 @@
-/* Fuzz: bytes that a stranger or a broken peer sends. Whatever a decoder accepts must encode to the same
- * bytes again, and the frame reader must always move on or stop. */
+/* Fuzz: bytes that a stranger or a broken peer sends. Whatever a decoder accepts must encode to the
+ * same bytes again, and the frame reader must always move on or stop. */
 #include "lib/base/assert.h"
 #include "raft/peer_frame.h"
 

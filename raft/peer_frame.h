@@ -8,10 +8,10 @@
  *     answer  u8 code, u8 length of text, text
  *     chunk   u8 last (0 or 1), bytes                 (the payloads of a snapshot stream)
  *
- * A connection: the connecting side sends a hello; the other side sends one answer and, when that was a
- * refusal, closes. Later answers on the connection are PEER_ALIVE (what was sent has arrived so far) or
- * PEER_RECEIVED (a whole stream was taken). Magic and version keep their place in every version, so that
- * an old member can be told why it is refused. */
+ * A connection: the connecting side sends a hello; the other side sends one answer and, when that
+ * was a refusal, closes. Later answers on the connection are PEER_ALIVE (what was sent has arrived
+ * so far) or PEER_RECEIVED (a whole stream was taken). Magic and version keep their place in every
+ * version, so that an old member can be told why it is refused. */
 #ifndef BARQUE_RAFT_PEER_FRAME_H
 #define BARQUE_RAFT_PEER_FRAME_H
 
@@ -58,8 +58,8 @@ struct peer_answer {
 
 /* Writes length and checksum of the payload that is head followed by body. */
 void peer_frame_head(uint8_t ret_head[PEER_FRAME_HEAD_BYTES], struct slice head, struct slice body);
-/* Takes the first whole frame from the front of *bytes. 1 and its payload; 0: more bytes are needed;
- * E_PROTO an empty frame, E_TOOBIG longer than max, E_CORRUPT the checksum differs. */
+/* Takes the first whole frame from the front of *bytes. 1 and its payload; 0: more bytes are
+ * needed; E_PROTO an empty frame, E_TOOBIG longer than max, E_CORRUPT the checksum differs. */
 int peer_frame_next(struct slice *bytes, size_t max, struct slice *ret_payload);
 
 void peer_hello_encode(const struct peer_hello *hello, struct buf *out);

@@ -1,13 +1,14 @@
-/* Peers and their outgoing connections; open and close. The contract is transport.h, the bytes are in
- * peer_frame.h, one connection's life in transport_link.h.
+/* Peers and their outgoing connections; open and close. The contract is transport.h, the bytes are
+ * in peer_frame.h, one connection's life in transport_link.h.
  *
  * A peer is always either connected, connecting or waiting for its retry timer:
  *
  *     retry --> connect --> hello --> welcome: up --> (cut, refusal, silence) --> retry
  *
- * Waits double from 50 ms to 1 s, half of each is random, and a welcome starts them anew. The path is
- * watched by the transport itself: a peer that has not answered (PEER_ALIVE) for 3 s to what was sent
- * is cut off and connected anew, since after a partition TCP's own retries may be minutes apart. */
+ * Waits double from 50 ms to 1 s, half of each is random, and a welcome starts them anew. The path
+ * is watched by the transport itself: a peer that has not answered (PEER_ALIVE) for 3 s to what was
+ * sent is cut off and connected anew, since after a partition TCP's own retries may be minutes
+ * apart. */
 #include "raft/transport.h"
 
 #include <inttypes.h>

@@ -1,12 +1,13 @@
-/* Peer transport: whole frames between members, identified by member id. One pipelined connection each way
- * (we connect to send; what we accept is for receiving), TCP_NODELAY, reconnect with back-off.
+/* Peer transport: whole frames between members, identified by member id. One pipelined connection
+ * each way (we connect to send; what we accept is for receiving), TCP_NODELAY, reconnect with
+ * back-off.
  *
- * Every connection starts with a hello {magic, version, cluster id, from id, to id, name}. A foreign
- * cluster, an unknown or removed member or another version is refused with a frame that says why, logged
- * once on both sides. A frame is {u32 length, u32 crc32c, payload}; length <= LIMIT_PEER_FRAME_BYTES
- * or the connection is closed. Frames may be lost (a cut, a full queue), never torn or reordered
- * within one connection. Snapshot streams take a connection of their own (transport_stream_*), so that
- * heartbeats are never behind them.
+ * Every connection starts with a hello {magic, version, cluster id, from id, to id, name}. A
+ * foreign cluster, an unknown or removed member or another version is refused with a frame that
+ * says why, logged once on both sides. A frame is {u32 length, u32 crc32c, payload}; length <=
+ * LIMIT_PEER_FRAME_BYTES or the connection is closed. Frames may be lost (a cut, a full queue),
+ * never torn or reordered within one connection. Snapshot streams take a connection of their own
+ * (transport_stream_*), so that heartbeats are never behind them.
  *
  * tests/sim implements this header over its simulated network (loss, delay, reorder, duplicates).
  * Threads: loop. Callbacks never run inside a submitting call. */
@@ -30,7 +31,8 @@ struct transport_options {
     const char *listen_address;
     /* One frame from a known peer; bytes valid during the call. */
     void (*on_frame)(void *arg, uint64_t from, struct slice payload);
-    /* A chunk of a snapshot stream, in order; last marks its end. Nonzero return ends the stream. */
+    /* A chunk of a snapshot stream, in order; last marks its end. Nonzero return ends the stream.
+     * */
     int (*on_stream)(void *arg, uint64_t from, uint64_t stream_id, struct slice bytes, bool last);
     /* The stream broke before its last chunk. */
     void (*on_stream_broken)(void *arg, uint64_t from, uint64_t stream_id);
@@ -50,16 +52,17 @@ void transport_peer_set(struct transport *t, uint64_t id, const char *address);
 /* Forgets a peer: closes, and refuses it from now on as removed. */
 void transport_peer_remove(struct transport *t, uint64_t id);
 bool transport_peer_up(const struct transport *t, uint64_t id);
-/* Queues one frame (takes the buffer's bytes; b is left empty); sent at the end of the turn. Dropped and
- * counted when the peer is unknown, down, or its queue is over LIMIT_PEER_QUEUE_BYTES. */
+/* Queues one frame (takes the buffer's bytes; b is left empty); sent at the end of the turn.
+ * Dropped and counted when the peer is unknown, down, or its queue is over LIMIT_PEER_QUEUE_BYTES.
+ * */
 void transport_send(struct transport *t, uint64_t to, struct buf *b);
 uint64_t transport_dropped(const struct transport *t);
 /* "host:port" that is listened on (the port that was picked when 0 was asked for). */
 const char *transport_listen_address(const struct transport *t);
 
-/* Sends a file-like byte stream to a peer on its own connection, pulled: next() is called when there is room
- * and appends <= LIMIT_SNAPSHOT_CHUNK_BYTES to out; returns 1 more, 0 last, < 0 abort.
- * done(status) exactly once. */
+/* Sends a file-like byte stream to a peer on its own connection, pulled: next() is called when
+ * there is room and appends <= LIMIT_SNAPSHOT_CHUNK_BYTES to out; returns 1 more, 0 last, < 0
+ * abort. done(status) exactly once. */
 struct transport_stream;
 struct transport_stream *transport_stream_start(
     struct transport *t, uint64_t to, uint64_t stream_id, int (*next)(void *arg, struct buf *out),

@@ -1,7 +1,7 @@
 /* Connections that come to us: judge the hello, refuse or welcome, then hand frames and chunks on.
  *
- * Whoever has not said a valid hello yet is a stranger: it may make us buffer PEER_HELLO_MAX_BYTES for at
- * most 5 s, and there are at most PEER_STRANGERS_MAX of them. A peer's newer connection for
+ * Whoever has not said a valid hello yet is a stranger: it may make us buffer PEER_HELLO_MAX_BYTES
+ * for at most 5 s, and there are at most PEER_STRANGERS_MAX of them. A peer's newer connection for
  * frames replaces its older one, so that frames of a dead connection never follow newer ones. */
 #include <inttypes.h>
 

@@ -3,8 +3,8 @@
  *     connect --> hello --> welcome --> chunk, chunk, ... (while the queue is under 1 MiB, on drain) -->
  *     last chunk --> PEER_RECEIVED --> done(0)
  *
- * Anything else ends with done(error). The peer may refuse to go on (a stale snapshot): it cuts, which is
- * E_CLOSED here. */
+ * Anything else ends with done(error). The peer may refuse to go on (a stale snapshot): it cuts,
+ * which is E_CLOSED here. */
 #include "lib/base/alloc.h"
 #include "lib/base/limits.h"
 #include "lib/base/str.h"

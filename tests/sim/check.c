@@ -1,8 +1,8 @@
 /* The invariants, checked at every step of every member.
  *
- * raft_step is wrapped: each event fed to libraft's core and each update it gives is seen here first, so
- * the checks do not depend on the driver's own idea of its state. A mirror of each member's log terms
- * is kept from these.
+ * raft_step is wrapped: each event fed to libraft's core and each update it gives is seen here
+ * first, so the checks do not depend on the driver's own idea of its state. A mirror of each
+ * member's log terms is kept from these.
  *
  *     election safety      one leader a term (also not the same member in two lives)
  *     log matching         equal index and term, equal bytes
@@ -248,7 +248,8 @@ static void after_step(struct node *n, struct raft *r, const struct raft_event *
     }
     if ((u->flags & RAFT_UPDATE_STATE) != 0) {
         n->mirror.electing = raft_state(r) == RAFT_LEADER;
-        /* A single voter elected without a vote: the driver has to throw this update away (B2, B3). */
+        /* A single voter elected without a vote: the driver has to throw this update away (B2, B3).
+         * */
         if (n->mirror.electing && (e->type == RAFT_START || (u->flags & RAFT_UPDATE_CURRENT_TERM) != 0)) {
             judge_election(n);
         }

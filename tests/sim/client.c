@@ -1,7 +1,9 @@
-/* The clients: proposals, linearizable reads and questions at any member, and what they must be told.
+/* The clients: proposals, linearizable reads and questions at any member, and what they must be
+ * told.
  *
- * Every request has one answer, once, in time. An acknowledged proposal is in the one history. A read
- * that succeeds sees at least what had been acknowledged, or read, anywhere before it was asked. */
+ * Every request has one answer, once, in time. An acknowledged proposal is in the one history. A
+ * read that succeeds sees at least what had been acknowledged, or read, anywhere before it was
+ * asked. */
 #include <inttypes.h>
 
 #include "lib/base/alloc.h"

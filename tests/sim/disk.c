@@ -1,13 +1,15 @@
-/* lib/io/file.h over a simulated disk: what programs see (the page cache), and what survives a power cut.
+/* lib/io/file.h over a simulated disk: what programs see (the page cache), and what survives a
+ * power cut.
  *
- * Data: pages of 4 KiB; a written page keeps its synced bytes in `old` until file_sync. A crash keeps or
- * loses each dirty 512-byte sector, by a policy drawn per crash: all lost, all kept, any subset, or
- * those written first (a torn tail). A size is as of the last sync, or newer. A truncation is
- * all or nothing.
- * Names: creations, renames and removals are a journal; fs_sync_dir makes it durable up to the last entry
- * of that directory, a crash up to any entry after that. mkdir is durable at once.
+ * Data: pages of 4 KiB; a written page keeps its synced bytes in `old` until file_sync. A crash
+ * keeps or loses each dirty 512-byte sector, by a policy drawn per crash: all lost, all kept, any
+ * subset, or those written first (a torn tail). A size is as of the last sync, or newer. A
+ * truncation is all or nothing. Names: creations, renames and removals are a journal; fs_sync_dir
+ * makes it durable up to the last entry of that directory, a crash up to any entry after that.
+ * mkdir is durable at once.
  *
- * A disk may be told to die before its n-th operation (a crash in the middle of a job), or to fail. */
+ * A disk may be told to die before its n-th operation (a crash in the middle of a job), or to fail.
+ * */
 #include <stdlib.h>
 
 #include "lib/base/alloc.h"
@@ -227,7 +229,8 @@ static void names_clear(struct names *t)
     }
 }
 
-/* An entry of the journal: `to` gets the inode (when there is one), `from` goes (when there is one). */
+/* An entry of the journal: `to` gets the inode (when there is one), `from` goes (when there is
+ * one). */
 static void change_apply(struct names *t, const struct change *c)
 {
     if (c->from[0] != '\0') {

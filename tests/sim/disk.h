@@ -1,5 +1,5 @@
-/* The simulated disk's parts: inodes of pages, two tables of names, a journal between them. disk.c has the
- * model, file.c the calls of lib/io/file.h. */
+/* The simulated disk's parts: inodes of pages, two tables of names, a journal between them. disk.c
+ * has the model, file.c the calls of lib/io/file.h. */
 #ifndef BARQUE_TESTS_SIM_DISK_H
 #define BARQUE_TESTS_SIM_DISK_H
 

@@ -1,5 +1,5 @@
-/* The event queue: a binary heap of (time, order of posting). Everything that happens in a run is one of
- * its events, and each is folded into the run's trace hash. */
+/* The event queue: a binary heap of (time, order of posting). Everything that happens in a run is
+ * one of its events, and each is folded into the run's trace hash. */
 #include "lib/base/alloc.h"
 #include "tests/sim/sim.h"
 

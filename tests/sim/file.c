@@ -1,5 +1,5 @@
-/* The calls of lib/io/file.h on the simulated disk (disk.c has the model). Directories are prefixes of
- * paths; they exist once made. */
+/* The calls of lib/io/file.h on the simulated disk (disk.c has the model). Directories are prefixes
+ * of paths; they exist once made. */
 #include "lib/io/file.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* The small state machine: a chain of hashes. One applied command more or less, or in another order, and
- * every later digest differs. Its snapshot is the state and some filling, in several chunks. */
+/* The small state machine: a chain of hashes. One applied command more or less, or in another
+ * order, and every later digest differs. Its snapshot is the state and some filling, in several
+ * chunks. */
 #include <inttypes.h>
 
 #include "lib/base/alloc.h"

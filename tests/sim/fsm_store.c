@@ -1,5 +1,6 @@
-/* The real store as the replicated state machine: puts, deletes, transactions, leases and compactions over few
- * keys, so that they meet. A command is the proposal's id and the store's own encoding. */
+/* The real store as the replicated state machine: puts, deletes, transactions, leases and
+ * compactions over few keys, so that they meet. A command is the proposal's id and the store's own
+ * encoding. */
 #include <inttypes.h>
 #include <stdio.h>
 

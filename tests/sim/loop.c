@@ -1,11 +1,12 @@
 /* lib/io's loop, timers and workers over the virtual clock.
  *
- * A turn: whatever calls into a node (a timer, a frame, a finished job) starts one; its end (the ready
- * queue, then the hooks) comes up to options.turn_us later, so that a crash or more input may fall in
- * between. Cached time is the node's own clock at the last call.
+ * A turn: whatever calls into a node (a timer, a frame, a finished job) starts one; its end (the
+ * ready queue, then the hooks) comes up to options.turn_us later, so that a crash or more input may
+ * fall in between. Cached time is the node's own clock at the last call.
  *
- * A job is carried out at some time after its worker is free (EV_JOB_RUN: its disk operations are done
- * then), and reported a little later (EV_JOB_DONE): a crash may come before, within or between. */
+ * A job is carried out at some time after its worker is free (EV_JOB_RUN: its disk operations are
+ * done then), and reported a little later (EV_JOB_DONE): a crash may come before, within or
+ * between. */
 #include "lib/io/loop.h"
 
 #include "lib/base/alloc.h"

@@ -1,4 +1,5 @@
-/* rnode's state machine callbacks over machine_ops; every apply and restore is judged by check.c. */
+/* rnode's state machine callbacks over machine_ops; every apply and restore is judged by check.c.
+ * */
 #include "tests/sim/machine.h"
 
 #include <inttypes.h>

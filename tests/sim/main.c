@@ -5,9 +5,9 @@
  *     sim --hours H [--from A]   as many as make up H simulated hours
  *     sim --recall FILE          each line "<gates off> <seed> ..." must be found, and pass with all gates
  *
- * Exit code 1 when any run broke an invariant; each is printed with the command that repeats it. Workers are
- * processes (a violation ends its process on the spot), and are renewed now and then because a
- * simulated crash within an operation leaks what the dead process held. */
+ * Exit code 1 when any run broke an invariant; each is printed with the command that repeats it.
+ * Workers are processes (a violation ends its process on the spot), and are renewed now and then
+ * because a simulated crash within an operation leaks what the dead process held. */
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>

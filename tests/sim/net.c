@@ -1,10 +1,10 @@
 /* raft/transport.h over a simulated network, at the level of whole frames.
  *
- * A frame may be lost, late, repeated and (unless the run is FIFO) out of order; a cut direction loses
- * everything. A peer is `up` as a connection would be: it comes up some time after both ends reach
- * each other and the other knows us, goes down at once or after 3 s of silence, and never outlives either
- * process. Frames to a machine's former life are lost with it.
- * Streams (stream.c) are in order and whole up to where they break. */
+ * A frame may be lost, late, repeated and (unless the run is FIFO) out of order; a cut direction
+ * loses everything. A peer is `up` as a connection would be: it comes up some time after both ends
+ * reach each other and the other knows us, goes down at once or after 3 s of silence, and never
+ * outlives either process. Frames to a machine's former life are lost with it. Streams (stream.c)
+ * are in order and whole up to where they break. */
 #include "tests/sim/net.h"
 
 #include <stdio.h>

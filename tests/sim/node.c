@@ -1,7 +1,7 @@
 /* The lives of a machine: boot, orderly stop, crash.
  *
- * All of a node's code runs inside node_enter. A disk that was told to die in the middle of a job and
- * a fatal error after an injected fault leave it by longjmp: the process is gone at that very
+ * All of a node's code runs inside node_enter. A disk that was told to die in the middle of a job
+ * and a fatal error after an injected fault leave it by longjmp: the process is gone at that very
  * point, so what it held in memory is leaked on purpose (nothing may run in it any more). */
 #include <inttypes.h>
 #include <stdio.h>

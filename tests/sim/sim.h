@@ -1,10 +1,11 @@
-/* The simulated world: machines with a drifting clock and a disk that forgets, a network that loses,
- * delays, repeats and reorders, and on each machine the real member (raft/), linked against this folder
- * instead of lib/io and the real transport.
+/* The simulated world: machines with a drifting clock and a disk that forgets, a network that
+ * loses, delays, repeats and reorders, and on each machine the real member (raft/), linked against
+ * this folder instead of lib/io and the real transport.
  *
- * One run = one seed = one thread. All randomness comes from one generator, all order from one event
- * queue (time, then order of posting), so the same seed is the same run, byte for byte; the trace hash
- * tells. Time is in virtual microseconds; each machine sees its own milliseconds (clock drift).
+ * One run = one seed = one thread. All randomness comes from one generator, all order from one
+ * event queue (time, then order of posting), so the same seed is the same run, byte for byte; the
+ * trace hash tells. Time is in virtual microseconds; each machine sees its own milliseconds (clock
+ * drift).
  *
  *     seed -> options (which faults, how much load) -> boot -> faults for a while -> heal -> liveness
  *
@@ -58,7 +59,8 @@ enum sim_fault {
     FAULTS = 15
 };
 
-/* Bugs made on purpose, to show that the checks find them; beside the driver's gates in one mask. */
+/* Bugs made on purpose, to show that the checks find them; beside the driver's gates in one mask.
+ * */
 enum sim_bug {
     BUG_NO_FSYNC = 1 << 16,      /* rnode_options.unsafe_no_fsync */
     BUG_SOME_FSYNC = 1 << 17,    /* the disk forgets every other sync */
@@ -123,7 +125,8 @@ struct event {
     enum event_kind kind;
 };
 
-/* What one machine's messages and reports have promised; it outlives the machine's lives. (check.c) */
+/* What one machine's messages and reports have promised; it outlives the machine's lives. (check.c)
+ * */
 struct promises {
     uint64_t term, voted_for; /* a restart must find at least this term, and in it this vote */
     uint64_t persisted;       /* and the log up to here, as it was */
@@ -192,7 +195,8 @@ struct sim {
     struct clients *clients;
 };
 
-/* The run that this thread is in: for wrapped functions and signal handlers that take no argument. */
+/* The run that this thread is in: for wrapped functions and signal handlers that take no argument.
+ * */
 struct sim *sim_current(void);
 
 struct sim_setup {
@@ -201,7 +205,8 @@ struct sim_setup {
     bool verbose;
 };
 
-/* --- run.c ------------------------------------------------------------------------------------- */
+/* --- run.c -------------------------------------------------------------------------------------
+ * */
 void sim_draw(struct sim_options *o, uint64_t seed);
 void sim_print_options(const struct sim_options *o);
 /* Runs one seed to its end; a violation does not return. Returns the trace hash. */
@@ -215,13 +220,15 @@ void sim_print_replay(const struct sim *s);
 struct node *sim_node_of(struct sim *s, uint64_t member_id); /* NULL: none */
 struct node *sim_node_add(struct sim *s);
 
-/* --- event.c ----------------------------------------------------------------------------------- */
+/* --- event.c -----------------------------------------------------------------------------------
+ * */
 void sim_post(struct sim *s, uint64_t t, enum event_kind kind, struct node *n, uint64_t a, void *p);
 bool sim_next(struct sim *s, struct event *ret_event);
 void sim_events_free(struct sim *s);
 void sim_trace(struct sim *s, uint64_t v);
 
-/* --- loop.c ------------------------------------------------------------------------------------ */
+/* --- loop.c ------------------------------------------------------------------------------------
+ * */
 struct loop *sim_loop_new(struct node *n);
 /* Frees it with its workers; what is queued is dropped. */
 void sim_loop_free(struct loop *l);
@@ -236,7 +243,8 @@ uint64_t sim_loop_any_job(const struct loop *l); /* its worker, 0 none */
 struct node *sim_loop_node(const struct loop *l);
 uint64_t sim_local_us(const struct node *n, uint64_t t);
 
-/* --- disk.c ------------------------------------------------------------------------------------ */
+/* --- disk.c ------------------------------------------------------------------------------------
+ * */
 struct fs *sim_fs_new(struct sim *s);
 void sim_fs_free(struct fs *fs);
 /* Power cut: what was not synced may be lost, kept or torn. */
@@ -248,14 +256,16 @@ void sim_fs_die_after(struct fs *fs, uint64_t n);
 /* The n-th further write or sync fails. */
 void sim_fs_fail_after(struct fs *fs, uint64_t n, int error);
 
-/* --- net.c ------------------------------------------------------------------------------------- */
+/* --- net.c -------------------------------------------------------------------------------------
+ * */
 void sim_net_frame(struct sim *s, struct event *e);
 void sim_net_link(struct sim *s, struct event *e);
 void sim_net_pull(struct sim *s, struct event *e);
 void sim_net_chunk(struct sim *s, struct event *e);
 void sim_net_stream_end(struct sim *s, struct event *e);
 
-/* --- node.c ------------------------------------------------------------------------------------ */
+/* --- node.c ------------------------------------------------------------------------------------
+ * */
 void node_boot(struct node *n);
 /* in_write: within a job, if one is waiting. cut: the page cache is lost (otherwise kill -9). */
 void node_crash(struct node *n, bool in_write, bool cut);
@@ -267,7 +277,8 @@ void node_enter(struct node *n, void (*fn)(struct node *n, void *arg), void *arg
 /* Ends the running node's life from within its code. */
 void node_die(struct node *n) __attribute__((noreturn));
 
-/* --- machine.c, fsm.c, fsm_store.c ------------------------------------------------------------------------ */
+/* --- machine.c, fsm.c, fsm_store.c
+ * ------------------------------------------------------------------------ */
 extern const struct machine_ops CHAIN_OPS;
 extern const struct machine_ops STORE_OPS;
 struct machine *machine_new(struct node *n);
@@ -280,7 +291,8 @@ uint64_t machine_content(struct machine *m);
 void machine_command(struct sim *s, uint64_t id, struct buf *out);
 uint64_t machine_command_id(struct slice command);
 
-/* --- check.c ----------------------------------------------------------------------------------- */
+/* --- check.c -----------------------------------------------------------------------------------
+ * */
 struct check *check_new(void);
 void check_free(struct check *c);
 void check_applied(struct node *n, uint64_t index, uint64_t term, uint64_t digest, uint64_t id);
@@ -294,7 +306,8 @@ uint64_t check_proposal_index(const struct check *c, uint64_t id);
 uint64_t check_last(const struct check *c);
 /* The node's raft_step, judged (linked with --wrap=raft_step). */
 
-/* --- client.c ---------------------------------------------------------------------------------- */
+/* --- client.c ----------------------------------------------------------------------------------
+ * */
 struct clients *clients_new(struct sim *s);
 void clients_free(struct clients *c);
 void clients_event(struct sim *s);
@@ -308,11 +321,13 @@ void clients_check_end(struct sim *s);
 /* The state machine was given this proposal as its own. */
 void clients_check_own(struct node *n, const struct rnode_proposal *own, uint64_t id);
 
-/* --- nemesis.c --------------------------------------------------------------------------------- */
+/* --- nemesis.c ---------------------------------------------------------------------------------
+ * */
 void nemesis_event(struct sim *s);
 void nemesis_heal(struct sim *s);
 struct node *sim_leader(struct sim *s);
-/* --- membership.c ------------------------------------------------------------------------------ */
+/* --- membership.c ------------------------------------------------------------------------------
+ * */
 void nemesis_membership(struct sim *s, struct node *leader);
 /* The members that a machine which is to join is told of. */
 size_t node_joining(struct node *n, struct rnode_member *members);

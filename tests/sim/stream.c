@@ -1,9 +1,11 @@
-/* Snapshot streams of raft/transport.h: pulled chunk by chunk, delivered in order, broken now and then.
+/* Snapshot streams of raft/transport.h: pulled chunk by chunk, delivered in order, broken now and
+ * then.
  *
  *     start -> EV_PULL (sender: next()) -> EV_CHUNK (receiver: on_stream) ... last
  *           -> EV_STREAM_END (sender: done)
  *
- * A break is told to both ends, each at its own time; the confirmation of a whole stream may be lost. */
+ * A break is told to both ends, each at its own time; the confirmation of a whole stream may be
+ * lost. */
 #include "lib/base/alloc.h"
 #include "lib/base/limits.h"
 #include "tests/sim/net.h"

@@ -1,5 +1,5 @@
-/* The peer transport over real sockets on 127.0.0.1, and its decoders alone. Waiting is always for a
- * condition with a deadline. */
+/* The peer transport over real sockets on 127.0.0.1, and its decoders alone. Waiting is always for
+ * a condition with a deadline. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
