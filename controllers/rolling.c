@@ -1,0 +1,156 @@
+/* Rolling update, Kubernetes' rules: never more than replicas + maxSurge pods wanted, never fewer than
+ * replicas - maxUnavailable available. The new ReplicaSet grows into the room there is; old ones shrink,
+ * what is unhealthy first, then oldest first.
+ *
+ *     replicas 6, surge 2, unavailable 1:   old 6           may grow: 8 - 6 = 2
+ *                                           old 6  new 2    may shrink: 6+2 - 5 - (2 not ready) = 1
+ *                                           old 5  new 3    ... */
+#include "controllers/rolling.h"
+
+#include <string.h>
+
+static int32_t min32(int32_t a, int32_t b)
+{
+    return a < b ? a : b;
+}
+
+static int32_t max32(int32_t a, int32_t b)
+{
+    return a > b ? a : b;
+}
+
+static bool recreates(const struct deployment *d)
+{
+    return d->spec.strategy_type != NULL && strcmp(d->spec.strategy_type, "Recreate") == 0;
+}
+
+static int32_t max_unavailable(const struct deployment *d)
+{
+    int32_t surge = int_or_percent_of(&d->spec.max_surge, d->spec.replicas, true);
+    int32_t unavailable = int_or_percent_of(&d->spec.max_unavailable, d->spec.replicas, false);
+    /* Both nothing would never move. */
+    return surge == 0 && unavailable == 0 ? 1 : min32(unavailable, d->spec.replicas);
+}
+
+static int32_t max_total(const struct deployment *d)
+{
+    return d->spec.replicas + int_or_percent_of(&d->spec.max_surge, d->spec.replicas, true);
+}
+
+int32_t rollout_min_available(const struct deployment *d)
+{
+    return recreates(d) ? d->spec.replicas : d->spec.replicas - max_unavailable(d);
+}
+
+static int32_t total_size(const struct rollout *r)
+{
+    int32_t n = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        n += r->all[i]->spec.replicas;
+    }
+    return n;
+}
+
+static bool old_pods_left(const struct rollout *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        const struct replicaset *rs = r->all[i];
+        if ((int)i != r->current &&
+            (rs->status.replicas > 0 ||
+             rs->status.observed_generation < rs->object.metadata.generation)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool rollout_may_create(const struct rollout *r)
+{
+    return !recreates(r->deployment) || (total_size(r) == 0 && !old_pods_left(r));
+}
+
+int32_t rollout_first_size(const struct rollout *r)
+{
+    int32_t want = r->deployment->spec.replicas;
+    if (recreates(r->deployment)) {
+        return want;
+    }
+    return max32(0, min32(want, max_total(r->deployment) - total_size(r)));
+}
+
+/* Shrinks old ReplicaSets by up to `room`, at most to what `keep` says each must keep. */
+static int32_t shrink(const struct rollout *r, int32_t *sizes, int32_t room, bool unhealthy_only)
+{
+    for (size_t i = 0; i < r->n && room > 0; i++) {
+        if ((int)i == r->current) {
+            continue;
+        }
+        int32_t healthy = min32(sizes[i], r->all[i]->status.available_replicas);
+        int32_t most = unhealthy_only ? sizes[i] - healthy : sizes[i];
+        int32_t cut = min32(room, most);
+        sizes[i] -= cut;
+        room -= cut;
+    }
+    return room;
+}
+
+static void roll(const struct rollout *r, int32_t *sizes)
+{
+    const struct deployment *d = r->deployment;
+    const struct replicaset *now = r->all[r->current];
+    int32_t total = total_size(r);
+    if (now->spec.replicas > d->spec.replicas) {
+        sizes[r->current] = d->spec.replicas;
+    } else {
+        int32_t room = max_total(d) - total;
+        sizes[r->current] += max32(0, min32(d->spec.replicas - now->spec.replicas, room));
+    }
+    /* What old ones may lose: everything wanted, less what must be available, less what the new one
+     * promises but does not have yet. */
+    int32_t new_unavailable = max32(0, now->spec.replicas - now->status.available_replicas);
+    int32_t room = max32(0, total - rollout_min_available(d) - new_unavailable);
+    room = shrink(r, sizes, room, true);
+    int32_t available = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        available += min32(r->all[i]->status.available_replicas, r->all[i]->spec.replicas);
+    }
+    shrink(r, sizes, min32(room, max32(0, available - rollout_min_available(d))), false);
+}
+
+/* Paused, or only the number changed while two generations run: share it in proportion. */
+static void scale_in_proportion(const struct rollout *r, int32_t *sizes)
+{
+    int32_t total = total_size(r), want = r->deployment->spec.replicas;
+    if (total == 0 || total == want) {
+        return;
+    }
+    int32_t given = 0;
+    size_t largest = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        sizes[i] = (int32_t)((int64_t)r->all[i]->spec.replicas * want / total);
+        given += sizes[i];
+        if (r->all[i]->spec.replicas > r->all[largest]->spec.replicas) {
+            largest = i;
+        }
+    }
+    sizes[largest] += want - given;
+}
+
+void rollout_sizes(const struct rollout *r, int32_t *ret_sizes)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        ret_sizes[i] = r->all[i]->spec.replicas;
+    }
+    if (r->deployment->spec.paused) {
+        scale_in_proportion(r, ret_sizes);
+    } else if (recreates(r->deployment)) {
+        for (size_t i = 0; i < r->n; i++) {
+            ret_sizes[i] = 0;
+        }
+        if (r->current >= 0 && !old_pods_left(r)) {
+            ret_sizes[r->current] = r->deployment->spec.replicas;
+        }
+    } else if (r->current >= 0) {
+        roll(r, ret_sizes);
+    }
+}
