@@ -14,6 +14,9 @@ struct lease_clock *lease_clock_new(uint64_t now_ms);
 void lease_clock_free(struct lease_clock *c);
 /* Adds or restarts. */
 void lease_clock_set(struct lease_clock *c, int64_t id, int64_t ttl_s, uint64_t now_ms);
+/* The same with less left than its TTL (a checkpoint): a renewal gives the full TTL again. */
+void lease_clock_set_remaining(struct lease_clock *c, int64_t id, int64_t ttl_s,
+                               int64_t remaining_s, uint64_t now_ms);
 /* Keepalive: restarts with its TTL. False when unknown or already handed out as expired. */
 bool lease_clock_renew(struct lease_clock *c, int64_t id, uint64_t now_ms, int64_t *ret_ttl_s);
 void lease_clock_remove(struct lease_clock *c, int64_t id);

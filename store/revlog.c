@@ -1,11 +1,16 @@
+/* The revision log as a list of fixed blocks; record i sits at head + i. Each block carries a bitmap of
+ * the births and deaths among its records. */
 #include "store/revlog.h"
 
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 
-/* The revision log as a list of fixed blocks; record i sits at head + i. */
+enum { BLOCK = 4096, WORDS = BLOCK / 64 };
 
-enum { BLOCK = 4096 };
+struct revlog_block {
+    struct record *records[BLOCK];
+    uint64_t vital[WORDS];
+};
 
 void revlog_init(struct revlog *l)
 {
@@ -28,7 +33,7 @@ struct record *revlog_at(const struct revlog *l, size_t i)
 {
     PRE(i < l->n);
     size_t at = l->head + i;
-    return l->blocks[at / BLOCK][at % BLOCK];
+    return l->blocks[at / BLOCK]->records[at % BLOCK];
 }
 
 void revlog_push(struct revlog *l, struct record *r)
@@ -41,9 +46,13 @@ void revlog_push(struct revlog *l, struct record *r)
     size_t at = l->head + l->n;
     if (at / BLOCK == l->n_blocks) {
         l->blocks = mem_grow(l->blocks, &l->cap, l->n_blocks + 1, sizeof *l->blocks);
-        l->blocks[l->n_blocks++] = mem_alloc(BLOCK * sizeof **l->blocks);
+        l->blocks[l->n_blocks++] = mem_zalloc(sizeof **l->blocks);
     }
-    l->blocks[at / BLOCK][at % BLOCK] = r;
+    struct revlog_block *b = l->blocks[at / BLOCK];
+    b->records[at % BLOCK] = r;
+    if (r->tombstone || record_is_birth(r)) {
+        b->vital[at % BLOCK / 64] |= (uint64_t)1 << (at % 64);
+    }
     l->n++;
 }
 
@@ -73,4 +82,31 @@ size_t revlog_find(const struct revlog *l, int64_t revision)
         }
     }
     return lo;
+}
+
+/* The vital bits of the word that position `at` lies in, from `at` on. */
+static uint64_t vital_from(const struct revlog *l, size_t at)
+{
+    return l->blocks[at / BLOCK]->vital[at % BLOCK / 64] & ~(uint64_t)0 << (at % 64);
+}
+
+size_t revlog_vital_count(const struct revlog *l, size_t i)
+{
+    size_t count = 0, end = l->head + l->n;
+    for (size_t at = l->head + i; at < end; at = (at / 64 + 1) * 64) {
+        count += (size_t)__builtin_popcountll(vital_from(l, at));
+    }
+    return count;
+}
+
+size_t revlog_vital_next(const struct revlog *l, size_t i)
+{
+    size_t end = l->head + l->n;
+    for (size_t at = l->head + i; at < end; at = (at / 64 + 1) * 64) {
+        uint64_t bits = vital_from(l, at);
+        if (bits != 0) {
+            return at / 64 * 64 + (size_t)__builtin_ctzll(bits) - l->head;
+        }
+    }
+    return l->n;
 }
