@@ -288,8 +288,12 @@ void h2_reset(struct h2_stream *s, uint32_t code)
 
 /* --- events ------------------------------------------------------------------------------------- */
 
+/* Servers only: a client chose its server, and grpc-go's pings after every answer to measure the path. */
 static void flood_count(struct h2 *h2, enum flood kind)
 {
+    if (!h2->server) {
+        return;
+    }
     if (h2->now_ms - h2->flood_start_ms >= FLOOD_WINDOW_MS) {
         h2->flood_start_ms = h2->now_ms;
         memset(h2->flood_seen, 0, sizeof h2->flood_seen);
