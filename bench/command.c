@@ -69,7 +69,8 @@ int command_bench(int argc, char **argv)
     bool none = rv == 0 && result->ops == 0;
     mem_free(result->windows);
     if (rv != 0 || none) {
-        fprintf(stderr, "barque bench: %s\n", rv != 0 ? err.msg : "no operation succeeded");
+        fprintf(stderr, "barque bench: %s%s\n", rv != 0 ? err.msg : "no operation succeeded: ",
+                rv != 0 ? "" : result->last_error);
         return EXIT_NOT_DONE;
     }
     return EXIT_DONE;

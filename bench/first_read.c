@@ -27,7 +27,8 @@ static void answered(void *arg, const struct rpc_result *result)
         bench_count(b, r->started_us, 1);
         bench_finish(b);
     } else if (loop_now_ms(b->loop) >= b->wait_until_ms) {
-        bench_fail(b, result->err, result->text);
+        bench_error(b, result->text);
+        bench_finish(b); /* with no operation: the command fails */
     } else {
         timer_start(&r->again, TRY_PAUSE_MS);
     }

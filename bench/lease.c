@@ -3,6 +3,7 @@
 #include "bench/engine.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/assert.h"
 
 enum { TTL_SECONDS = 60, GRANT_TIMEOUT_MS = 10000 };
 
@@ -13,6 +14,7 @@ struct keeper {
     int64_t lease;
     uint64_t started_us;
     bool under_way;
+    struct timer pause; /* before another stream */
 };
 
 struct lease_load {
@@ -58,20 +60,30 @@ static void on_closed(void *arg, const struct rpc_result *result)
     struct keeper *k = arg;
     k->stream = NULL;
     bench_error(k->b, result->text);
+    if (bench_running(k->b)) {
+        timer_start(&k->pause, ERROR_PAUSE_MS);
+    }
     keep_alive_ended(k);
 }
 
-static void begin(struct bench *b)
+static void open_stream(struct timer *t)
 {
     static const struct rpc_stream_events events = { on_message, on_closed, NULL };
-    struct lease_load *l = b->state;
-    bench_go(b);
-    for (size_t i = 0; i < l->n; i++) {
-        struct keeper *k = &l->keepers[i];
+    struct keeper *k = CONTAINER_OF(t, struct keeper, pause);
+    if (bench_running(k->b)) {
         k->stream = rpc_stream_open(k->ch, "/etcdserverpb.Lease/LeaseKeepAlive",
                                     &etcdserverpb__lease_keep_alive_response__descriptor, &events,
                                     k);
         keep_alive(k);
+    }
+}
+
+static void begin(struct bench *b)
+{
+    struct lease_load *l = b->state;
+    bench_go(b);
+    for (size_t i = 0; i < l->n; i++) {
+        open_stream(&l->keepers[i].pause);
     }
 }
 
@@ -105,6 +117,7 @@ void lease_load_start(struct bench *b)
         struct keeper *k = &l->keepers[i];
         k->b = b;
         k->ch = bench_channel(b, i);
+        timer_init(b->loop, &k->pause, open_stream);
         rpc_call_unary(k->ch, "/etcdserverpb.Lease/LeaseGrant", &m.base,
                        &etcdserverpb__lease_grant_response__descriptor, GRANT_TIMEOUT_MS, granted,
                        k);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/assert.h"
 
 enum { PUT_TIMEOUT_MS = 10000, WATCH_KEYS = 1000 };
 
@@ -20,16 +21,16 @@ struct watcher {
 };
 
 struct watch_load {
+    struct bench *b;
     struct watcher *watchers;
     size_t n, n_created;
     uint64_t sent, acked, failed; /* puts */
     uint64_t events;              /* received by all watchers */
     uint8_t *value;
     size_t value_bytes;
+    struct timer pause; /* after a failed put */
     bool catching_up; /* holds the drain until the last event */
 };
-
-static void pump(struct bench *b);
 
 static void put_done(void *arg, const struct rpc_result *result)
 {
@@ -40,6 +41,9 @@ static void put_done(void *arg, const struct rpc_result *result)
     } else {
         l->failed++;
         bench_error(b, result->text);
+        if (bench_running(b)) {
+            timer_start(&l->pause, ERROR_PAUSE_MS);
+        }
     }
     bench_end(b);
 }
@@ -70,6 +74,11 @@ static void pump(struct bench *b)
         l->catching_up = false;
         bench_end(b);
     }
+}
+
+static void on_pause(struct timer *t)
+{
+    pump(CONTAINER_OF(t, struct watch_load, pause)->b);
 }
 
 static void on_event(struct watcher *w, const Mvccpb__Event *e)
@@ -122,6 +131,8 @@ void watch_load_start(struct bench *b)
     static const struct rpc_stream_events events = { on_message, on_closed, NULL };
     struct watch_load *l = mem_zalloc(sizeof *l);
     b->state = l;
+    l->b = b;
+    timer_init(b->loop, &l->pause, on_pause);
     l->n = (size_t)b->o->clients;
     l->watchers = mem_zalloc(l->n * sizeof *l->watchers);
     l->value_bytes = b->o->value_bytes < sizeof(uint64_t) ? sizeof(uint64_t) : b->o->value_bytes;
