@@ -201,6 +201,11 @@ static void world_event(struct sim *s, const struct event *e)
     case EV_START:
         start_again(s, &s->nodes[e->a]);
         break;
+    case EV_GONE:
+        if (s->nodes[e->a].up) {
+            node_crash(&s->nodes[e->a], false, true);
+        }
+        break;
     case EV_CLIENT:
         clients_event(s);
         if (!s->healed || s->now < s->o.fault_us + CALM_US) {

@@ -24,6 +24,7 @@
 #include "lib/base/map.h"
 #include "lib/base/rng.h"
 #include "lib/base/slice.h"
+#include "raft/membership.h"
 #include "raft/rnode.h"
 
 enum {
@@ -108,6 +109,7 @@ enum event_kind {
     EV_STREAM_END,
     EV_BOOT,      /* after a crash */
     EV_START,     /* after an orderly stop (the world's: a is the node) */
+    EV_GONE,      /* a removed member is switched off (the world's) */
     EV_CLIENT,
     EV_NEMESIS,
     EV_HEAL,
@@ -166,7 +168,13 @@ struct node {
     struct machine *machine; /* state machine (fsm.c) */
     struct promises promises;
     struct mirror mirror;
-    char dir[16];
+    struct {
+        bool active;
+        enum member_change kind;
+        uint64_t id;
+    } change; /* asked of it as a leader */
+    struct rnode_member joining[SIM_NODES_MAX];
+    size_t n_joining;
 };
 
 struct sim {
