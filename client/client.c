@@ -132,8 +132,8 @@ static void endpoint_connect(struct client *c, struct endpoint *e)
         };
 
         e->channel = rpc_channel_new(&options);
-        rpc_channel_connect(e->channel);
     }
+    rpc_channel_connect(e->channel); /* again, when it is down: after its own back-off */
 }
 
 static void become_current(struct client *c, struct endpoint *e)
@@ -223,9 +223,10 @@ static void on_channel_state(void *arg, enum rpc_channel_state state, const stru
         if (c->current == NULL && c->wanted) {
             become_current(c, e);
         }
-    } else if (state == CHANNEL_DOWN) {
+    } else if (state == CHANNEL_DOWN || (state == CHANNEL_IDLE && e == c->current)) {
         bool seeking = c->current == NULL;
 
+        /* READY to IDLE is a GOAWAY: the member is stopping. */
         client_leave(c, e, why != NULL ? why : &no_reason);
         if (seeking && c->wanted && c->seek_tries < c->n_endpoints) {
             timer_start(&c->seek_timer, 1);
