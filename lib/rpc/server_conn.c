@@ -144,15 +144,15 @@ static void http1_serve(struct server_conn *sc, const struct http1_request *req)
     bool path_known;
     bool head = strcmp(req->method, "HEAD") == 0;
     bool keep = req->keep_alive && !sc->server->stopping;
-    const struct http_route *route =
-        route_find(sc->server, head ? "GET" : req->method, req->path, &path_known);
+    const char *method = head ? "GET" : req->method;
+    const struct http_route *route = route_find(sc->server, method, req->path, &path_known);
     if (route == NULL) {
         const char *text = path_known ? "method not allowed\n" : "404 page not found\n";
         http1_answer(sc, path_known ? 405 : 404, "text/plain; charset=utf-8", slice_str(text), keep,
                      head);
         return;
     }
-    struct http_request request = { req->method, req->path, req->query, req->body };
+    struct http_request request = { method, req->path, req->query, req->body };
     struct http_response response = { .status = 200, .content_type = "text/plain; charset=utf-8" };
     route->handler(sc->server->arg, &request, &response);
     http1_answer(sc, response.status, response.content_type, buf_slice(&response.body), keep, head);

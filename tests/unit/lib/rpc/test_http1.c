@@ -1,0 +1,160 @@
+/* Plain HTTP/1.1: the parser alone, and the routes over a socket. */
+#include "fixture.h"
+
+#include <string.h>
+
+#include "lib/base/assert.h"
+#include "lib/base/limits.h"
+#include "lib/rpc/http1.h"
+
+static int parse(const char *text, struct http1 *h, struct http1_request *req)
+{
+    http1_init(h, 1000);
+    http1_feed(h, slice_str(text));
+    return http1_next(h, req);
+}
+
+static void requests_are_cut_into_method_path_query_and_body(void **state)
+{
+    (void)state;
+    struct http1 h;
+    struct http1_request req;
+    assert_int_equal(parse("POST /a/b?c=d HTTP/1.1\r\nContent-Length: 3\r\n\r\nxyzGET /n HTTP/1.0\r\n\r\n",
+                           &h, &req),
+                     200);
+    assert_string_equal(req.method, "POST");
+    assert_string_equal(req.path, "/a/b");
+    assert_string_equal(req.query, "c=d");
+    assert_int_equal(req.body.len, 3);
+    assert_true(req.keep_alive);
+    http1_done(&h);
+    assert_int_equal(http1_next(&h, &req), 200);
+    assert_string_equal(req.path, "/n");
+    assert_string_equal(req.query, "");
+    assert_false(req.keep_alive);
+    http1_done(&h);
+    assert_int_equal(http1_next(&h, &req), 0);
+    http1_fini(&h);
+}
+
+static void a_request_may_arrive_byte_by_byte(void **state)
+{
+    (void)state;
+    static const char text[] = "PUT /x HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi";
+    struct http1 h;
+    struct http1_request req;
+    http1_init(&h, 1000);
+    for (size_t i = 0; i + 1 < sizeof text; i++) {
+        assert_int_equal(http1_next(&h, &req), 0);
+        http1_feed(&h, slice_make(text + i, 1));
+    }
+    assert_int_equal(http1_next(&h, &req), 200);
+    assert_memory_equal(req.body.data, "hi", 2);
+    http1_fini(&h);
+}
+
+static void bad_requests_get_the_status_that_says_why(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int status;
+    } cases[] = {
+        { "GET\r\n\r\n", 400 },
+        { "GET x HTTP/1.1\r\n\r\n", 400 },
+        { "get / HTTP/1.1\r\n\r\n", 400 },
+        { "GET /\x01 HTTP/1.1\r\n\r\n", 400 },
+        { "GET / HTTP/2.0\r\n\r\n", 505 },
+        { "GET / HTTP/1.1\r\nno colon\r\n\r\n", 400 },
+        { "GET / HTTP/1.1\r\nspace : x\r\n\r\n", 400 },
+        { "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400 },
+        { "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400 },
+        { "POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n", 400 },
+        { "POST / HTTP/1.1\r\nContent-Length: 1001\r\n\r\n", 413 },
+        { "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 411 },
+        { "POST / HTTP/1.1\r\nExpect: cake\r\n\r\n", 417 },
+        { "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n", 100 },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct http1 h;
+        struct http1_request req;
+        assert_int_equal(parse(cases[i].text, &h, &req), cases[i].status);
+        http1_fini(&h);
+    }
+}
+
+static void a_head_without_end_is_refused_at_the_limit(void **state)
+{
+    (void)state;
+    struct http1 h;
+    struct http1_request req;
+    http1_init(&h, 1000);
+    http1_feed(&h, slice_str("GET / HTTP/1.1\r\n"));
+    while (h.in.len < LIMIT_HTTP1_HEAD_BYTES) {
+        assert_int_equal(http1_next(&h, &req), 0);
+        http1_feed(&h, slice_str("a: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r\n"));
+    }
+    assert_int_equal(http1_next(&h, &req), 431);
+    http1_fini(&h);
+}
+
+/* Sends and waits until `want` arrived. */
+static void talk(struct raw *r, const char *text, const char *want)
+{
+    raw_write(r, text, strlen(text));
+    bool there = false;
+    while (!there) {
+        fixture_run_ms(r->f, 2);
+        there = strstr(buf_str(&r->in), want) != NULL;
+        assert_true(there || !r->closed);
+    }
+    buf_reset(&r->in);
+}
+
+static void routes_answer_on_one_kept_connection(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct raw r;
+    fixture_open(&f);
+    raw_open(&r, &f);
+    talk(&r, "GET /health?x=1 HTTP/1.1\r\nHost: a\r\n\r\n", "GET /health x=1 0");
+    talk(&r, "POST /v3/kv/put HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", "POST /v3/kv/put  2");
+    talk(&r, "GET /nope HTTP/1.1\r\n\r\n", "404 Not Found");
+    talk(&r, "POST /health HTTP/1.1\r\n\r\n", "405 Method Not Allowed");
+    talk(&r, "HEAD /health HTTP/1.1\r\n\r\n", "Content-Length: 14\r\n\r\n");
+    talk(&r, "GET /health HTTP/1.1\r\n\r\nGET /nope HTTP/1.1\r\n\r\n", "404 page not found");
+    assert_false(r.closed);
+    raw_write(&r, "GET /health HTTP/1.1\r\nConnection: close\r\n\r\n", 44);
+    fixture_wait(&f, &r.closed);
+    assert_non_null(strstr(buf_str(&r.in), "GET /health"));
+    raw_close(&r);
+    fixture_close(&f);
+}
+
+static void garbage_gets_400_and_the_connection_closes(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct raw r;
+    fixture_open(&f);
+    raw_open(&r, &f);
+    raw_write(&r, "\x16\x03\x01 hello\r\n\r\n", 14);
+    fixture_wait(&f, &r.closed);
+    assert_non_null(strstr(buf_str(&r.in), "400 Bad Request"));
+    raw_close(&r);
+    fixture_close(&f);
+}
+
+int test_http1_run(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(requests_are_cut_into_method_path_query_and_body),
+        cmocka_unit_test(a_request_may_arrive_byte_by_byte),
+        cmocka_unit_test(bad_requests_get_the_status_that_says_why),
+        cmocka_unit_test(a_head_without_end_is_refused_at_the_limit),
+        cmocka_unit_test(routes_answer_on_one_kept_connection),
+        cmocka_unit_test(garbage_gets_400_and_the_connection_closes),
+    };
+    return cmocka_run_group_tests_name("rpc http1", tests, NULL, NULL);
+}

@@ -1,0 +1,340 @@
+/* Raw HTTP/2 bytes against the server: odd but legal, malformed, hostile. */
+#include "fixture.h"
+
+#include <string.h>
+
+#include "lib/base/limits.h"
+
+static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+enum { DATA = 0, HEADERS = 1, PRIORITY = 2, RST = 3, SETTINGS = 4, PING = 6, CONTINUATION = 9 };
+enum { END_STREAM = 1, ACK = 1, END_HEADERS = 4 };
+
+static void begin(struct buf *out)
+{
+    buf_append(out, preface, sizeof preface - 1);
+    raw_frame(out, SETTINGS, 0, 0, NULL, 0);
+}
+
+/* A literal header without indexing. */
+static void put_header(struct buf *b, const char *name, const char *value)
+{
+    assert_true(strlen(name) < 127 && strlen(value) < 127);
+    buf_put_u8(b, 0);
+    buf_put_u8(b, (uint8_t)strlen(name));
+    buf_append_str(b, name);
+    buf_put_u8(b, (uint8_t)strlen(value));
+    buf_append_str(b, value);
+}
+
+static void put_request(struct buf *b, const char *authority, const char *path, const char *type)
+{
+    put_header(b, ":method", "POST");
+    put_header(b, ":scheme", "http");
+    put_header(b, ":path", path);
+    put_header(b, ":authority", authority);
+    put_header(b, "content-type", type);
+    put_header(b, "te", "trailers");
+}
+
+/* Sends `out` and waits until the text is somewhere in the answer. */
+static void expect_text(struct fixture *f, struct buf *out, const char *want)
+{
+    struct raw r;
+    raw_open(&r, f);
+    raw_write(&r, out->data, out->len);
+    for (int i = 0; r.in.len == 0 || memmem(r.in.data, r.in.len, want, strlen(want)) == NULL; i++) {
+        assert_true(i < 2000 && !r.closed);
+        fixture_run_ms(f, 2);
+    }
+    raw_close(&r);
+}
+
+static void expect_goaway(struct fixture *f, struct buf *out, uint32_t code)
+{
+    struct raw r;
+    raw_open(&r, f);
+    raw_write(&r, out->data, out->len);
+    fixture_wait(f, &r.closed);
+    assert_true(raw_saw_goaway(&r, code));
+    raw_close(&r);
+}
+
+static void odd_authorities_are_accepted(void **state)
+{
+    (void)state;
+    static const char *const odd[] = { "http://127.0.0.1:2379", "#initially=[127.0.0.1:2379]",
+                                       "etcd-endpoints://0xc0000/127.0.0.1:2379", "" };
+    struct fixture f;
+    fixture_open(&f);
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        autobuf block = BUF_INIT;
+        autobuf out = BUF_INIT;
+        put_request(&block, odd[i], "/t.Echo/Unary", "application/grpc+proto");
+        begin(&out);
+        raw_frame(&out, HEADERS, END_HEADERS, 1, block.data, block.len);
+        raw_frame(&out, DATA, END_STREAM, 1, "\0\0\0\0\6\x0a\4oddx", 11);
+        expect_text(&f, &out, "oddx");
+    }
+    fixture_close(&f);
+}
+
+static void a_get_is_405_and_a_foreign_content_type_415(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_open(&f);
+    autobuf block = BUF_INIT;
+    autobuf out = BUF_INIT;
+    begin(&out);
+    put_request(&block, "a", "/t.Echo/Unary", "application/json");
+    raw_frame(&out, HEADERS, END_HEADERS, 1, block.data, block.len);
+    struct raw r;
+    raw_open(&r, &f);
+    raw_write(&r, out.data, out.len);
+    while (!raw_saw_rst(&r, 1)) { /* answered before the end of the request: NO_ERROR */
+        fixture_run_ms(&f, 2);
+        assert_false(r.closed);
+    }
+    raw_close(&r);
+    fixture_close(&f);
+}
+
+static void a_compressed_message_is_unimplemented(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_open(&f);
+    autobuf block = BUF_INIT;
+    autobuf out = BUF_INIT;
+    begin(&out);
+    put_request(&block, "a", "/t.Echo/Park", "application/grpc");
+    raw_frame(&out, HEADERS, END_HEADERS, 1, block.data, block.len);
+    raw_frame(&out, DATA, END_STREAM, 1, "\1\0\0\0\1x", 6);
+    struct raw r;
+    raw_open(&r, &f);
+    raw_write(&r, out.data, out.len);
+    fixture_run_ms(&f, 20);
+    assert_false(r.closed);
+    assert_int_equal(f.n_parked, 0);
+    assert_int_equal(rpc_server_calls(f.server), 0);
+    raw_close(&r);
+    fixture_close(&f);
+}
+
+static void a_request_that_ends_inside_a_message_is_refused(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_open(&f);
+    autobuf block = BUF_INIT;
+    autobuf out = BUF_INIT;
+    begin(&out);
+    put_request(&block, "a", "/t.Echo/Park", "application/grpc");
+    raw_frame(&out, HEADERS, END_HEADERS, 1, block.data, block.len);
+    raw_frame(&out, DATA, END_STREAM, 1, "\0\0\0\0\7x", 6);
+    struct raw r;
+    raw_open(&r, &f);
+    raw_write(&r, out.data, out.len);
+    fixture_run_ms(&f, 20);
+    assert_int_equal(f.n_parked, 0);
+    assert_int_equal(rpc_server_calls(f.server), 0);
+    raw_close(&r);
+    fixture_close(&f);
+}
+
+static void a_header_list_over_the_limit_is_refused(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_open(&f);
+    autobuf out = BUF_INIT;
+    begin(&out);
+    autobuf block = BUF_INIT;
+    put_request(&block, "a", "/t.Echo/Park", "application/grpc");
+    char value[120];
+    memset(value, 'v', sizeof value - 1);
+    value[sizeof value - 1] = '\0';
+    for (size_t n = 0; n < 14 * 1024; n += sizeof value) {
+        put_header(&block, "x", value);
+    }
+    assert_true(block.len < 16384);
+    raw_frame(&out, HEADERS, END_HEADERS, 1, block.data, block.len);
+    raw_frame(&out, DATA, END_STREAM, 1, "\0\0\0\0\0", 5);
+    struct raw r;
+    raw_open(&r, &f);
+    raw_write(&r, out.data, out.len);
+    fixture_run_ms(&f, 20);
+    assert_int_equal(f.n_parked, 0);
+    assert_int_equal(rpc_server_calls(f.server), 0);
+    raw_close(&r);
+    fixture_close(&f);
+}
+
+static void floods_end_in_goaway(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_open(&f);
+    autobuf pings = BUF_INIT;
+    begin(&pings);
+    for (int i = 0; i < 300; i++) {
+        raw_frame(&pings, PING, 0, 0, "12345678", 8);
+    }
+    expect_goaway(&f, &pings, 11);
+
+    autobuf settings = BUF_INIT;
+    begin(&settings);
+    for (int i = 0; i < 100; i++) {
+        raw_frame(&settings, SETTINGS, 0, 0, NULL, 0);
+    }
+    expect_goaway(&f, &settings, 11);
+
+    autobuf empty = BUF_INIT;
+    autobuf block = BUF_INIT;
+    begin(&empty);
+    put_request(&block, "a", "/t.Echo/Bidi", "application/grpc");
+    raw_frame(&empty, HEADERS, END_HEADERS, 1, block.data, block.len);
+    for (int i = 0; i < 300; i++) {
+        raw_frame(&empty, DATA, 0, 1, NULL, 0);
+    }
+    expect_goaway(&f, &empty, 11);
+
+    autobuf priorities = BUF_INIT;
+    begin(&priorities);
+    for (int i = 0; i < 1500; i++) {
+        raw_frame(&priorities, PRIORITY, 0, 1, "\0\0\0\0\x10", 5);
+    }
+    expect_goaway(&f, &priorities, 11);
+    fixture_close(&f);
+}
+
+static void a_continuation_flood_closes_the_connection(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_open(&f);
+    autobuf out = BUF_INIT;
+    autobuf block = BUF_INIT;
+    begin(&out);
+    put_header(&block, ":method", "POST");
+    raw_frame(&out, HEADERS, 0, 1, block.data, block.len);
+    for (int i = 0; i < 1000; i++) {
+        raw_frame(&out, CONTINUATION, 0, 1, "\0\1x\1y", 5);
+    }
+    struct raw r;
+    raw_open(&r, &f);
+    raw_write(&r, out.data, out.len);
+    fixture_wait(&f, &r.closed);
+    raw_close(&r);
+    fixture_close(&f);
+}
+
+static void malformed_frames_close_the_connection(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t type, flags;
+        uint32_t stream;
+        const char *payload;
+        size_t len;
+    } bad[] = {
+        { SETTINGS, 0, 0, "xxxxx", 5 },           /* not a multiple of six */
+        { SETTINGS, 0, 1, NULL, 0 },              /* on a stream */
+        { PING, 0, 0, "1234", 4 },                /* not eight bytes */
+        { DATA, 0, 0, "x", 1 },                   /* on stream zero */
+        { HEADERS, END_HEADERS, 2, "\x82", 1 },   /* an even stream */
+        { HEADERS, END_HEADERS, 1, "\xff\xff\xff\xff\xff\xff\xff", 7 }, /* broken HPACK */
+        { CONTINUATION, 0, 1, "x", 1 },           /* of nothing */
+    };
+    struct fixture f;
+    fixture_open(&f);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        autobuf out = BUF_INIT;
+        begin(&out);
+        raw_frame(&out, bad[i].type, bad[i].flags, bad[i].stream, bad[i].payload, bad[i].len);
+        struct raw r;
+        raw_open(&r, &f);
+        raw_write(&r, out.data, out.len);
+        fixture_wait(&f, &r.closed);
+        raw_close(&r);
+    }
+    /* A broken preface, and one that comes byte by byte. */
+    struct raw r;
+    raw_open(&r, &f);
+    raw_write(&r, "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\nxxxxxxxxx", 33);
+    fixture_wait(&f, &r.closed);
+    raw_close(&r);
+    raw_open(&r, &f);
+    autobuf out = BUF_INIT;
+    begin(&out);
+    for (size_t i = 0; i < out.len; i++) {
+        raw_write(&r, out.data + i, 1);
+        fixture_run_ms(&f, 1);
+    }
+    assert_false(r.closed);
+    assert_true(r.in.len > 9);
+    raw_close(&r);
+    fixture_close(&f);
+}
+
+static void a_reset_closes_the_call(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_open(&f);
+    autobuf block = BUF_INIT;
+    autobuf out = BUF_INIT;
+    begin(&out);
+    put_request(&block, "a", "/t.Echo/Park", "application/grpc");
+    raw_frame(&out, HEADERS, END_HEADERS, 1, block.data, block.len);
+    raw_frame(&out, DATA, END_STREAM, 1, "\0\0\0\0\0", 5);
+    struct raw r;
+    raw_open(&r, &f);
+    raw_write(&r, out.data, out.len);
+    fixture_wait_count(&f, &f.n_parked, 1);
+    buf_reset(&out);
+    raw_frame(&out, RST, 0, 1, "\0\0\0\x08", 4);
+    raw_write(&r, out.data, out.len);
+    fixture_wait_count(&f, &f.n_closed, 1);
+    raw_close(&r);
+    fixture_close(&f);
+}
+
+static void a_vanished_connection_closes_its_calls(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_open(&f);
+    autobuf block = BUF_INIT;
+    autobuf out = BUF_INIT;
+    begin(&out);
+    put_request(&block, "a", "/t.Echo/Park", "application/grpc");
+    raw_frame(&out, HEADERS, END_HEADERS, 1, block.data, block.len);
+    raw_frame(&out, DATA, END_STREAM, 1, "\0\0\0\0\0", 5);
+    struct raw r;
+    raw_open(&r, &f);
+    raw_write(&r, out.data, out.len);
+    fixture_wait_count(&f, &f.n_parked, 1);
+    raw_close(&r);
+    fixture_wait_count(&f, &f.n_closed, 1);
+    fixture_run_ms(&f, 2);
+    assert_int_equal(rpc_server_conns(f.server), 0);
+    fixture_close(&f);
+}
+
+int test_raw_run(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(odd_authorities_are_accepted),
+        cmocka_unit_test(a_get_is_405_and_a_foreign_content_type_415),
+        cmocka_unit_test(a_compressed_message_is_unimplemented),
+        cmocka_unit_test(a_request_that_ends_inside_a_message_is_refused),
+        cmocka_unit_test(a_header_list_over_the_limit_is_refused),
+        cmocka_unit_test(floods_end_in_goaway),
+        cmocka_unit_test(a_continuation_flood_closes_the_connection),
+        cmocka_unit_test(malformed_frames_close_the_connection),
+        cmocka_unit_test(a_reset_closes_the_call),
+        cmocka_unit_test(a_vanished_connection_closes_its_calls),
+    };
+    return cmocka_run_group_tests_name("rpc raw", tests, NULL, NULL);
+}
