@@ -1,0 +1,391 @@
+/* Who is who: the core's configuration (id, address, role) joined with what members publish about themselves
+ * (name, client URL). The attributes are commands of rnode's own in the log and a part of each snapshot's
+ * head, so every member knows them without asking.
+ *
+ * The transport knows the members of the newest configuration and of the committed one: a server on its way out
+ * still hears of it until the change is committed. */
+#include "raft/membership.h"
+
+#include <inttypes.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/assert.h"
+#include "lib/base/limits.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "lib/codec/mp.h"
+#include "raft/configuration.h"
+#include "raft/node.h"
+
+enum { ATTRS_VERSION = 1, PUBLISH_TIMEOUT_MS = 10000 };
+
+void membership_init(struct rnode *n)
+{
+    n->membership = (struct membership){ .dirty = true };
+}
+
+void membership_fini(struct rnode *n)
+{
+    struct membership *m = &n->membership;
+    mem_free(m->attrs);
+    mem_free(m->members);
+    mem_free(m->peers);
+    *m = (struct membership){ 0 };
+}
+
+/* --- attributes --- */
+
+static struct attrs *attrs_of(const struct membership *m, uint64_t id)
+{
+    for (size_t i = 0; i < m->attrs_n; i++) {
+        if (m->attrs[i].id == id) {
+            return &m->attrs[i];
+        }
+    }
+    return NULL;
+}
+
+static void copy_text(char *out, size_t size, struct slice s)
+{
+    size_t len = s.len < size ? s.len : size - 1;
+    memset(out, 0, size);
+    if (len != 0) {
+        memcpy(out, s.data, len);
+    }
+}
+
+static void attrs_read(struct rnode *n, struct mp_reader *r)
+{
+    struct membership *m = &n->membership;
+    uint64_t id = mp_get_u64(r);
+    struct slice name = mp_get_bin(r, sizeof m->attrs->name - 1);
+    struct slice url = mp_get_bin(r, sizeof m->attrs->client_url - 1);
+    if (mp_reader_error(r) != 0 || id == 0) {
+        return;
+    }
+    struct attrs *a = attrs_of(m, id);
+    if (a == NULL) {
+        if (m->attrs_n == 2 * LIMIT_PEERS) { /* the oldest one is of a removed member */
+            memmove(m->attrs, m->attrs + 1, --m->attrs_n * sizeof *m->attrs);
+        }
+        m->attrs = mem_grow(m->attrs, &m->attrs_cap, m->attrs_n + 1, sizeof *m->attrs);
+        a = &m->attrs[m->attrs_n++];
+    }
+    a->id = id;
+    copy_text(a->name, sizeof a->name, name);
+    copy_text(a->client_url, sizeof a->client_url, url);
+    m->dirty = true;
+}
+
+void membership_apply_attrs(struct rnode *n, struct slice command)
+{
+    struct mp_reader r;
+    mp_reader_init(&r, command);
+    mp_get_array(&r, 16);
+    if (mp_get_u64(&r) == ATTRS_VERSION) {
+        attrs_read(n, &r);
+    }
+}
+
+void membership_restore_attrs(struct rnode *n, struct slice bytes)
+{
+    struct mp_reader r;
+    mp_reader_init(&r, bytes);
+    n->membership.attrs_n = 0;
+    uint32_t count = mp_get_array(&r, 4 * LIMIT_PEERS);
+    for (uint32_t i = 0; i < count && mp_reader_error(&r) == 0; i++) {
+        mp_get_array(&r, 16);
+        attrs_read(n, &r);
+    }
+    n->membership.dirty = true;
+}
+
+static void attrs_write(struct buf *b, uint64_t id, const char *name, const char *url)
+{
+    mp_put_u64(b, id);
+    mp_put_str(b, name);
+    mp_put_str(b, url);
+}
+
+struct value *membership_encode_attrs(const struct rnode *n)
+{
+    const struct membership *m = &n->membership;
+    autobuf b = BUF_INIT;
+    mp_put_array(&b, (uint32_t)m->attrs_n);
+    for (size_t i = 0; i < m->attrs_n; i++) {
+        mp_put_array(&b, 3);
+        attrs_write(&b, m->attrs[i].id, m->attrs[i].name, m->attrs[i].client_url);
+    }
+    return value_new(b.data, b.len);
+}
+
+static void on_published(struct rnode_proposal *p, int status)
+{
+    struct rnode *n = CONTAINER_OF(p, struct rnode, membership.publish);
+    n->membership.publishing = false;
+    if (status != 0) {
+        node_sweep(n); /* again, when there is a leader */
+    }
+}
+
+/* Tells the cluster our name and client URL, once there is a leader, if they are not known yet. */
+void membership_publish(struct rnode *n)
+{
+    struct membership *m = &n->membership;
+    const char *name = n->options.name;
+    const char *url = n->options.client_url;
+    if (m->published || m->publishing || driver_leader(n) == 0 || n->closing != CLOSE_NO) {
+        return;
+    }
+    const struct attrs *a = attrs_of(m, n->id);
+    if ((a != NULL && str_eq(a->name, name) && str_eq(a->client_url, url)) ||
+        (name[0] == '\0' && url[0] == '\0')) {
+        m->published = true;
+        return;
+    }
+    autobuf b = BUF_INIT;
+    mp_put_array(&b, 4);
+    mp_put_u64(&b, ATTRS_VERSION);
+    attrs_write(&b, n->id, name, url);
+    m->publishing = true;
+    m->publish.done = on_published;
+    propose_kind(n, COMMAND_ATTRS, &m->publish, buf_slice(&b), PUBLISH_TIMEOUT_MS);
+}
+
+/* --- members and peers --- */
+
+static void fill_member(struct rnode *n, const struct raft_server *s, struct rnode_member *out)
+{
+    *out = (struct rnode_member){ .id = s->id, .role = s->role == RAFT_VOTER ? RNODE_VOTER
+                                                                             : RNODE_LEARNER };
+    str_copy(out->peer_address, sizeof out->peer_address, s->address);
+    for (size_t i = 0; i < n->options.n_initial; i++) {
+        if (n->options.initial[i].id == s->id) {
+            str_copy(out->name, sizeof out->name, n->options.initial[i].name);
+        }
+    }
+    const struct attrs *a = attrs_of(&n->membership, s->id);
+    if (a != NULL) {
+        str_copy(out->name, sizeof out->name, a->name);
+        str_copy(out->client_url, sizeof out->client_url, a->client_url);
+    }
+}
+
+static const char *wanted_address(const struct rnode *n, uint64_t id)
+{
+    const struct raft_server *s = configuration_find(&n->core.configuration, id);
+    if (s == NULL) {
+        s = configuration_find(&n->core.configuration_committed, id);
+    }
+    if (s != NULL) {
+        return s->address;
+    }
+    /* A new member does not know the cluster yet: whoever it was told about may introduce it. */
+    for (size_t i = 0; n->core.configuration.n == 0 && i < n->options.n_initial; i++) {
+        if (n->options.initial[i].id == id) {
+            return n->options.initial[i].peer_address;
+        }
+    }
+    return NULL;
+}
+
+static void peer_want(struct rnode *n, uint64_t id)
+{
+    struct membership *m = &n->membership;
+    const char *address = wanted_address(n, id);
+    if (id == n->id || address == NULL) {
+        return;
+    }
+    transport_peer_set(n->transport, id, address);
+    for (size_t i = 0; i < m->peers_n; i++) {
+        if (m->peers[i] == id) {
+            return;
+        }
+    }
+    m->peers = mem_grow(m->peers, &m->peers_cap, m->peers_n + 1, sizeof *m->peers);
+    m->peers[m->peers_n++] = id;
+}
+
+static void refresh_peers(struct rnode *n)
+{
+    struct membership *m = &n->membership;
+    const struct raft *core = &n->core;
+    for (unsigned i = 0; i < core->configuration.n; i++) {
+        peer_want(n, core->configuration.servers[i].id);
+    }
+    for (unsigned i = 0; i < core->configuration_committed.n; i++) {
+        peer_want(n, core->configuration_committed.servers[i].id);
+    }
+    for (size_t i = 0; i < n->options.n_initial; i++) {
+        peer_want(n, n->options.initial[i].id);
+    }
+    for (size_t i = 0; i < m->peers_n;) {
+        if (wanted_address(n, m->peers[i]) != NULL) {
+            i++;
+            continue;
+        }
+        transport_peer_remove(n->transport, m->peers[i]);
+        m->peers[i] = m->peers[--m->peers_n];
+    }
+}
+
+void membership_refresh(struct rnode *n)
+{
+    struct membership *m = &n->membership;
+    const struct raft_configuration *conf = &n->core.configuration;
+    m->dirty = false;
+    m->members_n = 0;
+    m->members = mem_realloc(m->members, (conf->n + 1) * sizeof *m->members);
+    for (unsigned i = 0; i < conf->n; i++) {
+        fill_member(n, &conf->servers[i], &m->members[m->members_n++]);
+    }
+    if (n->transport != NULL) {
+        refresh_peers(n);
+    }
+    loop_ready(n->loop, &n->change_ready);
+}
+
+const struct rnode_member *rnode_members(const struct rnode *n, size_t *ret_n)
+{
+    *ret_n = n->membership.members_n;
+    return n->membership.members;
+}
+
+/* --- changes --- */
+
+static void change_finish(struct rnode *n, int status)
+{
+    struct membership *m = &n->membership;
+    void (*done)(void *arg, int status) = m->change_done;
+    m->change_done = NULL;
+    m->change_index = 0;
+    m->change_kind = -1;
+    if (done != NULL) {
+        done(m->change_arg, status);
+    }
+}
+
+void rnode_change(struct rnode *n, enum member_change kind, const struct rnode_member *member,
+                  void (*done)(void *arg, int status), void *arg)
+{
+    struct membership *m = &n->membership;
+    PRE(done != NULL);
+    PRE(m->change_done == NULL); /* one at a time; the caller waits for done */
+    m->change_kind = (int)kind;
+    m->change_member = *member;
+    m->change_done = done;
+    m->change_arg = arg;
+    m->change_index = 0;
+    node_turn(n);
+}
+
+/* The configuration after the change, or the reason why not. */
+static int next_configuration(struct rnode *n, struct raft_configuration *next)
+{
+    const struct rnode_member *who = &n->membership.change_member;
+    struct raft_server *s = configuration_find(next, who->id);
+    if (n->membership.change_kind == MEMBER_ADD_LEARNER) {
+        if (s != NULL || next->n == LIMIT_PEERS) {
+            return s != NULL ? E_EXIST : E_FULL;
+        }
+        int rv = raft_configuration_add(next, who->id, who->peer_address, RAFT_STANDBY);
+        return rv == 0 ? 0 : E_EXIST;
+    }
+    if (s == NULL) {
+        return E_MEMBER_NOT_FOUND;
+    }
+    raft_index match = 0;
+    switch (n->membership.change_kind) {
+    case MEMBER_PROMOTE:
+        if (s->role == RAFT_VOTER) {
+            return E_INVAL;
+        }
+        if (raft_match_index(&n->core, who->id, &match) != 0 ||
+            match + CATCH_UP_ENTRIES < n->log.last) {
+            return E_NOTREADY;
+        }
+        s->role = RAFT_VOTER;
+        return 0;
+    case MEMBER_DEMOTE:
+        if (s->role != RAFT_VOTER) {
+            return E_INVAL;
+        }
+        s->role = RAFT_STANDBY;
+        break;
+    default: { /* remove, keeping the order of the others: the core's progress array is positional */
+        size_t at = (size_t)(s - next->servers);
+        raft_free(s->address);
+        memmove(s, s + 1, (next->n - at - 1) * sizeof *s);
+        next->n--;
+    }
+    }
+    return configuration_voters(next) == 0 ? E_INVAL : 0;
+}
+
+static int change_submit(struct rnode *n)
+{
+    struct membership *m = &n->membership;
+    if (!driver_leads(n)) {
+        return E_NOTLEADER;
+    }
+    if (n->core.configuration_uncommitted_index != 0) {
+        return E_CONFLICT;
+    }
+    if (gate_on(n, GATE_OWN_TERM) && !gate_change_allowed(n->commit, n->own_term_index)) {
+        return E_NOTREADY;
+    }
+    struct raft_configuration next;
+    configuration_copy(&n->core.configuration, &next);
+    int rv = next_configuration(n, &next);
+    if (rv == 0 && gate_on(n, GATE_KEEP_LEADER) && !gate_change_keeps_leader(&next, n->id)) {
+        rv = E_PERM;
+    }
+    if (rv == 0) {
+        struct value *data = configuration_encode(&next);
+        m->change_index = n->log.last + 1;
+        m->change_term = driver_term(n);
+        rv = driver_submit_one(n, RAFT_CHANGE, data);
+        rv = rv == 0 ? 0 : rv == RAFT_CANTCHANGE ? E_CONFLICT : E_NOTLEADER;
+        value_unref(data);
+    }
+    raft_configuration_close(&next);
+    return rv;
+}
+
+/* End of the turn: a change that was asked for is submitted. */
+void membership_flush(struct rnode *n)
+{
+    struct membership *m = &n->membership;
+    if (m->change_done != NULL && m->change_index == 0) {
+        int rv = change_submit(n);
+        if (rv != 0) {
+            change_finish(n, rv);
+        }
+    }
+    membership_publish(n);
+}
+
+void membership_applied(struct rnode *n, uint64_t index, uint64_t term)
+{
+    struct membership *m = &n->membership;
+    if (m->change_done != NULL && m->change_index != 0 && index >= m->change_index) {
+        change_finish(n, index == m->change_index && term == m->change_term ? 0
+                                                                            : E_LEADER_CHANGED);
+    }
+}
+
+void membership_leader_changed(struct rnode *n)
+{
+    struct membership *m = &n->membership;
+    bool ours = n->leading && n->lead_term == m->change_term;
+    if (m->change_done != NULL && m->change_index != 0 && !ours) {
+        change_finish(n, E_LEADER_CHANGED);
+    }
+}
+
+void membership_fail_all(struct rnode *n, int status)
+{
+    if (n->membership.change_done != NULL) {
+        change_finish(n, status);
+    }
+}

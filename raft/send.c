@@ -1,0 +1,108 @@
+/* Outgoing messages of a step: what the core left open is filled in from our log, the gates correct the rest.
+ *
+ * The core hands out AppendEntries without entries: they come from the log, in frames of about 1 MiB each with
+ * its own (prev index, prev term). InstallSnapshot becomes a stream of the file on disk. */
+#include "lib/base/alloc.h"
+#include "lib/base/assert.h"
+#include "raft/node.h"
+
+void send_frame(struct rnode *n, uint64_t to, struct buf *b)
+{
+    if (to != 0 && to != n->id && n->transport != NULL && n->closing < CLOSE_TRANSPORT) {
+        transport_send(n->transport, to, b);
+    }
+    buf_fini(b);
+}
+
+static void send_append(struct rnode *n, uint64_t to, struct raft_append_entries ae)
+{
+    if (ae.n_entries > 0 && (ae.prev_log_index + 1 < n->log.first ||
+                             ae.prev_log_index + ae.n_entries > n->log.last)) {
+        return; /* compacted meanwhile: the core will ask for a snapshot */
+    }
+    for (;;) {
+        struct buf b = BUF_INIT;
+        unsigned took = message_put_append_entries(&b, &ae, &n->log);
+        send_frame(n, to, &b);
+        if (took == ae.n_entries) {
+            return;
+        }
+        ae.prev_log_index += took;
+        ae.prev_log_term = driver_entry_term(n, ae.prev_log_index);
+        ae.n_entries -= took;
+    }
+}
+
+static void append_gated(struct rnode *n, uint64_t to, const struct raft_append_entries *message)
+{
+    struct raft_append_entries ae = *message;
+    ae.entries = NULL;
+    bool hold = gate_on(n, GATE_HOLD_CHANGES) &&
+                gate_hold_append(&ae, n->change_index, n->durable);
+    if (ae.prev_log_index != message->prev_log_index) {
+        ae.prev_log_term = driver_entry_term(n, ae.prev_log_index);
+    }
+    if (!hold) {
+        send_append(n, to, ae);
+    } else if (n->held_n < MESSAGES_HELD_MAX) {
+        n->held = mem_grow(n->held, &n->held_cap, n->held_n + 1, sizeof *n->held);
+        n->held[n->held_n++] = (struct held_message){ to, ae };
+    }
+}
+
+void send_held(struct rnode *n)
+{
+    if (n->held_n == 0 || n->durable < n->change_index) {
+        return;
+    }
+    for (size_t i = 0; i < n->held_n; i++) {
+        if (n->leading && n->held[i].ae.term == n->lead_term) {
+            send_append(n, n->held[i].to, n->held[i].ae);
+        }
+    }
+    n->held_n = 0;
+}
+
+static void send_other(struct rnode *n, uint64_t to, const struct raft_message *message)
+{
+    struct raft_message m = *message;
+    if (m.type == RAFT_APPEND_ENTRIES_RESULT && n->stale_request && gate_on(n, GATE_STALE_REPLY)) {
+        gate_stale_reply(&m.append_entries_result, raft_last_index(&n->core));
+    }
+    if (m.type == RAFT_REQUEST_VOTE && gate_on(n, GATE_DISRUPT_ONCE)) {
+        gate_disrupt_once(&m.request_vote, loop_now_ms(n->loop) - n->timeout_now_ms,
+                          n->options.election_timeout_ms);
+    }
+    if (m.type == RAFT_REQUEST_VOTE_RESULT && gate_on(n, GATE_PRE_VOTE_TERM)) {
+        gate_pre_vote_reply(&m.request_vote_result, n->core.current_term);
+    }
+    struct buf b = BUF_INIT;
+    message_put_raft(&b, &m);
+    send_frame(n, to, &b);
+}
+
+void send_update(struct rnode *n, const struct raft_update *update)
+{
+    for (unsigned i = 0; i < update->messages.n; i++) {
+        const struct raft_message *m = &update->messages.batch[i];
+        if (m->server_id == 0 || m->server_id == n->id) {
+            continue;
+        }
+        switch (m->type) {
+        case RAFT_APPEND_ENTRIES:
+            append_gated(n, m->server_id, &m->append_entries);
+            break;
+        case RAFT_INSTALL_SNAPSHOT:
+            snapshot_send_start(n, m->server_id, &m->install_snapshot);
+            break;
+        case RAFT_APPEND_ENTRIES_RESULT:
+        case RAFT_REQUEST_VOTE:
+        case RAFT_REQUEST_VOTE_RESULT:
+        case RAFT_TIMEOUT_NOW:
+            send_other(n, m->server_id, m);
+            break;
+        default:
+            UNREACHABLE();
+        }
+    }
+}
