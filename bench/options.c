@@ -9,6 +9,8 @@
 #include "lib/base/str.h"
 #include "lib/io/conn.h"
 
+enum { PID_HIGHEST = 4194304 }; /* of Linux on 64 bits */
+
 struct option_row {
     const char *name;
     int (*parse)(struct bench_options *o, const struct option_row *row, const char *text,
@@ -91,7 +93,7 @@ static int parse_pids(struct bench_options *o, const struct option_row *row, con
         if (o->n_pids == BENCH_PIDS_MAX) {
             return err_set(err, E_INVAL, "--%s: more than %d", row->name, BENCH_PIDS_MAX);
         }
-        if (str_parse_u64(p, INT32_MAX, &pid) != 0 || pid == 0) {
+        if (str_parse_u64(p, PID_HIGHEST, &pid) != 0 || pid == 0) {
             return err_set(err, E_INVAL, "--%s: \"%s\" is not a process id", row->name, p);
         }
         o->pids[o->n_pids++] = (pid_t)pid;
