@@ -1,9 +1,13 @@
-/* The raft folder's unit tests: each file exports one group. */
-int test_transport_run(void);
+/* The unit tests of raft/. */
+#include "test.h"
 
 int main(void)
 {
+    int (*const groups[])(void) = { test_transport_run, test_rnode_run };
     int failed = 0;
-    failed += test_transport_run();
+    log_set_level(LOG_ERROR);
+    for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+        failed += groups[i]();
+    }
     return failed != 0;
 }
