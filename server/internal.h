@@ -30,8 +30,7 @@ struct publish {
 };
 
 struct server_metrics {
-    struct metric *has_leader, *is_leader, *leader_changes, *proposals_pending, *proposals_failed,
-        *proposals_committed, *proposals_applied, *db_size, *db_in_use, *keys, *revision,
+    struct metric *proposals_committed, *db_size, *db_in_use, *keys, *revision,
         *compact_revision, *watchers, *slow_watchers, *watch_streams, *leases, *puts, *ranges,
         *txns, *deletes;
 };
@@ -55,7 +54,6 @@ struct server {
     struct turn_hook renew_hook;
     struct rnode_status status;       /* refreshed by on_change and at use */
     uint64_t no_leader_since_ms;      /* 0 while there is a leader */
-    uint64_t leader_seen;
     struct rng *rng;
     bool expiring;                    /* a revoke of expired leases is in flight */
     bool compacting;

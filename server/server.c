@@ -76,7 +76,6 @@ static void write_done(struct rnode_proposal *p, int status)
 {
     struct write_call *w = CONTAINER_OF(p, struct write_call, proposal);
     if (status != 0) {
-        metric_add(w->server->m.proposals_failed, 1);
         rpc_fail_err(w->call, client_error(status));
     } else {
         w->reply(w);
@@ -283,10 +282,6 @@ static void on_change(void *arg)
     rnode_get_status(s->node, &s->status);
     if (s->status.leader_id != 0) {
         s->no_leader_since_ms = 0;
-        if (s->status.leader_id != s->leader_seen) {
-            metric_add(s->m.leader_changes, 1);
-            s->leader_seen = s->status.leader_id;
-        }
     } else if (s->no_leader_since_ms == 0) {
         s->no_leader_since_ms = loop_now_ms(s->loop);
     }
@@ -298,11 +293,7 @@ static void on_change(void *arg)
 static void update_metrics(struct server *s)
 {
     const struct server_metrics *m = &s->m;
-    metric_set(m->has_leader, s->status.leader_id != 0);
-    metric_set(m->is_leader, server_is_leader(s));
-    metric_set(m->proposals_pending, (double)s->status.proposals_inflight);
     metric_set(m->proposals_committed, (double)s->status.commit_index);
-    metric_set(m->proposals_applied, (double)s->status.applied_index);
     metric_set(m->db_size, (double)store_size_bytes(s->store));
     metric_set(m->db_in_use, (double)store_live_bytes(s->store));
     metric_set(m->keys, (double)store_live_keys(s->store));
@@ -338,13 +329,7 @@ struct metric_row {
 static const struct metric_row metric_rows[] = {
 #define ROW(field, counter, name, help) \
     { offsetof(struct server_metrics, field), counter, name, help }
-    ROW(has_leader, false, "etcd_server_has_leader", "1 if this member knows a leader."),
-    ROW(is_leader, false, "etcd_server_is_leader", "1 if this member is the leader."),
-    ROW(leader_changes, true, "etcd_server_leader_changes_seen_total", "Leader changes seen."),
-    ROW(proposals_pending, false, "etcd_server_proposals_pending", "Proposals in flight here."),
-    ROW(proposals_failed, true, "etcd_server_proposals_failed_total", "Proposals that failed."),
     ROW(proposals_committed, false, "etcd_server_proposals_committed_total", "Commit index."),
-    ROW(proposals_applied, false, "etcd_server_proposals_applied_total", "Applied index."),
     ROW(db_size, false, "etcd_mvcc_db_total_size_in_bytes", "Bytes of all versions held."),
     ROW(db_in_use, false, "etcd_mvcc_db_total_size_in_use_in_bytes", "Bytes of live versions."),
     ROW(keys, false, "etcd_debugging_mvcc_keys_total", "Live keys."),
