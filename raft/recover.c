@@ -82,14 +82,19 @@ static int create_wal(struct rnode *n, struct err *err)
     return rv;
 }
 
+static int remove_if_there(struct fs *fs, const char *path, struct err *err)
+{
+    return fs_exists(fs, path) ? fs_remove_tree(fs, path, err) : 0;
+}
+
 static int set_up(struct rnode *n, struct err *err)
 {
     struct fs *fs = n->fs;
-    int rv = fs_remove_tree(fs, n->wal_dir, err);
-    if (rv == 0 || rv == E_NOTFOUND) {
-        rv = fs_remove_tree(fs, n->snapshots.dir, err);
+    int rv = remove_if_there(fs, n->wal_dir, err);
+    if (rv == 0) {
+        rv = remove_if_there(fs, n->snapshots.dir, err);
     }
-    if (rv == 0 || rv == E_NOTFOUND) {
+    if (rv == 0) {
         rv = fs_mkdir_p(fs, n->wal_dir, 0700, err);
     }
     if (rv == 0) {

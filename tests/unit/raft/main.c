@@ -3,7 +3,7 @@
 
 int main(void)
 {
-    int (*const groups[])(void) = { test_transport_run, test_rnode_run };
+    int (*const groups[])(void) = { test_transport_run, test_rnode_run, test_cluster_run };
     int failed = 0;
     log_set_level(LOG_ERROR);
     for (size_t i = 0; i < ARRAY_LEN(groups); i++) {

@@ -95,7 +95,13 @@ static void ten_thousand_proposals_survive_a_restart(void **state)
     struct machine before = m.machine;
     assert_int_equal(before.count, 10000);
     struct rnode_status s;
-    rnode_get_status(m.node, &s);
+    for (int i = 0; i < 1000; i++) {
+        rnode_get_status(m.node, &s);
+        if (s.snapshot_index > 0) {
+            break;
+        }
+        run_for(loop, 5);
+    }
     uint64_t term = s.term;
     member_close(&m);
 
