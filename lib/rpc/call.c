@@ -5,7 +5,8 @@
  *   END     -> unary: message() | stream: half_close()
  *   close   -> closed() when the handler is still at work; freed when it is done, too
  *
- * Calls are pooled with their arena, so that a unary call of ordinary size allocates only its reply. */
+ * Calls are pooled with their arena, so that a unary call of ordinary size allocates only its
+ * reply. */
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/base/limits.h"
@@ -13,7 +14,7 @@
 #include "lib/rpc/pb.h"
 #include "lib/rpc/server_int.h"
 
-/* --- memory ------------------------------------------------------------------------------------- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 struct rpc_call *call_new(struct server_conn *sc)
 {
@@ -76,7 +77,7 @@ void call_pool_fini(struct rpc_server *s)
     }
 }
 
-/* --- headers ------------------------------------------------------------------------------------ */
+/* --- headers ---------------------------------------------------------------------------------- */
 
 static void on_path(struct rpc_call *call, struct slice value)
 {
@@ -229,7 +230,7 @@ void call_headers_end(struct rpc_call *call)
     }
 }
 
-/* --- messages ----------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 static void refuse_message(struct rpc_call *call, int rv, size_t len)
 {
@@ -313,7 +314,7 @@ void call_remote_end(struct rpc_call *call)
     }
 }
 
-/* --- the end ------------------------------------------------------------------------------------ */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 void call_tell_closed(struct rpc_call *call)
 {

@@ -1,8 +1,8 @@
 /* A call's way out: replies, statuses, streams' messages, deadlines, back-pressure.
  *
  * A unary reply is HEADERS, DATA and trailing HEADERS, submitted together and written at the end of
- * the turn; an error without a message is one HEADERS frame ("trailers-only"). Whoever ends the call first
- * wins: handler, deadline, client or stop; what comes later is a no-op on the wire. */
+ * the turn; an error without a message is one HEADERS frame ("trailers-only"). Whoever ends the
+ * call first wins: handler, deadline, client or stop; what comes later is a no-op on the wire. */
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/base/limits.h"
@@ -16,7 +16,7 @@ static const struct h2_header response_headers[] = {
     { SLICE_LIT("content-type"), SLICE_LIT("application/grpc") },
 };
 
-/* --- status ------------------------------------------------------------------------------------- */
+/* --- status ----------------------------------------------------------------------------------- */
 
 /* Fills stream.trailers; their memory is the call's. */
 static void set_trailers(struct rpc_call *call, enum grpc_code code, const char *text)
@@ -92,7 +92,7 @@ void call_http_error(struct rpc_call *call, const char *http_status)
     ended(call, GRPC_UNKNOWN);
 }
 
-/* --- messages ----------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 static void begin_response(struct rpc_call *call)
 {
@@ -145,7 +145,7 @@ bool rpc_send_parts(struct rpc_call *call, struct slice head, struct value *cons
     return true;
 }
 
-/* --- ends --------------------------------------------------------------------------------------- */
+/* --- ends ------------------------------------------------------------------------------------- */
 
 void rpc_reply(struct rpc_call *call, const ProtobufCMessage *msg)
 {
@@ -206,7 +206,7 @@ void call_deadlines_run(struct rpc_server *s)
     }
 }
 
-/* --- back-pressure ------------------------------------------------------------------------------- */
+/* --- back-pressure ---------------------------------------------------------------------------- */
 
 bool rpc_writable(const struct rpc_call *call)
 {
@@ -222,7 +222,8 @@ bool rpc_writable(const struct rpc_call *call)
     return room;
 }
 
-/* Calls each waiting handler whose queue has fallen to half. Their new output makes the conn dirty. */
+/* Calls each waiting handler whose queue has fallen to half. Their new output makes the conn dirty.
+ * */
 void calls_wake_writable(struct server_conn *sc)
 {
     struct list waiting;
@@ -243,7 +244,7 @@ void calls_wake_writable(struct server_conn *sc)
     }
 }
 
-/* --- what a handler may ask ---------------------------------------------------------------------- */
+/* --- what a handler may ask ------------------------------------------------------------------- */
 
 void *rpc_call_arg(const struct rpc_call *call)
 {

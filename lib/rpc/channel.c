@@ -25,7 +25,7 @@ static void set_state(struct rpc_channel *ch, enum rpc_channel_state state, cons
     }
 }
 
-/* --- connecting --------------------------------------------------------------------------------- */
+/* --- connecting ------------------------------------------------------------------------------- */
 
 static void on_connected(void *arg, int status, struct conn *c, const struct err *err)
 {
@@ -116,7 +116,7 @@ void rpc_channel_connect(struct rpc_channel *ch)
     channel_flush_later(ch);
 }
 
-/* --- the turn ----------------------------------------------------------------------------------- */
+/* --- the turn --------------------------------------------------------------------------------- */
 
 void channel_flush_later(struct rpc_channel *ch)
 {
@@ -157,7 +157,7 @@ static void on_deadline(struct timer *t)
     client_deadlines_run(CONTAINER_OF(t, struct rpc_channel, deadline_timer));
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void channel_delete(struct rpc_channel *ch)
 {

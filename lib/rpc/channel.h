@@ -1,10 +1,10 @@
 /* gRPC client: one HTTP/2 connection to one endpoint, many calls on it.
  *
- * A channel connects by itself at the first call, reconnects with back-off (50 ms..1 s), pings while calls
- * are open (every ping_ms, dead after ping_timeout_ms without an answer: every call fails with
- * E_UNAVAILABLE). It never retries a call: that is client/'s decision.
- * Callbacks never run inside the submitting call; each call's `done` / `closed` comes exactly once, then
- * its memory is gone. Threads: loop. */
+ * A channel connects by itself at the first call, reconnects with back-off (50 ms..1 s), pings
+ * while calls are open (every ping_ms, dead after ping_timeout_ms without an answer: every call
+ * fails with E_UNAVAILABLE). It never retries a call: that is client/'s decision.
+ * Callbacks never run inside the submitting call; each call's `done` / `closed` comes exactly once,
+ * then its memory is gone. Threads: loop. */
 #ifndef BARQUE_RPC_CHANNEL_H
 #define BARQUE_RPC_CHANNEL_H
 
@@ -28,7 +28,8 @@ struct rpc_channel_options {
     uint64_t ping_ms;           /* default 500 while calls are open */
     uint64_t ping_timeout_ms;   /* default 1000 */
     uint64_t seed;
-    void (*on_state)(void *arg, enum rpc_channel_state state, const struct err *why); /* may be NULL */
+    /* May be NULL. */
+    void (*on_state)(void *arg, enum rpc_channel_state state, const struct err *why);
     void *arg;
 };
 
@@ -42,7 +43,7 @@ struct rpc_result {
     int err;                 /* 0 or an E_ code (status_to_err) */
     int grpc_code;           /* 0..16; transport failures: 14 */
     const char *text;        /* grpc-message, decoded; "" when none */
-    bool never_sent;         /* the request certainly did not reach the server: safe to send again */
+    bool never_sent;         /* certainly did not reach the server: safe to send again */
     ProtobufCMessage *msg;   /* when err is 0; valid during the callback */
 };
 
@@ -65,7 +66,8 @@ struct rpc_stream_events {
 struct rpc_stream *rpc_stream_open(struct rpc_channel *ch, const char *path,
                                    const ProtobufCMessageDescriptor *response,
                                    const struct rpc_stream_events *events, void *arg);
-void rpc_stream_metadata(struct rpc_stream *s, const char *name, const char *value); /* before a send */
+/* Right after rpc_stream_open; at most 8. */
+void rpc_stream_metadata(struct rpc_stream *s, const char *name, const char *value);
 void rpc_stream_send(struct rpc_stream *s, const ProtobufCMessage *msg);
 size_t rpc_stream_queued(const struct rpc_stream *s);
 void rpc_stream_half_close(struct rpc_stream *s);

@@ -1,5 +1,5 @@
-/* Inside the client: what channel.c (state, connecting), link.c (one connection) and client_call.c (calls)
- * share. */
+/* Inside the client: what channel.c (state, connecting), link.c (one connection) and client_call.c
+ * (calls) share. */
 #ifndef BARQUE_RPC_CHANNEL_INT_H
 #define BARQUE_RPC_CHANNEL_INT_H
 

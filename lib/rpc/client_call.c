@@ -3,10 +3,10 @@
  *   rpc_call_unary / rpc_stream_open -> ch->pending -> (turn end, link ready) HEADERS + DATA
  *   -> headers, messages -> trailers -> close of the stream -> done / closed, once.
  *
- * never_sent is true only when the request's HEADERS never left the session, or the server said that it
- * did not look at them (GOAWAY below the stream, REFUSED_STREAM).
- * A call that was cancelled, or told of its end early (deadline), turns silent and lives on until its
- * stream closes. */
+ * never_sent is true only when the request's HEADERS never left the session, or the server said
+ * that it did not look at them (GOAWAY below the stream, REFUSED_STREAM).
+ * A call that was cancelled, or told of its end early (deadline), turns silent and lives on until
+ * its stream closes. */
 #include <stdlib.h>
 
 #include "lib/base/alloc.h"
@@ -17,7 +17,7 @@
 
 #define SLICE_LIT(text) { (const uint8_t *)(text), sizeof(text) - 1 }
 
-/* --- memory ------------------------------------------------------------------------------------- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static struct client_call *call_new(struct rpc_channel *ch, const char *path,
                                     const ProtobufCMessageDescriptor *response, void *arg)
@@ -82,7 +82,7 @@ void client_pool_fini(struct rpc_channel *ch)
     }
 }
 
-/* --- the end ------------------------------------------------------------------------------------ */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 /* Calls done or closed, unless the caller wants to hear no more. */
 static void tell(struct client_call *call, const struct rpc_result *result)
@@ -236,7 +236,7 @@ static void cancel(struct client_call *call)
     }
 }
 
-/* --- the way out -------------------------------------------------------------------------------- */
+/* --- the way out ------------------------------------------------------------------------------ */
 
 static void queue_piece(void *arg, struct value *v)
 {
@@ -346,7 +346,7 @@ void rpc_stream_cancel(struct rpc_stream *stream)
     cancel((struct client_call *)stream);
 }
 
-/* --- the answer --------------------------------------------------------------------------------- */
+/* --- the answer ------------------------------------------------------------------------------- */
 
 static int parse_number(struct slice s)
 {
@@ -430,7 +430,8 @@ void client_call_data(struct client_call *call, struct slice bytes)
     if (!call->silent) {
         int rv = grpc_reader_feed(&call->reader, bytes, on_message, call, &len);
         if (rv != 0 && !call->silent) {
-            answer_is_broken(call, rv == E_UNSUPPORTED ? GRPC_UNIMPLEMENTED : GRPC_RESOURCE_EXHAUSTED,
+            int code = rv == E_UNSUPPORTED ? GRPC_UNIMPLEMENTED : GRPC_RESOURCE_EXHAUSTED;
+            answer_is_broken(call, code,
                              "the server sent a message of a form or size that is not accepted");
         }
     }
@@ -442,7 +443,7 @@ void client_call_data(struct client_call *call, struct slice bytes)
     }
 }
 
-/* --- pausing ------------------------------------------------------------------------------------ */
+/* --- pausing ---------------------------------------------------------------------------------- */
 
 void rpc_stream_pause(struct rpc_stream *stream, bool pause)
 {

@@ -98,7 +98,7 @@ int grpc_reader_feed(struct grpc_reader *r, struct slice bytes,
     return 0;
 }
 
-/* --- timeouts ----------------------------------------------------------------------------------- */
+/* --- timeouts --------------------------------------------------------------------------------- */
 
 int grpc_timeout_parse(struct slice text, uint64_t *ret_ms)
 {
@@ -138,7 +138,7 @@ void grpc_timeout_format(uint64_t ms, char *ret_text)
     }
 }
 
-/* --- texts -------------------------------------------------------------------------------------- */
+/* --- texts ------------------------------------------------------------------------------------ */
 
 void grpc_percent_encode(struct buf *out, const char *text)
 {

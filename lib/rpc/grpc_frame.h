@@ -1,9 +1,9 @@
 /* The small parts of gRPC's wire form: message frames, timeouts, percent-encoded texts.
  *
- * A message is  1 byte compressed flag (0) | 4 bytes length, big-endian | length bytes.  Messages do
- * not follow DATA frames: they are put together again here. A message that lies whole in the bytes given
- * is passed on without a copy; otherwise memory grows with the bytes that came, never with the
- * length announced. */
+ * A message is  1 byte compressed flag (0) | 4 bytes length, big-endian | length bytes.  Messages
+ * do not follow DATA frames: they are put together again here. A message that lies whole in the
+ * bytes given is passed on without a copy; otherwise memory grows with the bytes that came, never
+ * with the length announced. */
 #ifndef BARQUE_RPC_GRPC_FRAME_H
 #define BARQUE_RPC_GRPC_FRAME_H
 
@@ -20,8 +20,8 @@ void grpc_reader_init(struct grpc_reader *r, size_t max_bytes);
 void grpc_reader_fini(struct grpc_reader *r);
 
 /* Feeds bytes; `message` is called for each whole message and returns false to stop (the rest is
- * dropped). 0; E_TOOBIG (announced length over the limit, *ret_len set); E_UNSUPPORTED (compressed flag
- * set); E_CANCELED (stopped). After an error the reader must not be fed again. */
+ * dropped). 0; E_TOOBIG (announced length over the limit, *ret_len set); E_UNSUPPORTED (compressed
+ * flag set); E_CANCELED (stopped). After an error the reader must not be fed again. */
 int grpc_reader_feed(struct grpc_reader *r, struct slice bytes,
                      bool (*message)(void *arg, struct slice payload), void *arg, size_t *ret_len);
 /* True when no half message waits: a stream may end only there. */

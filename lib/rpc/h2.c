@@ -1,207 +1,28 @@
 /* HTTP/2 sessions. nghttp2 does framing, HPACK, flow control and the stream states; here are the
  * output queues, the flood counters and the shape of events.
  *
- * nghttp2's checks of HTTP header rules are off: gRPC clients send :authority values that they refuse
- * ("http://host:port", "#initially=[...]"). The call layer checks what it uses.
- *
- * A response's bytes:  h2_queue_* -> chunks -> read_data (how much now?) -> send_data (9-byte frame
- * header and the chunks' bytes to the sink). Values of COPY_BELOW bytes or more are referenced. */
+ * nghttp2's checks of HTTP header rules are off: gRPC clients send :authority values that they
+ * refuse ("http://host:port", "#initially=[...]"). The call layer checks what it uses. */
 #include "lib/rpc/h2.h"
-
-#include <nghttp2/nghttp2.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/err.h"
+#include "lib/rpc/h2_int.h"
 
 enum {
-    COPY_BELOW = 4096,
     FLOOD_WINDOW_MS = 1000,
     RESET_BURST = 20000, /* nghttp2's own limit of resets; FLOOD_RST is reached first */
     RESET_RATE = 10000,
     HEADERS_MAX = 32,
 };
 
-/* Frames that cost the peer nothing and carry no work: so many in a second are a flood. */
-enum flood { FLOOD_PING, FLOOD_SETTINGS, FLOOD_RST, FLOOD_EMPTY_DATA, FLOOD_OTHER, FLOOD_KINDS };
+/* How many of each kind in FLOOD_WINDOW_MS end in GOAWAY. */
 static const uint32_t flood_max[FLOOD_KINDS] = {
     [FLOOD_PING] = 200,       [FLOOD_SETTINGS] = 50, [FLOOD_RST] = 15000,
     [FLOOD_EMPTY_DATA] = 200, [FLOOD_OTHER] = 1000,
 };
 
-struct h2 {
-    nghttp2_session *session;
-    const struct h2_events *events;
-    void *arg;
-    const struct h2_sink *sink; /* while pulling */
-    struct list streams;
-    size_t queued;
-    bool server;
-    bool flooded;
-    uint64_t now_ms;
-    uint64_t flood_start_ms;
-    uint32_t flood_seen[FLOOD_KINDS];
-};
-
-static struct h2_stream *stream_of(nghttp2_session *session, int32_t id)
-{
-    return nghttp2_session_get_stream_user_data(session, id);
-}
-
-/* --- output ------------------------------------------------------------------------------------ */
-
-static void chunk_drop(struct h2_stream *s, struct h2_chunk *c)
-{
-    list_remove(&c->link);
-    value_unref(c->value);
-    mem_free(c->owned);
-    if (c == &s->first) {
-        s->first_used = false;
-    } else {
-        mem_free(c);
-    }
-}
-
-static ssize_t read_data(nghttp2_session *session, int32_t id, uint8_t *buf, size_t length,
-                         uint32_t *flags, nghttp2_data_source *source, void *arg)
-{
-    (void)buf;
-    (void)source;
-    (void)arg;
-    struct h2_stream *s = stream_of(session, id);
-    if (s == NULL) {
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    }
-    if (s->queued == 0 && !s->ended) {
-        s->deferred = true;
-        return NGHTTP2_ERR_DEFERRED;
-    }
-    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (s->queued > length || !s->ended) {
-        return (ssize_t)(s->queued < length ? s->queued : length);
-    }
-    *flags |= NGHTTP2_DATA_FLAG_EOF;
-    if (s->n_trailers > 0) {
-        nghttp2_nv nv[ARRAY_LEN(s->trailers)];
-        for (size_t i = 0; i < s->n_trailers; i++) {
-            const struct h2_header *h = &s->trailers[i];
-            nv[i] = (nghttp2_nv){ (uint8_t *)(uintptr_t)h->name.data,
-                                  (uint8_t *)(uintptr_t)h->value.data, h->name.len, h->value.len,
-                                  NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE };
-        }
-        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        if (nghttp2_submit_trailer(session, id, nv, s->n_trailers) != 0) {
-            return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-        }
-    }
-    return (ssize_t)s->queued;
-}
-
-/* Moves n queued bytes to the sink. */
-static void send_chunks(struct h2 *h2, struct h2_stream *s, size_t n)
-{
-    INVARIANT(n <= s->queued);
-    s->queued -= n;
-    s->sent_bytes += n;
-    h2->queued -= n;
-    while (n > 0) {
-        struct h2_chunk *c = LIST_ENTRY(list_first(&s->chunks), struct h2_chunk, link);
-        size_t part = c->len < n ? c->len : n;
-        if (c->value != NULL && part >= COPY_BELOW) {
-            h2->sink->value(h2->sink->arg, c->value, (size_t)(c->data - c->value->data), part);
-        } else {
-            h2->sink->bytes(h2->sink->arg, slice_make(c->data, part));
-        }
-        c->data += part;
-        c->len -= part;
-        n -= part;
-        if (c->len == 0) {
-            chunk_drop(s, c);
-        }
-    }
-}
-
-static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *framehd,
-                     size_t length, nghttp2_data_source *source, void *arg)
-{
-    (void)source;
-    struct h2 *h2 = arg;
-    struct h2_stream *s = stream_of(session, frame->hd.stream_id);
-    if (s == NULL) {
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    }
-    if (h2->sink->full(h2->sink->arg)) {
-        return NGHTTP2_ERR_WOULDBLOCK;
-    }
-    h2->sink->bytes(h2->sink->arg, slice_make(framehd, 9));
-    send_chunks(h2, s, length);
-    return 0;
-}
-
-int h2_pull(struct h2 *h2, const struct h2_sink *sink)
-{
-    int rv = 0;
-    h2->sink = sink;
-    while (!sink->full(sink->arg)) {
-        const uint8_t *data;
-        ssize_t n = nghttp2_session_mem_send(h2->session, &data);
-        if (n <= 0) {
-            rv = n < 0 ? E_PROTO : 0;
-            break;
-        }
-        sink->bytes(sink->arg, slice_make(data, (size_t)n));
-    }
-    h2->sink = NULL;
-    return rv;
-}
-
-static void resume(struct h2_stream *s)
-{
-    if (s->deferred) {
-        s->deferred = false;
-        nghttp2_session_resume_data(s->h2->session, s->id);
-    }
-}
-
-static void queue(struct h2_stream *s, struct value *v, uint8_t *owned, const uint8_t *data,
-                  size_t len)
-{
-    if (len == 0 || s->closed || s->ended) {
-        value_unref(v);
-        mem_free(owned);
-        return;
-    }
-    struct h2_chunk *c = s->first_used ? mem_alloc(sizeof *c) : &s->first;
-    if (c == &s->first) {
-        s->first_used = true;
-    }
-    *c = (struct h2_chunk){ .value = v, .owned = owned, .data = data, .len = len };
-    list_push_back(&s->chunks, &c->link);
-    s->queued += len;
-    if (s->h2 != NULL) {
-        s->h2->queued += len;
-        resume(s);
-    }
-}
-
-void h2_queue_value(struct h2_stream *s, struct value *v)
-{
-    queue(s, v, NULL, v->data, v->len);
-}
-
-void h2_queue_owned(struct h2_stream *s, uint8_t *data, size_t len)
-{
-    queue(s, NULL, data, data, len);
-}
-
-void h2_end(struct h2_stream *s)
-{
-    s->ended = true;
-    if (s->h2 != NULL) {
-        resume(s);
-    }
-}
-
-/* --- streams ------------------------------------------------------------------------------------ */
+/* --- streams ---------------------------------------------------------------------------------- */
 
 void h2_stream_init(struct h2_stream *s)
 {
@@ -218,16 +39,6 @@ static void stream_attach(struct h2 *h2, struct h2_stream *s, int32_t id)
     list_push_back(&h2->streams, &s->link);
 }
 
-void h2_stream_fini(struct h2_stream *s)
-{
-    PRE(s->h2 == NULL);
-    s->closed = true;
-    s->queued = 0;
-    while (!list_empty(&s->chunks)) {
-        chunk_drop(s, LIST_ENTRY(list_first(&s->chunks), struct h2_chunk, link));
-    }
-}
-
 static void stream_close(struct h2 *h2, struct h2_stream *s, uint32_t code)
 {
     h2->queued -= s->queued;
@@ -237,26 +48,15 @@ static void stream_close(struct h2 *h2, struct h2_stream *s, uint32_t code)
     h2->events->close(h2->arg, s, code);
 }
 
-static size_t headers_to_nv(const struct h2_header *headers, size_t n, nghttp2_nv *nv)
-{
-    PRE(n <= HEADERS_MAX);
-    for (size_t i = 0; i < n; i++) {
-        nv[i] = (nghttp2_nv){ (uint8_t *)(uintptr_t)headers[i].name.data,
-                              (uint8_t *)(uintptr_t)headers[i].value.data, headers[i].name.len,
-                              headers[i].value.len,
-                              NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE };
-    }
-    return n;
-}
-
 void h2_respond(struct h2_stream *s, const struct h2_header *headers, size_t n, bool end)
 {
     if (s->h2 == NULL) {
         return;
     }
+    PRE(n <= HEADERS_MAX);
     nghttp2_nv nv[HEADERS_MAX];
-    nghttp2_data_provider provider = { .source = { .ptr = NULL }, .read_callback = read_data };
-    headers_to_nv(headers, n, nv);
+    nghttp2_data_provider provider = { .source = { .ptr = NULL }, .read_callback = h2_read_data };
+    h2_headers_to_nv(headers, n, nv);
     if (end) {
         s->ended = true;
     }
@@ -265,9 +65,10 @@ void h2_respond(struct h2_stream *s, const struct h2_header *headers, size_t n, 
 
 int h2_request(struct h2 *h2, struct h2_stream *s, const struct h2_header *headers, size_t n)
 {
+    PRE(n <= HEADERS_MAX);
     nghttp2_nv nv[HEADERS_MAX];
-    nghttp2_data_provider provider = { .source = { .ptr = NULL }, .read_callback = read_data };
-    headers_to_nv(headers, n, nv);
+    nghttp2_data_provider provider = { .source = { .ptr = NULL }, .read_callback = h2_read_data };
+    h2_headers_to_nv(headers, n, nv);
     if (nghttp2_session_check_request_allowed(h2->session) == 0) {
         return E_UNAVAILABLE;
     }
@@ -286,9 +87,10 @@ void h2_reset(struct h2_stream *s, uint32_t code)
     }
 }
 
-/* --- events ------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
-/* Servers only: a client chose its server, and grpc-go's pings after every answer to measure the path. */
+/* Servers only: a client chose its server, and grpc-go's pings after every answer to measure the
+ * path. */
 static void flood_count(struct h2 *h2, enum flood kind)
 {
     if (!h2->server) {
@@ -361,7 +163,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
 {
     (void)flags;
     struct h2 *h2 = arg;
-    struct h2_stream *s = stream_of(session, frame->hd.stream_id);
+    struct h2_stream *s = h2_stream_of(session, frame->hd.stream_id);
     if (s != NULL) {
         h2->events->header(h2->arg, s, rcbuf_slice(name), rcbuf_slice(value));
     }
@@ -373,7 +175,7 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, co
 {
     (void)flags;
     struct h2 *h2 = arg;
-    struct h2_stream *s = stream_of(session, id);
+    struct h2_stream *s = h2_stream_of(session, id);
     if (s != NULL) {
         h2->events->data(h2->arg, s, slice_make(data, len));
     }
@@ -400,7 +202,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
     case NGHTTP2_DATA:
-        stream_frame_recv(h2, stream_of(session, frame->hd.stream_id), frame);
+        stream_frame_recv(h2, h2_stream_of(session, frame->hd.stream_id), frame);
         break;
     case NGHTTP2_SETTINGS:
         if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0 && ev->settings != NULL) {
@@ -431,7 +233,7 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
         return 0;
     }
     int32_t id = frame->hd.stream_id;
-    struct h2_stream *s = stream_of(session, id);
+    struct h2_stream *s = h2_stream_of(session, id);
     if (s != NULL && !s->headers_sent) {
         s->headers_sent = true;
         if (h2->events->headers_sent != NULL) {
@@ -454,7 +256,7 @@ static int on_frame_not_send(nghttp2_session *session, const nghttp2_frame *fram
     (void)error;
     struct h2 *h2 = arg;
     if (h2->server || frame->hd.type != NGHTTP2_HEADERS ||
-        stream_of(session, frame->hd.stream_id) != NULL) {
+        h2_stream_of(session, frame->hd.stream_id) != NULL) {
         return 0;
     }
     LIST_FOREACH (it, &h2->streams) {
@@ -470,7 +272,7 @@ static int on_frame_not_send(nghttp2_session *session, const nghttp2_frame *fram
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *arg)
 {
     struct h2 *h2 = arg;
-    struct h2_stream *s = stream_of(session, id);
+    struct h2_stream *s = h2_stream_of(session, id);
     if (s != NULL && s->h2 != NULL) {
         nghttp2_session_set_stream_user_data(session, id, NULL);
         stream_close(h2, s, code);
@@ -478,14 +280,14 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     return 0;
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static nghttp2_session_callbacks *callbacks_new(void)
 {
     nghttp2_session_callbacks *cb;
     int rv = nghttp2_session_callbacks_new(&cb);
     PRE(rv == 0);
-    nghttp2_session_callbacks_set_send_data_callback(cb, send_data);
+    nghttp2_session_callbacks_set_send_data_callback(cb, h2_send_data);
     nghttp2_session_callbacks_set_on_begin_frame_callback(cb, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback2(cb, on_header);

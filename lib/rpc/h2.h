@@ -1,13 +1,14 @@
 /* One HTTP/2 session over nghttp2, fed with bytes and asked for bytes: no socket, no clock, no log.
  * Server and client sides share it; it is the only file that includes nghttp2.
  *
- * Streams are embedded in calls. What a stream has to send is queued as chunks that reference values or
- * own memory; nghttp2 asks for them when the peer's windows allow and they go to the sink without
- * passing through its buffers. A stream's memory must live until `close`, which comes exactly once for
- * each opened stream (h2_close_all gives it to the remaining ones when the connection is gone).
+ * Streams are embedded in calls. What a stream has to send is queued as chunks that reference
+ * values or own memory; nghttp2 asks for them when the peer's windows allow and they go to the sink
+ * without passing through its buffers. A stream's memory must live until `close`, which comes
+ * exactly once for each opened stream (h2_close_all gives it to the remaining ones when the
+ * connection is gone).
  *
- * Events come from inside h2_feed, h2_pull and h2_close_all only. Inside an event everything may be called
- * except those three and h2_free. Threads: one owner. */
+ * Events come from inside h2_feed, h2_pull and h2_close_all only. Inside an event everything may be
+ * called except those three and h2_free. Threads: one owner. */
 #ifndef BARQUE_RPC_H2_H
 #define BARQUE_RPC_H2_H
 
@@ -110,7 +111,8 @@ void h2_stream_init(struct h2_stream *s);
 void h2_stream_fini(struct h2_stream *s);
 /* Server: the response headers; end = there is no body (trailers-only). */
 void h2_respond(struct h2_stream *s, const struct h2_header *headers, size_t n, bool end);
-/* Client: opens the stream; it may hold queued bytes already. 0, or E_UNAVAILABLE when the session takes no more streams. */
+/* Client: opens the stream; it may hold queued bytes already. 0, or E_UNAVAILABLE when the session
+ * takes no more streams. */
 int h2_request(struct h2 *h2, struct h2_stream *s, const struct h2_header *headers, size_t n);
 void h2_queue_value(struct h2_stream *s, struct value *v); /* takes the reference */
 void h2_queue_owned(struct h2_stream *s, uint8_t *data, size_t len); /* takes the memory */

@@ -24,7 +24,7 @@ void http1_feed(struct http1 *h, struct slice bytes)
     buf_append_slice(&h->in, bytes);
 }
 
-/* --- the request line --------------------------------------------------------------------------- */
+/* --- the request line ------------------------------------------------------------------------- */
 
 /* "GET /path?query HTTP/1.1" without the line's end. */
 static int parse_request_line(struct http1 *h, uint8_t *line, size_t len)
@@ -59,7 +59,7 @@ static int parse_request_line(struct http1 *h, uint8_t *line, size_t len)
     return 0;
 }
 
-/* --- headers ------------------------------------------------------------------------------------ */
+/* --- headers ---------------------------------------------------------------------------------- */
 
 static bool same_word(struct slice s, const char *word)
 {
@@ -150,7 +150,7 @@ static int parse_head(struct http1 *h, size_t len)
     return 0;
 }
 
-/* --- requests ----------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 int http1_next(struct http1 *h, struct http1_request *ret_request)
 {
@@ -190,7 +190,7 @@ void http1_done(struct http1 *h)
     h->body_len = 0;
 }
 
-/* --- responses ---------------------------------------------------------------------------------- */
+/* --- responses -------------------------------------------------------------------------------- */
 
 static const char *reason(int status)
 {

@@ -27,8 +27,8 @@ void http1_init(struct http1 *h, size_t body_max);
 void http1_fini(struct http1 *h);
 void http1_feed(struct http1 *h, struct slice bytes);
 /* 200: a request (its memory is valid until http1_done); 0: more bytes are needed; 100: more are
- * needed and the client waits for "100 Continue"; otherwise the HTTP status of a request that cannot
- * be served: answer it and close. */
+ * needed and the client waits for "100 Continue"; otherwise the HTTP status of a request that
+ * cannot be served: answer it and close. */
 int http1_next(struct http1 *h, struct http1_request *ret_request);
 /* Drops the request at the front. */
 void http1_done(struct http1 *h);

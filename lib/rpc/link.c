@@ -1,9 +1,10 @@
-/* One connection of a channel: the handshake (it is ready when the server's SETTINGS came, so a port
- * that accepts and says nothing never gets a call), pings, GOAWAY, the end.
+/* One connection of a channel: the handshake (it is ready when the server's SETTINGS came, so a
+ * port that accepts and says nothing never gets a call), pings, GOAWAY, the end.
  *
- * Pings go out when nothing was read for ping_ms while calls are open; anything read is a sign of life.
- * Servers of the grpc-go family (etcd) punish frequent pings, ours does not: it is told by its SETTINGS
- * (no RFC 7540 priorities, which grpc-go never sends), and a GOAWAY "too_many_pings" is believed, too. */
+ * Pings go out when nothing was read for ping_ms while calls are open; anything read is a sign of
+ * life. Servers of the grpc-go family (etcd) punish frequent pings, ours does not: it is told by
+ * its SETTINGS (no RFC 7540 priorities, which grpc-go never sends), and a GOAWAY "too_many_pings"
+ * is believed, too. */
 #include <inttypes.h>
 
 #include "lib/base/alloc.h"
@@ -47,7 +48,7 @@ static void link_leave(struct link *l)
     }
 }
 
-/* --- HTTP/2 events -------------------------------------------------------------------------------- */
+/* --- HTTP/2 events ---------------------------------------------------------------------------- */
 
 static struct client_call *call_of(struct h2_stream *s)
 {
@@ -122,7 +123,7 @@ const struct h2_events client_h2_events = {
     .settings = ev_settings,
 };
 
-/* --- the timer: handshake, then pings --------------------------------------------------------------- */
+/* --- the timer: handshake, then pings --------------------------------------------------------- */
 
 static uint64_t ping_every_ms(const struct rpc_channel *ch)
 {
@@ -174,7 +175,7 @@ void link_pings_start(struct link *l)
     }
 }
 
-/* --- conn events ------------------------------------------------------------------------------------ */
+/* --- conn events ------------------------------------------------------------------------------ */
 
 static void on_read(void *arg, struct slice bytes)
 {

@@ -17,7 +17,7 @@ static void arena_pb_free(void *arg, void *p)
     (void)p;
 }
 
-/* --- the walk ---------------------------------------------------------------------------------- */
+/* --- the walk --------------------------------------------------------------------------------- */
 
 struct walk {
     const uint8_t *at;
@@ -123,7 +123,7 @@ ProtobufCMessage *pb_unpack(const ProtobufCMessageDescriptor *descriptor, struct
     return protobuf_c_message_unpack(descriptor, &allocator, bytes.len, bytes.data);
 }
 
-/* --- packing ----------------------------------------------------------------------------------- */
+/* --- packing ---------------------------------------------------------------------------------- */
 
 struct piece_buffer {
     ProtobufCBuffer base;

@@ -1,6 +1,6 @@
 /* protobuf-c with our memory: unpack into an arena (one reset frees all), pack into shared values.
- * Before unpacking, the wire bytes are walked once with the descriptor, so that a hostile message can
- * neither exhaust the stack (nesting) nor multiply itself in memory (many tiny submessages). */
+ * Before unpacking, the wire bytes are walked once with the descriptor, so that a hostile message
+ * can neither exhaust the stack (nesting) nor multiply itself in memory (many tiny submessages). */
 #ifndef BARQUE_RPC_PB_H
 #define BARQUE_RPC_PB_H
 
@@ -21,8 +21,8 @@ ProtobufCMessage *pb_unpack(const ProtobufCMessageDescriptor *descriptor, struct
 int pb_check(const ProtobufCMessageDescriptor *descriptor, struct slice bytes,
              size_t submessages_max);
 
-/* Packs with the 5-byte gRPC prefix, in pieces of at most PB_PIECE_BYTES (values are bounded); each piece
- * is handed over. A message of ordinary size is exactly one piece. */
+/* Packs with the 5-byte gRPC prefix, in pieces of at most PB_PIECE_BYTES (values are bounded); each
+ * piece is handed over. A message of ordinary size is exactly one piece. */
 enum { PB_PIECE_BYTES = 1024 * 1024 };
 void pb_pack_framed(const ProtobufCMessage *msg, void (*piece)(void *arg, struct value *v),
                     void *arg);

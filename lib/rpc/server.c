@@ -1,11 +1,13 @@
 /* The server's life: listeners, the flush at the end of each turn, deadlines, sweeps, stopping.
  *
  *   bytes in -> server_conn.c (which protocol?) -> h2.c -> call.c -> handler
- *   handler -> call_reply.c -> h2.c's queues, conn marked dirty -> end of turn: flush() here asks each
+ *   handler -> call_reply.c -> h2.c's queues, conn marked dirty -> end of turn: flush() here asks
+ * each
  *   dirty conn's session once for its frames -> conn writes them with one writev.
  *
  * Stopping: listening ends, GOAWAY on every connection, streams are closed at once, unary calls may
- * answer until the grace is over; a connection without calls closes; the last one calls stopped(). */
+ * answer until the grace is over; a connection without calls closes; the last one calls stopped().
+ * */
 #include "lib/rpc/server.h"
 
 #include "lib/base/alloc.h"
@@ -13,7 +15,7 @@
 #include "lib/base/limits.h"
 #include "lib/rpc/server_int.h"
 
-/* --- the turn ----------------------------------------------------------------------------------- */
+/* --- the turn --------------------------------------------------------------------------------- */
 
 static void flush(struct turn_hook *h)
 {
@@ -41,7 +43,7 @@ static void on_sweep(struct timer *t)
     timer_start(&s->sweep, SWEEP_MS);
 }
 
-/* --- stopping ----------------------------------------------------------------------------------- */
+/* --- stopping --------------------------------------------------------------------------------- */
 
 static void server_delete(struct rpc_server *s)
 {
@@ -128,7 +130,7 @@ void rpc_server_free(struct rpc_server *s)
     server_check_stopped(s);
 }
 
-/* --- beginning ---------------------------------------------------------------------------------- */
+/* --- beginning -------------------------------------------------------------------------------- */
 
 struct rpc_server *rpc_server_new(const struct rpc_server_options *options)
 {

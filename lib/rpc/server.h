@@ -1,14 +1,14 @@
 /* gRPC server and plain HTTP/1.1 on one port (the first bytes tell), over lib/io connections.
  *
- * One life of a call: bytes -> h2 session (nghttp2, no I/O inside) -> headers name the method (exact
- * match in the table) -> each message is unpacked into the call's arena -> method->message -> the handler
- * answers now or later with rpc_reply / rpc_send... / rpc_finish -> frames are gathered and written once at the
- * end of the turn.
+ * One life of a call: bytes -> h2 session (nghttp2, no I/O inside) -> headers name the method
+ * (exact match in the table) -> each message is unpacked into the call's arena -> method->message
+ * -> the handler answers now or later with rpc_reply / rpc_send... / rpc_finish -> frames are
+ * gathered and written once at the end of the turn.
  *
- * Ownership: a call lives until BOTH the handler has finished it (rpc_reply, rpc_fail or rpc_finish,
- * exactly once, also after `closed`) and its stream is gone. After `closed` was called, sending is a no-op.
- * Messages are valid until the call is finished (unary) or until `message` returns (streams: the arena
- * of the message is reset; copy what must stay).
+ * Ownership: a call lives until BOTH the handler has finished it (rpc_reply, rpc_fail or
+ * rpc_finish, exactly once, also after `closed`) and its stream is gone. After `closed` was called,
+ * sending is a no-op. Messages are valid until the call is finished (unary) or until `message`
+ * returns (streams: the arena of the message is reset; copy what must stay).
  * Bad frames, oversized messages (LIMIT_GRPC_RECV_BYTES: status 8), unknown methods (12), bad
  * protobuf (13) are answered here. Floods (PING, SETTINGS, RST, empty frames) end in GOAWAY.
  * Threads: loop. */
@@ -77,13 +77,13 @@ int rpc_server_listen(struct rpc_server *s, const char *address, struct err *err
 const char *rpc_server_address(const struct rpc_server *s, size_t k);
 size_t rpc_server_conns(const struct rpc_server *s);
 size_t rpc_server_calls(const struct rpc_server *s);
-/* Graceful: stops accepting, sends GOAWAY, waits for open unary calls (at most grace_ms), closes streams
- * (status UNAVAILABLE "etcdserver: server stopped"), then stopped(). */
+/* Graceful: stops accepting, sends GOAWAY, waits for open unary calls (at most grace_ms), closes
+ * streams (status UNAVAILABLE "etcdserver: server stopped"), then stopped(). */
 void rpc_server_stop(struct rpc_server *s, uint64_t grace_ms, void (*stopped)(void *arg),
                      void *arg);
 void rpc_server_free(struct rpc_server *s);
 
-/* --- in a handler ------------------------------------------------------------------------------- */
+/* --- in a handler ----------------------------------------------------------------------------- */
 void *rpc_call_arg(const struct rpc_call *call);
 void rpc_call_set_data(struct rpc_call *call, void *data);
 void *rpc_call_data(const struct rpc_call *call);

@@ -1,10 +1,10 @@
-/* One connection of the server. The first bytes tell the protocol: the HTTP/2 preface ("PRI * ...") or an
- * HTTP/1 request line. From then on bytes are fed to an h2 session or to http1's parser.
+/* One connection of the server. The first bytes tell the protocol: the HTTP/2 preface ("PRI * ...")
+ * or an HTTP/1 request line. From then on bytes are fed to an h2 session or to http1's parser.
  *
- * Back-pressure: frames go to the conn until it is congested (CONN_HIGH_WATER), then they stay in the
- * streams' queues, where rpc_writable sees them; reading stops too, until the conn has drained.
- * Ways to fail: bytes that are neither protocol, a broken session, a flood, an over-long head: the last
- * words are sent (GOAWAY, an HTTP status) and the connection closes. */
+ * Back-pressure: frames go to the conn until it is congested (CONN_HIGH_WATER), then they stay in
+ * the streams' queues, where rpc_writable sees them; reading stops too, until the conn has drained.
+ * Ways to fail: bytes that are neither protocol, a broken session, a flood, an over-long head: the
+ * last words are sent (GOAWAY, an HTTP status) and the connection closes. */
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/base/limits.h"
@@ -33,7 +33,7 @@ void server_conn_dirty(struct server_conn *sc)
     }
 }
 
-/* --- HTTP/2 events: each belongs to a call ------------------------------------------------------- */
+/* --- HTTP/2 events: each belongs to a call ---------------------------------------------------- */
 
 static struct rpc_call *call_of(struct h2_stream *s)
 {
@@ -86,7 +86,7 @@ const struct h2_events server_h2_events = {
     .close = ev_close,
 };
 
-/* --- output ------------------------------------------------------------------------------------- */
+/* --- output ----------------------------------------------------------------------------------- */
 
 static void flush_h2(struct server_conn *sc)
 {
@@ -108,7 +108,7 @@ static void flush_h2(struct server_conn *sc)
     }
 }
 
-/* --- HTTP/1 ------------------------------------------------------------------------------------- */
+/* --- HTTP/1 ----------------------------------------------------------------------------------- */
 
 static const struct http_route *route_find(const struct rpc_server *s, const char *method,
                                            const char *path, bool *ret_path_known)
@@ -192,7 +192,7 @@ void server_conn_flush(struct server_conn *sc)
     }
 }
 
-/* --- input -------------------------------------------------------------------------------------- */
+/* --- input ------------------------------------------------------------------------------------ */
 
 static void begin_h2(struct server_conn *sc)
 {
@@ -301,7 +301,7 @@ void server_conn_new(struct rpc_server *s, struct conn *c)
     conn_set_events(c, &events, sc);
 }
 
-/* --- housekeeping -------------------------------------------------------------------------------- */
+/* --- housekeeping ----------------------------------------------------------------------------- */
 
 void server_conn_sweep(struct server_conn *sc)
 {

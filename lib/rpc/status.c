@@ -1,8 +1,9 @@
 /* THE table between E_ codes and etcd's wire errors.
  *
- * Rows are searched from the top in both directions, so for an E_ code with several texts the first row
- * is what we say, and the others are what we understand. Rows whose code or text is not etcd's (a code
- * that has no word there) come last. Linear search: this runs on errors only, over some 60 rows. */
+ * Rows are searched from the top in both directions, so for an E_ code with several texts the first
+ * row is what we say, and the others are what we understand. Rows whose code or text is not etcd's
+ * (a code that has no word there) come last. Linear search: this runs on errors only, over some 60
+ * rows. */
 #include "lib/rpc/status.h"
 
 #include <stddef.h>

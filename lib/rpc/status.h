@@ -26,7 +26,8 @@ enum grpc_code {
 /* What goes on the wire for an E_ code. Static text. Unknown codes: GRPC_UNKNOWN. */
 enum grpc_code status_from_err(int code, const char **ret_text);
 /* The E_ code of a status received: by text first, then by code (UNAVAILABLE -> E_UNAVAILABLE,
- * DEADLINE_EXCEEDED -> E_TIMEOUT, CANCELED -> E_CANCELED, UNIMPLEMENTED -> E_UNSUPPORTED, ...). 0 for OK. */
+ * DEADLINE_EXCEEDED -> E_TIMEOUT, CANCELED -> E_CANCELED, UNIMPLEMENTED -> E_UNSUPPORTED, ...). 0
+ * for OK. */
 int status_to_err(int grpc_code, const char *text);
 const char *grpc_code_name(int grpc_code); /* "UNAVAILABLE" */
 

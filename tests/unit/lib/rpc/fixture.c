@@ -9,7 +9,7 @@
 #include "lib/base/metric.h"
 #include "lib/base/str.h"
 
-/* --- the message, as protoc-c would write it ------------------------------------------------------ */
+/* --- the message, as protoc-c would write it -------------------------------------------------- */
 
 static const ProtobufCFieldDescriptor echo_fields[] = {
     { .name = "data", .id = 1, .label = PROTOBUF_C_LABEL_NONE, .type = PROTOBUF_C_TYPE_BYTES,
@@ -54,7 +54,7 @@ struct echo echo_text(const char *text)
     return e;
 }
 
-/* --- handlers ------------------------------------------------------------------------------------- */
+/* --- handlers --------------------------------------------------------------------------------- */
 
 static void on_unary(struct rpc_call *call, ProtobufCMessage *msg)
 {
@@ -190,7 +190,7 @@ static const struct http_route routes[] = {
     { "POST", "/v3/kv/put", on_health },
 };
 
-/* --- life ----------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void on_guard(struct timer *t)
 {
@@ -277,7 +277,7 @@ void fixture_run_ms(struct fixture *f, uint64_t ms)
     }
 }
 
-/* --- outcomes ------------------------------------------------------------------------------------- */
+/* --- outcomes --------------------------------------------------------------------------------- */
 
 void outcome_init(struct outcome *o, struct fixture *f)
 {
@@ -338,7 +338,7 @@ void open_stream(struct outcome *o, const char *path)
     o->stream = rpc_stream_open(o->f->channel, path, &echo_descriptor, &events, o);
 }
 
-/* --- raw bytes ------------------------------------------------------------------------------------ */
+/* --- raw bytes -------------------------------------------------------------------------------- */
 
 static void raw_on_read(void *arg, struct slice bytes)
 {
@@ -407,7 +407,8 @@ static uint32_t be32(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-static bool raw_saw(const struct raw *r, uint8_t type, uint32_t stream, size_t code_at, int64_t code)
+static bool raw_saw(const struct raw *r, uint8_t type, uint32_t stream, size_t code_at,
+                    int64_t code)
 {
     size_t at = 0;
     while (at + 9 <= r->in.len) {

@@ -54,7 +54,7 @@ static void after_the_back_off_the_channel_connects_again(void **state)
     outcome_init(&o, &f);
     call_echo(&o, "/t.Echo/Unary", &m, 2000);
     fixture_wait(&f, &o.done);
-    assert_int_equal(o.grpc_code, GRPC_UNIMPLEMENTED); /* this server has no methods, but it answers */
+    assert_int_equal(o.grpc_code, GRPC_UNIMPLEMENTED); /* without methods, but it answers */
     fixture_close(&f);
 }
 
@@ -103,7 +103,8 @@ static void silent_open(struct silent *s, struct fixture *f, bool greets)
     memset(s, 0, sizeof *s);
     s->f = f;
     s->greets = greets;
-    assert_int_equal(listener_open(f->loop, "127.0.0.1:0", silent_accept, s, &s->listener, &err), 0);
+    int rv = listener_open(f->loop, "127.0.0.1:0", silent_accept, s, &s->listener, &err);
+    assert_int_equal(rv, 0);
     rpc_channel_free(f->channel);
     f->channel = fixture_channel(f, listener_address(s->listener));
 }

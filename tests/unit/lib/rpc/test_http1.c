@@ -19,9 +19,9 @@ static void requests_are_cut_into_method_path_query_and_body(void **state)
     (void)state;
     struct http1 h;
     struct http1_request req;
-    assert_int_equal(parse("POST /a/b?c=d HTTP/1.1\r\nContent-Length: 3\r\n\r\nxyzGET /n HTTP/1.0\r\n\r\n",
-                           &h, &req),
-                     200);
+    static const char text[] = "POST /a/b?c=d HTTP/1.1\r\nContent-Length: 3\r\n\r\nxyz"
+                               "GET /n HTTP/1.0\r\n\r\n";
+    assert_int_equal(parse(text, &h, &req), 200);
     assert_string_equal(req.method, "POST");
     assert_string_equal(req.path, "/a/b");
     assert_string_equal(req.query, "c=d");

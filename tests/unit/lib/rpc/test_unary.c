@@ -30,8 +30,9 @@ static void a_call_gets_its_answer(void **state)
 
     autobuf text = BUF_INIT;
     metrics_print(f.metrics, &text);
-    assert_non_null(strstr(buf_str(&text), "grpc_server_handled_total{grpc_code=\"OK\",grpc_method="
-                                           "\"Unary\",grpc_service=\"t.Echo\",grpc_type=\"unary\"} 1"));
+    assert_non_null(strstr(buf_str(&text),
+                           "grpc_server_handled_total{grpc_code=\"OK\",grpc_method=\"Unary\","
+                           "grpc_service=\"t.Echo\",grpc_type=\"unary\"} 1"));
     fixture_close(&f);
 }
 
