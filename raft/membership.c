@@ -180,8 +180,10 @@ static const char *wanted_address(const struct rnode *n, uint64_t id)
     if (s != NULL) {
         return s->address;
     }
-    /* A new member does not know the cluster yet: whoever it was told about may introduce it. */
-    for (size_t i = 0; n->core.configuration.n == 0 && i < n->options.n_initial; i++) {
+    /* A new member does not know the cluster yet: whoever it was told about may introduce it. It
+     * stays so while it replays configurations that are older than its own addition. */
+    bool joining = configuration_find(&n->core.configuration, n->id) == NULL;
+    for (size_t i = 0; joining && i < n->options.n_initial; i++) {
         if (n->options.initial[i].id == id) {
             return n->options.initial[i].peer_address;
         }

@@ -11,7 +11,7 @@ static const char HELLO_MAGIC[8] = { 'B', 'A', 'R', 'Q', 'P', 'E', 'E', 'R' };
 
 enum {
     HELLO_PREFIX_BYTES = 12,                 /* magic and version */
-    HELLO_FIXED_BYTES = 12 + 1 + 4 * 8 + 1, /* up to and with the length of the name */
+    HELLO_FIXED_BYTES = 12 + 1 + 4 * 8, /* up to the name */
 };
 
 static uint32_t get_u32(const uint8_t *p)
@@ -66,6 +66,7 @@ int peer_frame_next(struct slice *bytes, size_t max, struct slice *ret_payload)
 void peer_hello_encode(const struct peer_hello *hello, struct buf *out)
 {
     size_t name_len = strnlen(hello->name, PEER_NAME_MAX);
+    size_t address_len = strnlen(hello->address, PEER_ADDRESS_MAX);
     buf_append(out, HELLO_MAGIC, sizeof HELLO_MAGIC);
     buf_put_u32(out, hello->version);
     buf_put_u8(out, (uint8_t)hello->kind);
@@ -75,9 +76,11 @@ void peer_hello_encode(const struct peer_hello *hello, struct buf *out)
     buf_put_u64(out, hello->stream_id);
     buf_put_u8(out, (uint8_t)name_len);
     buf_append(out, hello->name, name_len);
+    buf_put_u8(out, (uint8_t)address_len);
+    buf_append(out, hello->address, address_len);
 }
 
-/* A name goes into log lines: printable ASCII only. */
+/* Texts go into log lines: printable ASCII only. */
 static bool printable(const uint8_t *p, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -86,6 +89,18 @@ static bool printable(const uint8_t *p, size_t n)
         }
     }
     return true;
+}
+
+/* Takes a u8 length and so many bytes off the front. */
+static int take_text(struct slice *bytes, size_t max, char *ret_text)
+{
+    size_t len = bytes->len > 0 ? bytes->data[0] : SIZE_MAX;
+    if (len > max || bytes->len - 1 < len || !printable(bytes->data + 1, len)) {
+        return E_PROTO;
+    }
+    memcpy(ret_text, bytes->data + 1, len);
+    *bytes = slice_make(bytes->data + 1 + len, bytes->len - 1 - len);
+    return 0;
 }
 
 int peer_hello_decode(struct slice payload, struct peer_hello *ret_hello)
@@ -102,18 +117,16 @@ int peer_hello_decode(struct slice payload, struct peer_hello *ret_hello)
     if (payload.len < HELLO_FIXED_BYTES || p[12] > PEER_KIND_STREAM) {
         return E_PROTO;
     }
-    size_t name_len = p[HELLO_FIXED_BYTES - 1];
-    const uint8_t *name = p + HELLO_FIXED_BYTES;
-    if (name_len > PEER_NAME_MAX || payload.len != HELLO_FIXED_BYTES + name_len ||
-        !printable(name, name_len)) {
-        return E_PROTO;
-    }
     struct peer_hello hello = { .version = version, .kind = (enum peer_kind)p[12] };
     hello.cluster_id = get_u64(p + 13);
     hello.from = get_u64(p + 21);
     hello.to = get_u64(p + 29);
     hello.stream_id = get_u64(p + 37);
-    memcpy(hello.name, name, name_len);
+    struct slice rest = slice_make(p + HELLO_FIXED_BYTES, payload.len - HELLO_FIXED_BYTES);
+    if (take_text(&rest, PEER_NAME_MAX, hello.name) != 0 ||
+        take_text(&rest, PEER_ADDRESS_MAX, hello.address) != 0 || rest.len != 0) {
+        return E_PROTO;
+    }
     *ret_hello = hello;
     return 0;
 }
@@ -147,7 +160,7 @@ const char *peer_code_text(enum peer_code code)
         [PEER_REFUSED_CLUSTER] = "it belongs to another cluster",
         [PEER_REFUSED_TARGET] = "it looks for another member at this address",
         [PEER_REFUSED_REMOVED] = "it was removed from the cluster",
-        [PEER_REFUSED_UNKNOWN] = "it is not a member of the cluster",
+        [PEER_REFUSED_UNKNOWN] = "it is not known here, and there is no room to get to know it",
         [PEER_ALIVE] = "alive",
         [PEER_RECEIVED] = "received",
     };

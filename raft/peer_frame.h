@@ -3,8 +3,9 @@
  * Integers are big-endian.
  *
  *     frame   u32 length of payload (1..max), u32 crc32c of payload, payload
- *     hello   "BARQPEER", u32 version, u8 kind (0 frames, 1 snapshot stream), u64 cluster id, u64 from,
- *             u64 to, u64 stream id (0 for frames), u8 length of name, name
+ *     hello   "BARQPEER", u32 version, u8 kind (0 frames, 1 snapshot stream), u64 cluster id,
+ *             u64 from, u64 to, u64 stream id (0 for frames), u8 length of name, name, u8 length of
+ *             address, address (where the sender listens for peers)
  *     answer  u8 code, u8 length of text, text
  *     chunk   u8 last (0 or 1), bytes                 (the payloads of a snapshot stream)
  *
@@ -24,6 +25,7 @@ enum {
     PEER_FRAME_HEAD_BYTES = 8,
     PEER_HELLO_MAX_BYTES = 512, /* bound of the first frame: nobody buffers more for a stranger */
     PEER_NAME_MAX = 63,
+    PEER_ADDRESS_MAX = 127,
     PEER_TEXT_MAX = 127,
 };
 
@@ -37,6 +39,7 @@ struct peer_hello {
     uint64_t to;
     uint64_t stream_id;
     char name[PEER_NAME_MAX + 1];
+    char address[PEER_ADDRESS_MAX + 1];
 };
 
 enum peer_code {

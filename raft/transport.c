@@ -20,6 +20,7 @@
 #include "raft/transport_link.h"
 
 static void peer_connect(struct peer *p);
+static void peer_free(struct peer *p);
 
 static void peer_retry_later(struct peer *p)
 {
@@ -55,17 +56,8 @@ static void peer_set_up(struct peer *p, bool up)
 
 static void peer_connected(struct link *l)
 {
-    struct transport *t = l->t;
-    struct peer_hello hello = {
-        .version = PEER_VERSION,
-        .kind = PEER_KIND_FRAMES,
-        .cluster_id = t->options.cluster_id,
-        .from = t->options.member_id,
-        .to = l->peer->id,
-    };
-    str_copy(hello.name, sizeof hello.name, t->name);
     conn_set_high_water(l->conn, LIMIT_PEER_QUEUE_BYTES);
-    link_say_hello(l, &hello);
+    link_say_hello(l, PEER_KIND_FRAMES, l->peer->id, 0);
 }
 
 static void peer_welcomed(struct peer *p, struct link *l)
@@ -102,12 +94,27 @@ static int peer_answered(struct link *l, struct slice payload)
     return E_PROTO;
 }
 
+static void peer_forget(struct peer *p)
+{
+    struct transport *t = p->t;
+    uint64_t id = p->id;
+    bool up = p->up;
+    peer_free(p);
+    if (up && t->options.on_peer != NULL) {
+        t->options.on_peer(t->options.arg, id, false);
+    }
+}
+
 static void peer_closed(struct link *l, int status)
 {
     struct peer *p = l->peer;
     p->link = NULL;
     if (status != E_MISMATCH) {
         peer_tell(p, status, err_text(status));
+    }
+    if (p->introduced && p->in_link == NULL) {
+        peer_forget(p); /* neither side has the other any more */
+        return;
     }
     peer_retry_later(p);
     peer_set_up(p, false);
@@ -142,14 +149,37 @@ static void peer_disconnect(struct peer *p)
     }
 }
 
+/* Who introduced itself gives way to who was configured. */
+static void evict_introduced(struct transport *t)
+{
+    size_t at = 0;
+    struct u64map_entry *e;
+    while (t->peers.n >= LIMIT_PEERS && (e = u64map_next(&t->peers, &at)) != NULL) {
+        struct peer *p = e->value;
+        if (p->introduced) {
+            peer_free(p);
+        }
+    }
+}
+
+void transport_introduce(struct transport *t, uint64_t id, const char *address)
+{
+    transport_peer_set(t, id, address);
+    ((struct peer *)u64map_get(&t->peers, id))->introduced = true;
+}
+
 void transport_peer_set(struct transport *t, uint64_t id, const char *address)
 {
     PRE(id != 0 && id != t->options.member_id && !t->closing);
     struct peer *p = u64map_get(&t->peers, id);
+    if (p != NULL) {
+        p->introduced = false;
+    }
     if (p != NULL && str_eq(p->address, address)) {
         return;
     }
     if (p == NULL) {
+        evict_introduced(t);
         INVARIANT(t->peers.n < LIMIT_PEERS);
         p = mem_zalloc(sizeof *p);
         p->t = t;

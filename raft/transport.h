@@ -2,9 +2,10 @@
  * each way (we connect to send; what we accept is for receiving), TCP_NODELAY, reconnect with
  * back-off.
  *
- * Every connection starts with a hello {magic, version, cluster id, from id, to id, name}. A
- * foreign cluster, an unknown or removed member or another version is refused with a frame that
- * says why, logged once on both sides. A frame is {u32 length, u32 crc32c, payload}; length <=
+ * Every connection starts with a hello {magic, version, cluster id, from id, to id, name,
+ * address}. A foreign cluster, a removed member or another version is refused with a frame that
+ * says why, logged once on both sides. A member that was never set introduces itself: its frames
+ * are handed on, and it is sent to at the address of its hello. A frame is {u32 length, u32 crc32c, payload}; length <=
  * LIMIT_PEER_FRAME_BYTES or the connection is closed. Frames may be lost (a cut, a full queue),
  * never torn or reordered within one connection. Snapshot streams take a connection of their own
  * (transport_stream_*), so that heartbeats are never behind them.
@@ -29,7 +30,7 @@ struct transport_options {
     uint64_t member_id;
     const char *name;
     const char *listen_address;
-    /* One frame from a known peer; bytes valid during the call. */
+    /* One frame from a member; bytes valid during the call. */
     void (*on_frame)(void *arg, uint64_t from, struct slice payload);
     /* A chunk of a snapshot stream, in order; last marks its end. Nonzero return ends the stream.
      * */

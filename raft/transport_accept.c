@@ -1,5 +1,9 @@
 /* Connections that come to us: judge the hello, refuse or welcome, then hand frames and chunks on.
  *
+ * A member of this cluster that we were not told of is welcome: after an absence our configuration
+ * may be older than its membership, and what brings us up to date comes from it. Where it listens
+ * is in its hello.
+ *
  * Whoever has not said a valid hello yet is a stranger: it may make us buffer PEER_HELLO_MAX_BYTES
  * for at most 5 s, and there are at most PEER_STRANGERS_MAX of them. A peer's newer connection for
  * frames replaces its older one, so that frames of a dead connection never follow newer ones. */
@@ -24,7 +28,11 @@ static enum peer_code judge(const struct transport *t, int decoded, const struct
     if (hello->to != t->options.member_id) {
         return PEER_REFUSED_TARGET;
     }
-    if (u64map_get(&t->peers, hello->from) == NULL) {
+    if (hello->from == 0 || hello->from == t->options.member_id) {
+        return PEER_REFUSED_UNKNOWN;
+    }
+    if (u64map_get(&t->peers, hello->from) == NULL &&
+        (hello->address[0] == '\0' || t->peers.n >= LIMIT_PEERS)) {
         return PEER_REFUSED_UNKNOWN;
     }
     return PEER_WELCOME;
@@ -63,6 +71,9 @@ static int accept_hello(struct link *l, struct slice payload)
     }
     l->deadline_ms = 0;
     l->heard = false;
+    if (u64map_get(&t->peers, l->hello.from) == NULL) {
+        transport_introduce(t, l->hello.from, l->hello.address);
+    }
     if (l->hello.kind == PEER_KIND_STREAM) {
         l->frame_max = LIMIT_SNAPSHOT_CHUNK_BYTES + 1;
         return 0;

@@ -3,6 +3,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/limits.h"
+#include "lib/base/str.h"
 
 static void link_free(struct link *l)
 {
@@ -154,10 +155,21 @@ void link_send(struct link *l, struct slice head, struct buf *body)
     }
 }
 
-void link_say_hello(struct link *l, const struct peer_hello *hello)
+void link_say_hello(struct link *l, enum peer_kind kind, uint64_t to, uint64_t stream_id)
 {
+    const struct transport *t = l->t;
+    struct peer_hello hello = {
+        .version = PEER_VERSION,
+        .kind = kind,
+        .cluster_id = t->options.cluster_id,
+        .from = t->options.member_id,
+        .to = to,
+        .stream_id = stream_id,
+    };
     autobuf body = BUF_INIT;
-    peer_hello_encode(hello, &body);
+    str_copy(hello.name, sizeof hello.name, t->name);
+    str_copy(hello.address, sizeof hello.address, listener_address(t->listener));
+    peer_hello_encode(&hello, &body);
     link_send(l, slice_make(NULL, 0), &body);
 }
 

@@ -68,6 +68,7 @@ struct peer {
     struct timer retry;
     uint64_t backoff_ms;
     bool up;
+    bool introduced;      /* by its own hello, not by transport_peer_set */
     int told;             /* last failure that was logged: each is logged once */
 };
 
@@ -107,7 +108,8 @@ struct transport {
 
 struct link *link_connect(struct transport *t, const char *address, const struct link_ops *ops);
 struct link *link_accept(struct transport *t, struct conn *conn, const struct link_ops *ops);
-void link_say_hello(struct link *l, const struct peer_hello *hello);
+/* Says who we are, to `to`. */
+void link_say_hello(struct link *l, enum peer_kind kind, uint64_t to, uint64_t stream_id);
 /* One frame whose payload is head followed by body; body is taken and left empty. */
 void link_send(struct link *l, struct slice head, struct buf *body);
 void link_answer(struct link *l, enum peer_code code);
@@ -123,6 +125,8 @@ size_t link_queued(const struct link *l);
 void transport_on_accept(void *arg, struct conn *conn);
 /* transport_stream.c */
 void transport_stream_finish(struct transport_stream *s, int status);
+/* transport.c: a member that we were not told of has said where it listens. */
+void transport_introduce(struct transport *t, uint64_t id, const char *address);
 /* transport.c: frees the transport once it is closing and nothing is left. */
 void transport_maybe_closed(struct transport *t);
 

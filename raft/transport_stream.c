@@ -7,7 +7,6 @@
  * which is E_CLOSED here. */
 #include "lib/base/alloc.h"
 #include "lib/base/limits.h"
-#include "lib/base/str.h"
 #include "raft/transport_link.h"
 
 static void stream_on_ready(struct ready *self)
@@ -54,18 +53,8 @@ static void stream_pump(struct transport_stream *s)
 
 static void stream_connected(struct link *l)
 {
-    struct transport *t = l->t;
-    struct peer_hello hello = {
-        .version = PEER_VERSION,
-        .kind = PEER_KIND_STREAM,
-        .cluster_id = t->options.cluster_id,
-        .from = t->options.member_id,
-        .to = l->stream->to,
-        .stream_id = l->stream->stream_id,
-    };
-    str_copy(hello.name, sizeof hello.name, t->name);
     conn_set_high_water(l->conn, PEER_STREAM_HIGH_BYTES);
-    link_say_hello(l, &hello);
+    link_say_hello(l, PEER_KIND_STREAM, l->stream->to, l->stream->stream_id);
 }
 
 static int stream_answered(struct link *l, struct slice payload)

@@ -251,6 +251,24 @@ static void frames_to_unknown_and_unreached_peers_are_dropped_and_counted(void *
     world_close(&w);
 }
 
+static bool each_heard_one(struct world *w)
+{
+    return w->a.frames == 1 && w->b.frames == 1;
+}
+
+static void a_member_that_was_not_set_introduces_itself(void **state)
+{
+    struct world w;
+    (void)state;
+    world_open(&w, CLUSTER);
+    transport_peer_set(w.a.t, 2, w.b.address);
+    world_wait(&w, both_up); /* b connects back to the address of a's hello */
+    send_number(w.a.t, 2, 1);
+    send_number(w.b.t, 1, 1);
+    world_wait(&w, each_heard_one);
+    world_close(&w);
+}
+
 static bool a_down_then_up(struct world *w)
 {
     return w->a.downs == 1 && w->a.ups == 2 && both_up(w);
@@ -326,6 +344,7 @@ static void raw_hello(struct buf *out, struct peer_hello hello)
 {
     autobuf payload = BUF_INIT;
     strcpy(hello.name, "raw");
+    strcpy(hello.address, "127.0.0.1:1");
     peer_hello_encode(&hello, &payload);
     raw_frame(out, buf_slice(&payload));
 }
@@ -379,7 +398,7 @@ static void a_refusal_names_its_reason(void **state)
     h.to = 3;
     assert_refused(&w, h, PEER_REFUSED_TARGET);
     h = good;
-    h.from = 5;
+    h.from = 2; /* itself */
     assert_refused(&w, h, PEER_REFUSED_UNKNOWN);
     world_close(&w);
 }
@@ -394,6 +413,21 @@ static void members_of_different_clusters_never_come_up(void **state)
     struct peer_hello h = { .version = PEER_VERSION, .cluster_id = CLUSTER, .from = 1, .to = 2 };
     for (int i = 0; i < 5; i++) { /* meanwhile their own attempts are refused too */
         assert_refused(&w, h, PEER_REFUSED_CLUSTER);
+    }
+    assert_int_equal(w.a.ups + w.b.ups, 0);
+    world_close(&w);
+}
+
+static void a_member_that_was_removed_is_not_introduced(void **state)
+{
+    struct world w;
+    (void)state;
+    world_open(&w, CLUSTER);
+    transport_peer_remove(w.b.t, 1);
+    transport_peer_set(w.a.t, 2, w.b.address);
+    struct peer_hello h = { .version = PEER_VERSION, .cluster_id = CLUSTER, .from = 1, .to = 2 };
+    for (int i = 0; i < 5; i++) { /* meanwhile a's own attempts are refused too */
+        assert_refused(&w, h, PEER_REFUSED_REMOVED);
     }
     assert_int_equal(w.a.ups + w.b.ups, 0);
     world_close(&w);
@@ -580,7 +614,7 @@ static void a_hello_of_any_wrong_length_is_refused(void **state)
 {
     struct peer_hello hello = {
         .version = PEER_VERSION, .kind = PEER_KIND_STREAM, .cluster_id = 1, .from = 2, .to = 3,
-        .stream_id = UINT64_MAX, .name = "mast",
+        .stream_id = UINT64_MAX, .name = "mast", .address = "127.0.0.1:2380",
     };
     struct peer_hello back;
     autobuf b = BUF_INIT;
@@ -603,6 +637,8 @@ int test_transport_run(void)
         cmocka_unit_test(frames_arrive_whole_and_in_order),
         cmocka_unit_test(the_longest_frame_arrives),
         cmocka_unit_test(frames_to_unknown_and_unreached_peers_are_dropped_and_counted),
+        cmocka_unit_test(a_member_that_was_not_set_introduces_itself),
+        cmocka_unit_test(a_member_that_was_removed_is_not_introduced),
         cmocka_unit_test(a_restarted_peer_is_reconnected),
         cmocka_unit_test(a_refusal_names_its_reason),
         cmocka_unit_test(members_of_different_clusters_never_come_up),
