@@ -132,8 +132,9 @@ static void act_disk_error(struct sim *s)
 
 static void transferred(void *arg, int status)
 {
-    struct sim *s = arg;
-    s->stats->transfers += status == 0;
+    struct node *n = arg;
+    n->transferring = false;
+    n->sim->stats->transfers += status == 0;
 }
 
 static void transfer(struct node *n, void *arg)
@@ -143,13 +144,14 @@ static void transfer(struct node *n, void *arg)
     uint64_t target = rng_chance(&s->rng, 0.5)
                           ? 0
                           : s->nodes[rng_range(&s->rng, 1, s->n_nodes)].member_id;
-    rnode_transfer(n->rnode, target, transferred, s);
+    n->transferring = true;
+    rnode_transfer(n->rnode, target, transferred, n);
 }
 
 static void act_transfer(struct sim *s)
 {
     struct node *leader = sim_leader(s);
-    if (leader != NULL) {
+    if (leader != NULL && !leader->transferring) {
         SIM_LOG(s, "member %u is asked to hand over", leader->id);
         node_enter(leader, transfer, NULL);
     }

@@ -29,7 +29,7 @@ bool net_cut(const struct sim *s, const struct node *a, const struct node *b)
 bool net_reachable(const struct node *from, const struct node *to)
 {
     return to->up && to->transport != NULL && !to->transport->closing &&
-           to->paused_until <= to->sim->now && to->transport->peers[from->id].known &&
+           to->paused_until <= to->sim->now && !to->transport->peers[from->id].removed &&
            !net_cut(from->sim, from, to);
 }
 
@@ -56,6 +56,23 @@ static void link_post(struct transport *t, unsigned slot)
              (uint64_t)slot << 32 | t->peers[slot].version, NULL);
 }
 
+static void peer_known(struct transport *t, unsigned slot)
+{
+    struct peer_slot *p = &t->peers[slot];
+    p->removed = false;
+    if (!p->known) {
+        p->known = true;
+        p->fresh = true;
+        p->version++;
+        link_post(t, slot);
+    }
+}
+
+void net_introduce(const struct node *from, struct node *to)
+{
+    peer_known(to->transport, from->id);
+}
+
 static void link_set(struct transport *t, unsigned slot, bool up)
 {
     struct peer_slot *p = &t->peers[slot];
@@ -72,10 +89,11 @@ static void link_check(struct node *n, void *arg)
     unsigned slot = *(unsigned *)arg;
     struct sim *s = n->sim;
     struct peer_slot *p = &n->transport->peers[slot];
-    const struct node *to = &s->nodes[slot];
+    struct node *to = &s->nodes[slot];
     bool reachable = net_reachable(n, to);
     if (!p->up) {
         if (reachable && rng_chance(&s->rng, 0.8)) {
+            net_introduce(n, to);
             link_set(n->transport, slot, true);
         }
         return;
@@ -187,22 +205,15 @@ void transport_peer_set(struct transport *t, uint64_t id, const char *address)
     INVARIANT(sscanf(address, "10.0.0.%u:", &number) == 1);
     unsigned slot = slot_of(t, id);
     INVARIANT(slot != 0 && slot == number);
-    struct peer_slot *p = &t->peers[slot];
-    if (p->known) {
-        return;
-    }
-    p->known = true;
-    p->fresh = true;
-    p->version++;
-    link_post(t, slot);
+    peer_known(t, slot);
 }
 
 void transport_peer_remove(struct transport *t, uint64_t id)
 {
     unsigned slot = slot_of(t, id);
-    if (slot != 0 && t->peers[slot].known) {
+    if (slot != 0) {
         uint32_t version = t->peers[slot].version + 1;
-        t->peers[slot] = (struct peer_slot){ .version = version };
+        t->peers[slot] = (struct peer_slot){ .version = version, .removed = true };
         net_streams_end_peer(t, slot);
     }
 }

@@ -9,6 +9,7 @@
 
 struct peer_slot {
     bool known;
+    bool removed;      /* refused until it is set again */
     bool up;
     bool fresh;        /* the next attempt comes soon */
     uint32_t version;  /* an EV_LINK of an older one is void */
@@ -37,6 +38,8 @@ struct frame {
 
 bool net_cut(const struct sim *s, const struct node *a, const struct node *b);
 bool net_reachable(const struct node *from, const struct node *to);
+/* `from` has reached `to`, which may not have heard of it yet. */
+void net_introduce(const struct node *from, struct node *to);
 uint64_t net_delay(struct sim *s);
 void net_on_closed(struct ready *self);
 void net_transport_free(struct transport *t);

@@ -168,6 +168,7 @@ struct node {
     struct machine *machine; /* state machine (fsm.c) */
     struct promises promises;
     struct mirror mirror;
+    bool transferring;
     struct {
         bool active;
         enum member_change kind;

@@ -136,12 +136,13 @@ static void stream_pull(struct node *n, void *arg)
 {
     struct transport_stream *x = arg;
     struct sim *s = n->sim;
-    const struct node *to = &s->nodes[x->to];
+    struct node *to = &s->nodes[x->to];
     bool breaks = (s->o.faults & FAULT_STREAM) != 0 && !s->healed && rng_chance(&s->rng, 0.1);
     if (!net_reachable(n, to) || to->gen != x->to_life || breaks) {
         stream_end(x, E_CLOSED, net_delay(s));
         return;
     }
+    net_introduce(n, to);
     autobuf chunk = BUF_INIT;
     int rv = x->next(x->arg, &chunk);
     if (x->ending) {
