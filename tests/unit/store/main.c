@@ -4,6 +4,11 @@
 int main(void)
 {
     int failed = 0;
+    failed += test_kv_run();
+    failed += test_range_run();
+    failed += test_txn_run();
+    failed += test_lease_run();
+    failed += test_compact_run();
     failed += test_differential_run();
     return failed != 0;
 }

@@ -9,6 +9,11 @@
 
 #include <cmocka.h>
 
+int test_kv_run(void);
+int test_range_run(void);
+int test_txn_run(void);
+int test_lease_run(void);
+int test_compact_run(void);
 int test_differential_run(void);
 
 #endif
