@@ -233,6 +233,11 @@ static void take_entries(struct rnode *n, const struct raft_update *u)
     }
     n->submit_values = NULL;
     wal_flush(n->wal);
+    if (u->entries.batch == &n->core.barrier) {
+        raft_free(n->core.barrier.batch); /* the core's own entry: its memory is ours now */
+        n->core.barrier.batch = NULL;
+        n->core.barrier.buf.base = NULL;
+    }
 }
 
 /* Once per leadership, in the step that won it. */

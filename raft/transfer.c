@@ -47,7 +47,11 @@ void transfer_flush(struct rnode *n)
 void transfer_sweep(struct rnode *n, uint64_t now)
 {
     struct transfer *t = &n->transfer;
-    if (!t->active || !t->started) {
+    if (!t->active) {
+        return;
+    }
+    if (!t->started) {
+        node_sweep(n);
         return;
     }
     uint64_t leader = driver_leader(n);
