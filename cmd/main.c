@@ -19,6 +19,7 @@ struct subcommand {
 
 static const struct subcommand subcommands[] = {
     { "store", command_store, "run one store member (etcd's v3 API, flags and variables)" },
+    { "master", command_master, "run a member with the controllers and the scheduler" },
 };
 
 static void usage(FILE *out)
