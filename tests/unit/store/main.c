@@ -9,6 +9,9 @@ int main(void)
     failed += test_txn_run();
     failed += test_lease_run();
     failed += test_compact_run();
+    failed += test_command_run();
+    failed += test_tree_run();
+    failed += test_lease_clock_run();
     failed += test_differential_run();
     return failed != 0;
 }

@@ -14,6 +14,9 @@ int test_range_run(void);
 int test_txn_run(void);
 int test_lease_run(void);
 int test_compact_run(void);
+int test_command_run(void);
+int test_tree_run(void);
+int test_lease_clock_run(void);
 int test_differential_run(void);
 
 #endif
