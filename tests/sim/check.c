@@ -291,12 +291,48 @@ static void promise(struct node *n, uint64_t term, uint64_t voted_for)
     }
 }
 
+static void tell_frame(struct node *n, uint64_t to, const struct message *m)
+{
+    const struct raft_message *r = &m->raft;
+    switch (m->kind) {
+    case RAFT_REQUEST_VOTE:
+        sim_log(n->sim, "frame %u -> %" PRIu64 " RequestVote term %llu last %llu/%llu%s%s", n->id, to,
+                r->request_vote.term, r->request_vote.last_log_index, r->request_vote.last_log_term,
+                r->request_vote.pre_vote ? " pre" : "",
+                r->request_vote.disrupt_leader ? " disrupt" : "");
+        break;
+    case RAFT_REQUEST_VOTE_RESULT:
+        sim_log(n->sim, "frame %u -> %" PRIu64 " Vote term %llu %s%s", n->id, to,
+                r->request_vote_result.term, r->request_vote_result.vote_granted ? "yes" : "no",
+                r->request_vote_result.pre_vote ? " pre" : "");
+        break;
+    case RAFT_APPEND_ENTRIES:
+        sim_log(n->sim, "frame %u -> %" PRIu64 " Append term %llu prev %llu/%llu n %u commit %llu",
+                n->id, to, r->append_entries.term, r->append_entries.prev_log_index,
+                r->append_entries.prev_log_term, r->append_entries.n_entries,
+                r->append_entries.leader_commit);
+        break;
+    case RAFT_APPEND_ENTRIES_RESULT:
+        sim_log(n->sim, "frame %u -> %" PRIu64 " Appended term %llu rejected %llu last %llu", n->id,
+                to, r->append_entries_result.term, r->append_entries_result.rejected,
+                r->append_entries_result.last_log_index);
+        break;
+    default:
+        sim_log(n->sim, "frame %u -> %" PRIu64 " kind %u term %" PRIu64 " seq %" PRIu64, n->id, to,
+                m->kind, m->term, m->seq);
+        break;
+    }
+}
+
 void check_sending(struct node *n, uint64_t to, struct slice payload)
 {
     struct message m;
     judge_election(n);
     if (message_decode(&n->sim->check->reader, payload, &m) != 0) {
         sim_violation(n->sim, "member %u sends a frame that does not decode", n->id);
+    }
+    if (n->sim->setup->frames) {
+        tell_frame(n, to, &m);
     }
     switch (m.kind) {
     case RAFT_REQUEST_VOTE:

@@ -171,6 +171,13 @@ void sim_loop_turn(struct loop *l)
     }
 }
 
+void sim_loop_before(struct loop *l)
+{
+    if (!l->turn_posted) {
+        begin(l);
+    }
+}
+
 void sim_loop_after(struct loop *l)
 {
     struct sim *s = l->node->sim;

@@ -100,22 +100,29 @@ static void on_log(void *arg, enum log_level level, const char *line)
     }
 }
 
+static void finish(void) __attribute__((noreturn));
+static void finish(void)
+{
+    fflush(stdout);
+    _exit(0);
+}
+
 static void work(const struct args *a, struct board *b, struct sim_stats *stats)
 {
     catch_signals();
     for (int k = 0; k < RUNS_PER_PROCESS; k++) {
         if (a->hours > 0 && (double)__atomic_load_n(&b->sim_us, __ATOMIC_RELAXED) >= a->hours * 3.6e9) {
-            _exit(0);
+            finish();
         }
         uint64_t seed = __atomic_fetch_add(&b->next, 1, __ATOMIC_RELAXED);
         if (seed > a->to) {
-            _exit(0);
+            finish();
         }
         uint64_t before = stats->sim_us;
         run_one(a, seed, stats);
         __atomic_fetch_add(&b->sim_us, stats->sim_us - before, __ATOMIC_RELAXED);
     }
-    _exit(0);
+    finish();
 }
 
 /* --- the parent ------------------------------------------------------------------------------- */
@@ -255,7 +262,7 @@ static int usage(void)
 {
     fprintf(stderr, "usage: sim [--seed N | --seeds A..B | --hours H [--from A] | --recall FILE]\n"
                     "           [--jobs J] [--fsm chain|store] [--gates-off MASK] [--keep-going] [--twice]\n"
-                    "           [--verbose]\n");
+                    "           [--verbose] [--frames]\n");
     return 2;
 }
 
@@ -276,6 +283,10 @@ static bool parse(int argc, char **argv, struct args *a)
         const char *name = argv[i];
         if (str_eq(name, "--verbose")) {
             a->setup.verbose = true;
+            continue;
+        }
+        if (str_eq(name, "--frames")) {
+            a->setup.frames = a->setup.verbose = true;
             continue;
         }
         if (str_eq(name, "--keep-going")) {

@@ -41,6 +41,7 @@ void node_enter(struct node *n, void (*fn)(struct node *n, void *arg), void *arg
     struct sim *s = n->sim;
     INVARIANT(s->running == NULL && n->loop != NULL);
     s->running = n;
+    sim_loop_before(n->loop);
     if (setjmp(s->crash) == 0) {
         fn(n, arg);
         s->running = NULL;

@@ -212,6 +212,7 @@ struct sim_setup {
     const struct machine_ops *machine;
     uint32_t gates_off;
     bool verbose;
+    bool frames; /* told too */
 };
 
 /* --- run.c -------------------------------------------------------------------------------------
@@ -247,6 +248,8 @@ void sim_loop_turn(struct loop *l);
 void sim_loop_job_run(struct loop *l, uint64_t worker);
 void sim_loop_job_done(struct loop *l, uint64_t worker);
 /* After any call into a node's code: posts the end of its turn and its next timer. */
+/* Input arrives: unless a turn is under way already, it begins a new one, and the time with it. */
+void sim_loop_before(struct loop *l);
 void sim_loop_after(struct loop *l);
 uint64_t sim_loop_any_job(const struct loop *l); /* its worker, 0 none */
 struct node *sim_loop_node(const struct loop *l);
