@@ -26,6 +26,7 @@ struct replicaset {
         int32_t replicas, fully_labeled_replicas, ready_replicas, available_replicas;
         int64_t observed_generation;
         struct condition_list conditions;
+        char *other_json;
     } status;
 };
 
@@ -50,6 +51,7 @@ struct deployment {
         int32_t replicas, updated_replicas, ready_replicas, available_replicas,
             unavailable_replicas;
         struct condition_list conditions;    /* Available, Progressing */
+        char *other_json;
     } status;
 };
 

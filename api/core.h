@@ -1,7 +1,7 @@
 /* The core kinds as C structs: Namespace, Node, Pod, ConfigMap, Event. Field names follow Kubernetes' in snake
  * case. Strings are owned, NULL = absent; arrays are pointer + n_; an optional number has a has_ flag.
- * Fields of Kubernetes' schema that nothing here acts on are kept verbatim as JSON text (`char *..._json`
- * in the schema's raw rows), so that a manifest loses nothing on its way through. */
+ * Fields of Kubernetes' schema that nothing here acts on are kept word by word as JSON text (the
+ * `other_json` members, see schema.h), so that a manifest loses nothing on its way through. */
 #ifndef BARQUE_API_CORE_H
 #define BARQUE_API_CORE_H
 
@@ -34,6 +34,7 @@ struct label_selector {
 struct namespace {
     struct object object;
     char *phase;                /* status.phase: "Active" */
+    char *spec_other_json, *status_other_json; /* see schema.h, as all other_json below */
 };
 
 /* --- Node ------------------------------------------------------------------------------------------ */
@@ -50,6 +51,7 @@ struct node {
         bool unschedulable;
         struct taint *taints;
         size_t n_taints;
+        char *other_json;
     } spec;
     struct {
         struct string_map capacity, allocatable; /* "cpu" "memory" "pods" -> quantity */
@@ -57,6 +59,7 @@ struct node {
         struct node_address *addresses;
         size_t n_addresses;
         struct string_map node_info;             /* osImage, kernelVersion, kubeletVersion... */
+        char *other_json;
     } status;
 };
 #define NODE_TAINT_UNREACHABLE "node.kubernetes.io/unreachable"
@@ -67,13 +70,16 @@ struct env_var {
     char *config_map_name, *config_map_key; /* valueFrom.configMapKeyRef */
     bool config_map_optional;
     char *field_path;                       /* valueFrom.fieldRef: metadata.name, spec.nodeName, ... */
+    char *value_from_other_json;
 };
 struct container_port {
     char *name, *protocol;
     int32_t container_port, host_port;
+    char *other_json;
 };
 struct resources {
     struct string_map requests, limits;     /* quantities */
+    char *other_json;
 };
 struct container {
     char *name, *image, *working_dir;
@@ -84,6 +90,7 @@ struct container {
     struct container_port *ports;
     size_t n_ports;
     struct resources resources;
+    char *other_json;
 };
 struct toleration {
     char *key, *operator_, *value, *effect;
@@ -94,6 +101,7 @@ struct topology_spread {
     int32_t max_skew;
     char *topology_key, *when_unsatisfiable; /* DoNotSchedule, ScheduleAnyway */
     struct label_selector label_selector;
+    char *other_json;
 };
 struct pod_spec {
     struct container *containers;
@@ -108,6 +116,7 @@ struct pod_spec {
     struct topology_spread *topology_spread_constraints;
     size_t n_topology_spread_constraints;
     char *hostname, *service_account_name, *scheduler_name;
+    char *other_json;
 };
 struct container_state {                    /* exactly one of the three is set, or none */
     struct { bool set; char *reason, *message; } waiting;
@@ -123,6 +132,7 @@ struct container_status {
     struct container_state state, last_state;
     bool ready, started;
     int32_t restart_count;
+    char *other_json;
 };
 struct pod_status {
     char *phase;                            /* Pending, Running, Succeeded, Failed, Unknown */
@@ -130,6 +140,7 @@ struct pod_status {
     char *message, *reason, *host_ip, *pod_ip, *start_time;
     struct container_status *container_statuses;
     size_t n_container_statuses;
+    char *other_json;
 };
 struct pod {
     struct object object;
@@ -157,6 +168,7 @@ struct event {
     char *source_component, *source_host;
     char *first_timestamp, *last_timestamp;
     int32_t count;
+    char *other_json;
 };
 
 /* --- typed views: PRE the kind matches -------------------------------------------------------------------- */

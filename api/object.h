@@ -47,6 +47,7 @@ struct object_meta {
     size_t n_owner_references;
     char **finalizers;
     size_t n_finalizers;
+    char *other_json; /* known fields that nothing acts on (managedFields): see schema.h */
 };
 
 struct object {

@@ -10,9 +10,12 @@ struct problem {
     unsigned line, column; /* 1-based; 0 = unknown */
 };
 
+enum { PROBLEMS_MAX = 200 };
+
 struct problems {
     struct problem *items;
-    size_t n, cap;
+    size_t n, cap;   /* listed: at most PROBLEMS_MAX and one line that there are more */
+    size_t found;    /* with those that are not listed */
     size_t document; /* which document of the file is being read */
 };
 
