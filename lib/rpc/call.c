@@ -288,6 +288,8 @@ void call_data(struct rpc_call *call, struct slice bytes)
     }
     sc->partial_bytes += call->reader.part.len - before;
     if (sc->partial_bytes > LIMIT_CONN_PARTIAL_BYTES) {
+        sc->partial_bytes -= call->reader.part.len;
+        grpc_reader_fini(&call->reader);
         call_abort(call, GRPC_RESOURCE_EXHAUSTED, "too many unfinished requests");
     }
 }

@@ -2,9 +2,11 @@
  *
  * A channel connects by itself at the first call, reconnects with back-off (50 ms..1 s), pings
  * while calls are open (every ping_ms, dead after ping_timeout_ms without an answer: every call
- * fails with E_UNAVAILABLE). It never retries a call: that is client/'s decision.
- * Callbacks never run inside the submitting call; each call's `done` / `closed` comes exactly once,
- * then its memory is gone. Threads: loop. */
+ * fails with E_UNAVAILABLE). It never retries a call: that is client/'s decision. During the
+ * back-off (CHANNEL_DOWN) calls fail at once, never_sent, so that the caller can turn to another
+ * endpoint; after it the channel is IDLE again. A link counts as READY when the server's SETTINGS
+ * came. Callbacks never run inside the submitting call; each call's `done` / `closed` comes exactly
+ * once, then its memory is gone. Threads: loop. */
 #ifndef BARQUE_RPC_CHANNEL_H
 #define BARQUE_RPC_CHANNEL_H
 

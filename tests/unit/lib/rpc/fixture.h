@@ -99,5 +99,6 @@ int test_unary_run(void);
 int test_stream_run(void);
 int test_raw_run(void);
 int test_channel_run(void);
+int test_reentry_run(void);
 
 #endif

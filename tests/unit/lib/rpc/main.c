@@ -14,5 +14,6 @@ int main(void)
     failed += test_stream_run();
     failed += test_raw_run();
     failed += test_channel_run();
+    failed += test_reentry_run();
     return failed != 0;
 }
