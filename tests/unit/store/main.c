@@ -12,6 +12,8 @@ int main(void)
     failed += test_command_run();
     failed += test_tree_run();
     failed += test_lease_clock_run();
+    failed += test_watch_run();
+    failed += test_watch_random_run();
     failed += test_differential_run();
     return failed != 0;
 }

@@ -17,6 +17,8 @@ int test_compact_run(void);
 int test_command_run(void);
 int test_tree_run(void);
 int test_lease_clock_run(void);
+int test_watch_run(void);
+int test_watch_random_run(void);
 int test_differential_run(void);
 
 #endif
