@@ -199,19 +199,33 @@ static void on_guard(struct timer *t)
     loop_stop(f->loop);
 }
 
-void fixture_open(struct fixture *f)
+void fixture_server_start(struct fixture *f)
 {
     struct err err = ERR_INIT;
+    struct rpc_server_options o = { .loop = f->loop, .arg = f, .metrics = f->metrics };
+    f->server = rpc_server_new(&o);
+    rpc_server_methods(f->server, methods, ARRAY_LEN(methods));
+    rpc_server_http(f->server, routes, ARRAY_LEN(routes));
+    assert_int_equal(rpc_server_listen(f->server, f->address, &err), 0);
+}
+
+void fixture_server_stop(struct fixture *f, uint64_t grace_ms, void (*stopped)(void *arg),
+                         void *arg)
+{
+    rpc_server_stop(f->server, grace_ms, stopped, arg);
+    rpc_server_free(f->server);
+    f->server = NULL;
+}
+
+void fixture_open(struct fixture *f)
+{
     memset(f, 0, sizeof *f);
     f->loop = loop_new();
     f->flood_piece = 10000;
     f->metrics = metrics_new();
     timer_init(f->loop, &f->guard, on_guard);
-    struct rpc_server_options o = { .loop = f->loop, .arg = f, .metrics = f->metrics };
-    f->server = rpc_server_new(&o);
-    rpc_server_methods(f->server, methods, ARRAY_LEN(methods));
-    rpc_server_http(f->server, routes, ARRAY_LEN(routes));
-    assert_int_equal(rpc_server_listen(f->server, "127.0.0.1:0", &err), 0);
+    str_copy(f->address, sizeof f->address, "127.0.0.1:0");
+    fixture_server_start(f);
     str_copy(f->address, sizeof f->address, rpc_server_address(f->server, 0));
     f->channel = fixture_channel(f, f->address);
 }

@@ -61,6 +61,10 @@ struct outcome {
 
 void fixture_open(struct fixture *f);
 void fixture_close(struct fixture *f);
+/* Another server at the same address. */
+void fixture_server_start(struct fixture *f);
+void fixture_server_stop(struct fixture *f, uint64_t grace_ms, void (*stopped)(void *arg),
+                         void *arg);
 struct rpc_channel *fixture_channel(struct fixture *f, const char *address);
 /* Runs the loop until *flag, or fails the test after 10 s. */
 void fixture_wait(struct fixture *f, const bool *flag);
@@ -100,5 +104,6 @@ int test_stream_run(void);
 int test_raw_run(void);
 int test_channel_run(void);
 int test_reentry_run(void);
+int test_random_run(void);
 
 #endif

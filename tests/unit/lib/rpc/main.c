@@ -15,5 +15,6 @@ int main(void)
     failed += test_raw_run();
     failed += test_channel_run();
     failed += test_reentry_run();
+    failed += test_random_run();
     return failed != 0;
 }
