@@ -32,8 +32,7 @@ struct cache {
     int64_t revision;
 };
 
-/* --- entries
- * ---------------------------------------------------------------------------------------- */
+/* --- entries ---------------------------------------------------------------------------------- */
 
 struct cached *cached_new(struct object *taken)
 {
@@ -65,8 +64,7 @@ void cached_unref(struct cached *e)
     }
 }
 
-/* --- indexes
- * ---------------------------------------------------------------------------------------- */
+/* --- indexes ---------------------------------------------------------------------------------- */
 
 static void namespace_values(const struct object *o, struct index_sink *sink)
 {
@@ -173,8 +171,7 @@ static const struct bucket *find_bucket(const struct cache *c, const struct cach
     return NULL;
 }
 
-/* --- the cache
- * -------------------------------------------------------------------------------------- */
+/* --- the cache -------------------------------------------------------------------------------- */
 
 struct cache *cache_new(const struct kind *kind, const struct cache_index *const *more,
                         size_t n_more)
@@ -330,8 +327,7 @@ void cache_set_revision(struct cache *c, int64_t revision)
     }
 }
 
-/* --- lister
- * ----------------------------------------------------------------------------------------- */
+/* --- lister ----------------------------------------------------------------------------------- */
 
 void lister_add(struct lister *l, struct cache *c)
 {

@@ -61,8 +61,7 @@ size_t cache_count_by(const struct cache *c, const struct cache_index *index, co
 /* Iteration: size_t at = 0; while ((o = cache_next(c, &at)) != NULL) ... */
 const struct object *cache_next(const struct cache *c, size_t *at);
 
-/* --- the informer's side (and tests')
- * --------------------------------------------------------------- */
+/* --- the informer's side (and tests') --------------------------------------------------------- */
 /* Takes the object. *ret_old (may be NULL) gets the replaced entry with a reference to drop, or
  * NULL. */
 void cache_put(struct cache *c, struct object *taken, struct cached **ret_old);
@@ -72,8 +71,7 @@ struct cached *cache_remove(struct cache *c, const char *name_key);
 int64_t cache_revision(const struct cache *c);
 void cache_set_revision(struct cache *c, int64_t revision);
 
-/* --- lister: read access to several caches, what a reconcile gets
- * ------------------------------------ */
+/* --- lister: read access to several caches, what a reconcile gets ----------------------------- */
 enum { LISTER_KINDS_MAX = 64 };
 struct lister {
     struct cache *caches[LISTER_KINDS_MAX];

@@ -133,6 +133,7 @@ static void on_answer(void *arg, const struct rpc_result *result)
     if (result->err == 0) {
         if (c->current == e) {
             c->noleader_since_ms = 0;
+            client_heard(c);
         }
         call_end(call, 0, NULL, result->msg);
         return;
@@ -178,11 +179,22 @@ static void call_send(struct client_call *call)
                                on_answer, call);
 }
 
+/* In flight on a member that has been left: what may be repeated does not wait for its end. */
+static bool stranded(const struct client_call *call)
+{
+    return call->rpc != NULL && call->idempotent && call->only == NULL &&
+           call->endpoint != call->client->current;
+}
+
 void calls_resume(struct client *c)
 {
     LIST_FOREACH_SAFE(it, &c->calls) {
         struct client_call *call = LIST_ENTRY(it, struct client_call, link);
 
+        if (stranded(call)) {
+            rpc_request_cancel(TAKE(call->rpc));
+            client_release(c, TAKE(call->endpoint));
+        }
         if (call->rpc == NULL && !timer_active(&call->pause)) {
             call_send(call);
         }

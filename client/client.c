@@ -69,6 +69,7 @@ int client_new(const struct client_options *options, struct client **ret_client,
     }
     timer_init(c->loop, &c->seek_timer, on_seek_timer);
     ready_init(&c->settle, on_settle);
+    client_probe_init(c);
     list_init(&c->calls);
     c->watches = watch_mux_new(c);
     c->leases = lease_keeper_new(c);
@@ -84,6 +85,7 @@ void client_free(struct client *c)
     watch_mux_free(c->watches);
     lease_keeper_free(c->leases);
     calls_orphan(c);
+    client_probe_fini(c);
     timer_stop(&c->seek_timer);
     ready_cancel(&c->settle);
     for (size_t i = 0; i < c->n_endpoints; i++) {
@@ -92,6 +94,11 @@ void client_free(struct client *c)
     }
     mem_free(c->endpoints);
     mem_free(c);
+}
+
+bool client_streams_open(const struct client *c)
+{
+    return watch_mux_open(c->watches) || lease_keeper_open(c->leases);
 }
 
 size_t client_pending(const struct client *c)
@@ -116,8 +123,7 @@ struct loop *client_loop(struct client *c)
     return c->loop;
 }
 
-/* --- seeking
- * ------------------------------------------------------------------------------------------ */
+/* --- seeking ---------------------------------------------------------------------------------- */
 
 static void endpoint_connect(struct client *c, struct endpoint *e)
 {
@@ -283,8 +289,7 @@ int client_explain(const struct client *c, struct err *err)
     return err_set(err, E_UNAVAILABLE, "no member can be reached (%s)", buf_str(&text));
 }
 
-/* --- telling
- * ------------------------------------------------------------------------------------------ */
+/* --- telling ---------------------------------------------------------------------------------- */
 
 /* Only the current endpoint and those still being tried keep a channel. */
 static void close_spare(struct client *c)

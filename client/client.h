@@ -46,8 +46,7 @@ struct client_kv {
     int64_t create_revision, mod_revision, version, lease;
 };
 
-/* --- unary calls: kv.c
- * ------------------------------------------------------------------------------ */
+/* --- unary calls: kv.c ------------------------------------------------------------------------ */
 struct client_result {
     int status;             /* 0 or E_ code; E_CONFLICT for a txn whose compares failed */
     const struct err *err;  /* what, where, next step (never NULL when status != 0) */
@@ -104,8 +103,7 @@ void client_prefix_end(struct slice prefix, struct buf *out);
 struct client_call *client_compact(struct client *c, int64_t revision, bool physical,
                                    client_done done, void *arg);
 
-/* --- leases: lease.c
- * --------------------------------------------------------------------------------- */
+/* --- leases: lease.c -------------------------------------------------------------------------- */
 struct client_lease;
 /* A lease that nobody renews (result->lease_id, ttl_s): for what shall vanish by itself. */
 struct client_call *client_grant(struct client *c, int64_t ttl_s, client_done done, void *arg);
@@ -121,8 +119,7 @@ int64_t client_lease_id(const struct client_lease *l);
 /* Revokes (best effort) and ends; on_state is not called again. done may be NULL. */
 void client_lease_stop(struct client_lease *l, void (*done)(void *arg), void *arg);
 
-/* --- watches: watch.c
- * --------------------------------------------------------------------------------- */
+/* --- watches: watch.c ------------------------------------------------------------------------- */
 struct client_watch;
 enum client_event_type { EVENT_PUT, EVENT_DELETE };
 struct client_event {
@@ -149,8 +146,7 @@ struct client_watch *client_watch_start(struct client *c,
                                         const struct client_watch_options *options);
 void client_watch_stop(struct client_watch *w);
 
-/* --- cluster: cluster.c
- * ------------------------------------------------------------------------------ */
+/* --- cluster: cluster.c ----------------------------------------------------------------------- */
 struct client_member {
     uint64_t id;
     char name[64];

@@ -7,8 +7,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
-/* --- members
- * ---------------------------------------------------------------------------------------- */
+/* --- members ---------------------------------------------------------------------------------- */
 
 struct members_ask {
     client_members_done done;
@@ -70,8 +69,7 @@ struct client_call *client_member_list(struct client *c, client_members_done don
     return call_start(c, &spec);
 }
 
-/* --- status of one endpoint
- * ------------------------------------------------------------------------- */
+/* --- status of one endpoint ------------------------------------------------------------------- */
 
 struct status_ask {
     client_status_done done;

@@ -74,8 +74,7 @@ static void runner_pump_soon(struct runner *r)
     loop_ready(r->group->loop, &r->pump);
 }
 
-/* --- events become keys
- * ----------------------------------------------------------------------------- */
+/* --- events become keys ----------------------------------------------------------------------- */
 
 void key_sink_add(struct key_sink *keys, const char *key)
 {
@@ -154,8 +153,7 @@ static void enqueue_all(struct hook *hook)
     }
 }
 
-/* --- a pass
- * ----------------------------------------------------------------------------------------- */
+/* --- a pass ----------------------------------------------------------------------------------- */
 
 static void pass_end(struct pass *pass)
 {
@@ -240,8 +238,7 @@ static void pass_begin(struct runner *r, const char *key)
     plan_fini(&plan);
 }
 
-/* --- the pump
- * ---------------------------------------------------------------------------------------- */
+/* --- the pump --------------------------------------------------------------------------------- */
 
 static bool runner_synced(const struct runner *r)
 {
@@ -320,8 +317,7 @@ static void on_resync(struct timer *t)
     timer_start(&r->resync, r->spec->resync_ms);
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void runner_init(struct controller_group *g, struct runner *r, const struct controller *spec)
 {

@@ -52,8 +52,7 @@ struct elector {
 static void stand(struct elector *e);
 static void key_create(struct elector *e);
 
-/* --- who leads
- * -------------------------------------------------------------------------------------- */
+/* --- who leads -------------------------------------------------------------------------------- */
 
 static const struct contender *oldest(const struct elector *e)
 {
@@ -99,8 +98,7 @@ static void judge(struct elector *e)
     }
 }
 
-/* --- the mirror
- * ------------------------------------------------------------------------------------- */
+/* --- the mirror ------------------------------------------------------------------------------- */
 
 static void contender_put(struct elector *e, const struct client_kv *kv)
 {
@@ -188,8 +186,7 @@ static void on_events(void *arg, const struct client_event *events, size_t n, in
     judge(e);
 }
 
-/* --- standing
- * --------------------------------------------------------------------------------------- */
+/* --- standing --------------------------------------------------------------------------------- */
 
 static void on_created(void *arg, const struct client_result *result)
 {
@@ -275,8 +272,7 @@ static void on_again(struct timer *t)
     stand(CONTAINER_OF(t, struct elector, again));
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 struct elector *elector_new(const struct elector_options *options)
 {

@@ -91,8 +91,7 @@ size_t executor_running(const struct executor *x)
     return x->n_runs;
 }
 
-/* --- outcome
- * ---------------------------------------------------------------------------------------- */
+/* --- outcome ---------------------------------------------------------------------------------- */
 
 static void note_write(struct run *run, const struct kind *kind, int64_t revision)
 {
@@ -142,8 +141,7 @@ static void run_end(struct run *run)
     mem_free(run);
 }
 
-/* --- steps
- * ------------------------------------------------------------------------------------------ */
+/* --- steps ------------------------------------------------------------------------------------ */
 
 /* The cache did not know: not a failure, a reason to look again. */
 static int as_conflict(enum plan_action action, int status)

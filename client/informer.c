@@ -99,8 +99,7 @@ static void tell(struct informer *inf, enum change change, const struct object *
     sweep(inf);
 }
 
-/* --- changes
- * ---------------------------------------------------------------------------------------- */
+/* --- changes ---------------------------------------------------------------------------------- */
 
 /* The workqueue's key is what follows the kind's prefix in the store's key. mem_free. */
 static char *name_key_of(const struct informer *inf, struct slice key)
@@ -160,8 +159,7 @@ static void advance(struct informer *inf, int64_t revision)
     tell(inf, CHANGE_ADVANCED, NULL, NULL, revision);
 }
 
-/* --- the reflector's sink
- * ----------------------------------------------------------------------------- */
+/* --- the reflector's sink --------------------------------------------------------------------- */
 
 static void on_list_begin(void *arg)
 {
@@ -244,8 +242,7 @@ static void on_failing(void *arg, int status, const struct err *err)
              inf->kind->plural, err_name(status), err->msg);
 }
 
-/* --- handlers
- * --------------------------------------------------------------------------------------- */
+/* --- handlers --------------------------------------------------------------------------------- */
 
 static void show_all(struct informer *inf, struct handler *h)
 {
@@ -300,8 +297,7 @@ void informer_unhandle(struct informer *inf, void *arg)
     sweep(inf);
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 struct informer *informer_new(const struct informer_options *options)
 {

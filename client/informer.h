@@ -43,8 +43,7 @@ bool informer_synced(const struct informer *inf);
 struct cache *informer_cache(struct informer *inf);
 const struct kind *informer_kind(const struct informer *inf);
 
-/* --- the informers of a process
- * ----------------------------------------------------------------------- */
+/* --- the informers of a process --------------------------------------------------------------- */
 struct informers;
 struct informers *informers_new(struct client *c, uint64_t seed);
 struct informers *informers_free(struct informers *set);

@@ -60,13 +60,16 @@ struct client {
     struct ready settle;         /* tells everybody about `current`, closes spare channels */
     struct endpoint *told;       /* what they were told last */
 
+    uint64_t heard_ms;           /* the last sign of life of the current member */
+    struct timer probe_timer;
+    struct rpc_request *probe;   /* under way, or NULL */
+
     struct list calls;           /* every client_call */
     struct watch_mux *watches;
     struct lease_keeper *leases;
 };
 
-/* --- client.c
- * ------------------------------------------------------------------------------------- */
+/* --- client.c --------------------------------------------------------------------------------- */
 /* Address from "host:port" or a URL; E_INVAL, E_UNSUPPORTED. */
 int endpoint_init(struct client *c, struct endpoint *e, const char *text, struct err *err);
 /* Begins to seek when there is no current endpoint. */
@@ -81,8 +84,17 @@ void client_release(struct client *c, struct endpoint *e);
 /* Sentence for a call that found no endpoint: every endpoint with its last failure. */
 int client_explain(const struct client *c, struct err *err);
 
-/* --- call.c: unary calls with repetition
- * ----------------------------------------------------------- */
+/* --- probe.c ------------------------------------------------------------------------------------ */
+void client_probe_init(struct client *c);
+void client_probe_start(struct client *c); /* a stream was opened */
+void client_probe_fini(struct client *c);
+bool client_streams_open(const struct client *c);
+static inline void client_heard(struct client *c)
+{
+    c->heard_ms = loop_now_ms(c->loop);
+}
+
+/* --- call.c: unary calls with repetition ------------------------------------------------------ */
 struct client_call {
     struct list link;
     struct client *client;       /* NULL once the client is gone */
@@ -129,17 +141,17 @@ void calls_resume(struct client *c);
 /* The client goes: done gets E_CANCELED on the next turn. */
 void calls_orphan(struct client *c);
 
-/* --- watch.c, lease.c
- * ------------------------------------------------------------------------------- */
+/* --- watch.c, lease.c ------------------------------------------------------------------------- */
 struct watch_mux *watch_mux_new(struct client *c);
 void watch_mux_free(struct watch_mux *m);
 void watch_mux_endpoint(struct watch_mux *m); /* c->current has changed */
+bool watch_mux_open(const struct watch_mux *m);
 struct lease_keeper *lease_keeper_new(struct client *c);
 void lease_keeper_free(struct lease_keeper *k);
 void lease_keeper_endpoint(struct lease_keeper *k);
+bool lease_keeper_open(const struct lease_keeper *k);
 
-/* --- conversions
- * -------------------------------------------------------------------------------------- */
+/* --- conversions ------------------------------------------------------------------------------ */
 static inline ProtobufCBinaryData pb_bytes(struct slice s)
 {
     return (ProtobufCBinaryData){ s.len, (uint8_t *)(uintptr_t)s.data };

@@ -33,8 +33,7 @@ static void fail(struct client_call *call, int status, const struct err *err)
     call->done(call->arg, &result);
 }
 
-/* --- range
- * ------------------------------------------------------------------------------------------ */
+/* --- range ------------------------------------------------------------------------------------ */
 
 static struct client_kv *kvs_from_pb(Mvccpb__KeyValue *const *pbs, size_t n)
 {
@@ -94,8 +93,7 @@ struct client_call *client_get(struct client *c, const struct client_range *rang
     return call_start(c, &spec);
 }
 
-/* --- put, delete
- * ------------------------------------------------------------------------------------ */
+/* --- put, delete ------------------------------------------------------------------------------ */
 
 static void put_finish(struct client_call *call, int status, const struct err *err,
                        const ProtobufCMessage *msg)
@@ -169,8 +167,7 @@ struct client_call *client_delete(struct client *c, struct slice key, struct sli
     return call_start(c, &spec);
 }
 
-/* --- compaction
- * ------------------------------------------------------------------------------------- */
+/* --- compaction ------------------------------------------------------------------------------- */
 
 static void compact_finish(struct client_call *call, int status, const struct err *err,
                            const ProtobufCMessage *msg)
@@ -210,8 +207,7 @@ struct client_call *client_compact(struct client *c, int64_t revision, bool phys
     return call_start(c, &spec);
 }
 
-/* --- compare and set
- * -------------------------------------------------------------------------------- */
+/* --- compare and set -------------------------------------------------------------------------- */
 
 /* The else branch's answer: what the first guard's key holds now. */
 static const Etcdserverpb__RangeResponse *else_range(const Etcdserverpb__TxnResponse *pb)

@@ -55,8 +55,7 @@ static void fail(struct client_call *call, int status, const struct err *err)
     call->done(call->arg, &result);
 }
 
-/* --- grant
- * ------------------------------------------------------------------------------------------ */
+/* --- grant ------------------------------------------------------------------------------------ */
 
 static struct client_call *grant_start(struct client *c, int64_t ttl_s,
                                        void (*finish)(struct client_call *, int,
@@ -128,8 +127,7 @@ static void kept_grant_finish(struct client_call *call, int status, const struct
     l->on_state(l->arg, l->id, true, l->deadline_ms); /* l may be gone after this */
 }
 
-/* --- one lease
- * -------------------------------------------------------------------------------------- */
+/* --- one lease -------------------------------------------------------------------------------- */
 
 static void lease_free(struct client_lease *l)
 {
@@ -226,8 +224,7 @@ int64_t client_lease_id(const struct client_lease *l)
     return l->id;
 }
 
-/* --- stop
- * ------------------------------------------------------------------------------------------- */
+/* --- stop ------------------------------------------------------------------------------------- */
 
 struct stop {
     struct ready ready;
@@ -298,8 +295,7 @@ void client_lease_stop(struct client_lease *l, void (*done)(void *arg), void *ar
     lease_free(l);
 }
 
-/* --- the stream
- * ------------------------------------------------------------------------------------- */
+/* --- the stream ------------------------------------------------------------------------------- */
 
 static struct client_lease *find(struct lease_keeper *k, int64_t id)
 {
@@ -321,6 +317,7 @@ static void on_message(void *arg, const ProtobufCMessage *msg)
     struct client_lease *l = find(k, pb->id);
 
     k->failures = 0;
+    client_heard(k->client);
     if (l == NULL || l->sent_ms == 0) {
         return;
     }
@@ -384,6 +381,7 @@ static void keeper_open(struct lease_keeper *k)
     k->endpoint = c->current;
     k->stream = rpc_stream_open(c->current->channel, "/etcdserverpb.Lease/LeaseKeepAlive",
                                 &etcdserverpb__lease_keep_alive_response__descriptor, &events, k);
+    client_probe_start(c);
     LIST_FOREACH(it, &k->leases) {
         struct client_lease *l = LIST_ENTRY(it, struct client_lease, link);
 
@@ -424,6 +422,11 @@ void lease_keeper_endpoint(struct lease_keeper *k)
         timer_stop(&k->pause);
         keeper_open(k);
     }
+}
+
+bool lease_keeper_open(const struct lease_keeper *k)
+{
+    return k->stream != NULL;
 }
 
 struct lease_keeper *lease_keeper_new(struct client *c)

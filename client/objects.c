@@ -88,8 +88,7 @@ static int decode(const struct kind *kind, const struct client_kv *kv, struct ob
     return 0;
 }
 
-/* --- stamps
- * ----------------------------------------------------------------------------------------- */
+/* --- stamps ----------------------------------------------------------------------------------- */
 
 void object_stamp_new(struct object *o, struct rng *rng, int64_t wall_ms)
 {
@@ -167,8 +166,7 @@ bool object_stamp_update(struct object *o, const struct object *old)
     return true;
 }
 
-/* --- create, update, delete
- * --------------------------------------------------------------------------- */
+/* --- create, update, delete ------------------------------------------------------------------- */
 
 static void answer_written(struct ask *ask, int64_t revision)
 {
@@ -313,8 +311,7 @@ struct client_call *objects_delete(struct client *c, const struct kind *kind,
     return own(client_cas(c, &guard, 1, &write, 1, on_deleted, ask), ask);
 }
 
-/* --- get
- * -------------------------------------------------------------------------------------------- */
+/* --- get -------------------------------------------------------------------------------------- */
 
 static void on_got(void *arg, const struct client_result *result)
 {

@@ -81,8 +81,7 @@ static void op_fail(struct objects_op *op, int status, const struct err *err)
     op_end(op, &r);
 }
 
-/* --- list
- * ------------------------------------------------------------------------------------------- */
+/* --- list ------------------------------------------------------------------------------------- */
 
 static void list_next(struct objects_op *op);
 
@@ -158,8 +157,7 @@ struct objects_op *objects_list(struct client *c, const struct kind *kind, const
     return op;
 }
 
-/* --- modify
- * ----------------------------------------------------------------------------------------- */
+/* --- modify ----------------------------------------------------------------------------------- */
 
 static void on_written(void *arg, struct objects_result *result);
 

@@ -64,8 +64,7 @@ static void on_pause_over(struct timer *t)
     entry_write(CONTAINER_OF(t, struct entry, pause));
 }
 
-/* --- writing
- * ---------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void on_written(void *arg, struct objects_result *result)
 {
@@ -144,8 +143,7 @@ static void lease_want(struct recorder *r)
     }
 }
 
-/* --- recording
- * -------------------------------------------------------------------------------------- */
+/* --- recording -------------------------------------------------------------------------------- */
 
 static struct entry *entry_new(struct recorder *r, const struct event_about *about,
                                const char *type, const char *reason, const char *message, char *id)
@@ -225,8 +223,7 @@ void recorder_object_event(struct recorder *r, const struct object *about, const
     recorder_event(r, &ref, type, reason, text);
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 struct recorder *recorder_new(struct client *c, const char *component, const char *host,
                               uint64_t seed)

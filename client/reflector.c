@@ -66,8 +66,7 @@ static void list_again(struct reflector *r, int status, const struct err *err)
     }
 }
 
-/* --- watch
- * ------------------------------------------------------------------------------------------ */
+/* --- watch ------------------------------------------------------------------------------------ */
 
 static void on_events(void *arg, const struct client_event *events, size_t n, int64_t revision)
 {
@@ -118,8 +117,7 @@ static void watch_start(struct reflector *r)
     r->watch = client_watch_start(r->client, &options);
 }
 
-/* --- list
- * ------------------------------------------------------------------------------------------- */
+/* --- list ------------------------------------------------------------------------------------- */
 
 static void list_keep(struct reflector *r, const struct client_result *result)
 {
@@ -193,8 +191,7 @@ static void list_next(struct reflector *r)
     r->call = client_get(r->client, &range, on_page, r);
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 struct reflector *reflector_new(const struct reflector_options *options)
 {

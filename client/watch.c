@@ -50,8 +50,7 @@ struct watch_mux {
 
 static void mux_open(struct watch_mux *m);
 
-/* --- requests
- * --------------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 static void send_create(struct watch_mux *m, struct client_watch *w)
 {
@@ -82,8 +81,7 @@ static void send_cancel(struct watch_mux *m, int64_t id)
     rpc_stream_send(m->stream, &request.base);
 }
 
-/* --- a watch
- * ---------------------------------------------------------------------------------------- */
+/* --- a watch ---------------------------------------------------------------------------------- */
 
 static void gathered_drop(struct client_watch *w)
 {
@@ -169,8 +167,7 @@ void client_watch_stop(struct client_watch *w)
     watch_free(w);
 }
 
-/* --- events
- * ----------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void event_from_pb(const Mvccpb__Event *pb, struct client_event *ret_event)
 {
@@ -345,6 +342,7 @@ static void on_message(void *arg, const ProtobufCMessage *msg)
 
     m->failures = 0;
     m->client->noleader_since_ms = 0;
+    client_heard(m->client);
     if (w == NULL) {
         return;
     }
@@ -359,8 +357,7 @@ static void on_message(void *arg, const ProtobufCMessage *msg)
     }
 }
 
-/* --- the stream
- * ------------------------------------------------------------------------------------- */
+/* --- the stream ------------------------------------------------------------------------------- */
 
 static void mux_forget_stream(struct watch_mux *m)
 {
@@ -414,6 +411,7 @@ static void mux_open(struct watch_mux *m)
                                 &etcdserverpb__watch_response__descriptor, &events, m);
     /* A member cut off from the others ends the stream, instead of being silent. */
     rpc_stream_metadata(m->stream, "hasleader", "true");
+    client_probe_start(c);
     mux_flush(m);
 }
 
@@ -451,6 +449,11 @@ void watch_mux_endpoint(struct watch_mux *m)
         timer_stop(&m->pause);
         mux_open(m);
     }
+}
+
+bool watch_mux_open(const struct watch_mux *m)
+{
+    return m->stream != NULL;
 }
 
 struct watch_mux *watch_mux_new(struct client *c)

@@ -66,8 +66,7 @@ static unsigned free_port(void)
     return ntohs(a.sin_port);
 }
 
-/* --- waiting
- * ---------------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 struct waiter {
     struct timer timer;
@@ -129,8 +128,7 @@ void run_turns(struct loop *loop)
     run_until(loop, count_down, &n, 1000);
 }
 
-/* --- members
- * ---------------------------------------------------------------------------------------- */
+/* --- members ---------------------------------------------------------------------------------- */
 
 static void on_member_exit(void *arg, struct process *p, int exit_code, int signal_)
 {
@@ -176,9 +174,14 @@ void etcd_set_flag(void *arg, const struct client_result *result)
 
 struct client *etcd_client(struct etcd *e)
 {
+    return etcd_client_on(e, e->loop);
+}
+
+struct client *etcd_client_on(struct etcd *e, struct loop *loop)
+{
     const char *endpoints[ETCD_MEMBERS_MAX];
     struct client_options options = {
-        .loop = e->loop,
+        .loop = loop,
         .endpoints = endpoints,
         .n_endpoints = e->n,
         .timeout_ms = 10000,
@@ -310,8 +313,28 @@ void etcd_cleanup(void)
     }
 }
 
-/* --- blocking calls
- * --------------------------------------------------------------------------------- */
+/* --- a revocation by hand ------------------------------------------------------------------------ */
+
+static void on_revoked(void *arg, const struct rpc_result *result)
+{
+    *(bool *)arg = result->err == 0;
+}
+
+void etcd_revoke(struct etcd *e, int64_t lease)
+{
+    Etcdserverpb__LeaseRevokeRequest pb = ETCDSERVERPB__LEASE_REVOKE_REQUEST__INIT;
+    struct rpc_channel_options options = { .loop = e->loop, .address = e->members[0].address };
+    struct rpc_channel *ch = rpc_channel_new(&options);
+    bool done = false;
+
+    pb.id = lease;
+    rpc_call_unary(ch, "/etcdserverpb.Lease/LeaseRevoke", &pb.base,
+                   &etcdserverpb__lease_revoke_response__descriptor, 2000, on_revoked, &done);
+    assert_true(run_until_set(e->loop, &done, 3000));
+    rpc_channel_free(ch);
+}
+
+/* --- blocking calls --------------------------------------------------------------------------- */
 
 struct blocking {
     bool done;

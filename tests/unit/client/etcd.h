@@ -46,6 +46,7 @@ void etcd_stop(struct etcd *e);
 void etcd_revoke(struct etcd *e, int64_t lease);
 /* A client of all members. */
 struct client *etcd_client(struct etcd *e);
+struct client *etcd_client_on(struct etcd *e, struct loop *loop);
 
 /* A client_done: sets the bool at arg when the status is 0. */
 void etcd_set_flag(void *arg, const struct client_result *result);
