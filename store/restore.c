@@ -65,7 +65,8 @@ static int read_head(struct store_restore *r, struct mp_reader *m, struct err *e
     if (version != SNAPSHOT_VERSION) {
         return corrupt(err, "unknown format version");
     }
-    if (s->revision < 1 || s->compact_revision < 0 || s->compact_revision > s->revision) {
+    if (s->revision < 1 || s->revision > INT64_MAX / 2 || s->compact_revision < 0 ||
+        s->compact_revision > s->revision) {
         return corrupt(err, "impossible revisions");
     }
     r->has_head = true;
