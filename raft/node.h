@@ -15,6 +15,7 @@
 
 #include <raft.h>
 
+#include "lib/base/limits.h"
 #include "lib/base/map.h"
 #include "lib/io/work.h"
 #include "raft/gates.h"
@@ -147,6 +148,11 @@ struct held_message {
     struct raft_append_entries ae;
 };
 
+struct commit_told { /* what a peer knows to be committed from what it was sent (send.c) */
+    uint64_t id;
+    uint64_t index;
+};
+
 struct transfer {
     bool active;
     bool started;
@@ -205,6 +211,10 @@ struct rnode {
     bool stale_request;       /* G1: the step answers a request of an old term */
     struct held_message *held;
     size_t held_n, held_cap;
+    struct commit_told told[LIMIT_PEERS];
+    size_t told_n;
+    uint64_t told_term;       /* the leadership they are of */
+    unsigned char ae_version; /* of the core's AppendEntries */
 
     struct proposals proposals;
     struct reads reads;
@@ -273,6 +283,8 @@ void receive_raft(struct rnode *n, uint64_t from, struct raft_message *m);
 /* send.c */
 void send_update(struct rnode *n, const struct raft_update *update);
 void send_held(struct rnode *n);
+/* Leader: tells those who do not know it yet what is committed. */
+void send_commits(struct rnode *n);
 void send_frame(struct rnode *n, uint64_t to, struct buf *b);
 
 /* apply.c */

@@ -148,6 +148,7 @@ void receive_raft(struct rnode *n, uint64_t from, struct raft_message *m)
     case RAFT_APPEND_ENTRIES_RESULT:
         if (!drop_result(n, from, &m->append_entries_result)) {
             feed(n, m);
+            node_turn(n); /* send_commits: what it has now may be committed already */
         }
         break;
     case RAFT_REQUEST_VOTE:

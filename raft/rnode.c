@@ -89,6 +89,7 @@ static void on_turn_end(struct turn_hook *hook)
     asks_flush(n);
     membership_flush(n);
     transfer_flush(n);
+    send_commits(n); /* after all that may have carried it */
     apply_end(n);
     if (n->m_proposals_pending != NULL) {
         metric_set(n->m_proposals_pending, (double)n->proposals.n);

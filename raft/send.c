@@ -1,7 +1,11 @@
 /* Outgoing messages of a step: what the core left open is filled in from our log, the gates correct the rest.
  *
  * The core hands out AppendEntries without entries: they come from the log, in frames of about 1 MiB each with
- * its own (prev index, prev term). InstallSnapshot becomes a stream of the file on disk. */
+ * its own (prev index, prev term). InstallSnapshot becomes a stream of the file on disk.
+ *
+ * The core tells followers what is committed only with the next entries or heartbeat. A follower's own
+ * callers wait for exactly that, so at the end of a turn in which the commit index grew, peers that were not
+ * sent it anyway get an AppendEntries without entries at their match index: a heartbeat, early. */
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "raft/node.h"
@@ -14,12 +18,44 @@ void send_frame(struct rnode *n, uint64_t to, struct buf *b)
     buf_fini(b);
 }
 
+/* NULL when there is no room: that peer learns by heartbeat. */
+static struct commit_told *told_of(struct rnode *n, uint64_t id)
+{
+    if (n->told_term != n->lead_term) {
+        n->told_term = n->lead_term;
+        n->told_n = 0;
+    }
+    for (size_t i = 0; i < n->told_n; i++) {
+        if (n->told[i].id == id) {
+            return &n->told[i];
+        }
+    }
+    if (n->told_n == LIMIT_PEERS) {
+        return NULL;
+    }
+    n->told[n->told_n] = (struct commit_told){ .id = id };
+    return &n->told[n->told_n++];
+}
+
+/* A receiver commits min(leader_commit, prev + n) (Raft §5.3). */
+static void note_told(struct rnode *n, uint64_t to, const struct raft_append_entries *ae)
+{
+    struct commit_told *t = told_of(n, to);
+    uint64_t last = ae->prev_log_index + ae->n_entries;
+    uint64_t index = ae->leader_commit < last ? ae->leader_commit : last;
+    if (t != NULL && index > t->index) {
+        t->index = index;
+    }
+}
+
 static void send_append(struct rnode *n, uint64_t to, struct raft_append_entries ae)
 {
     if (ae.n_entries > 0 && (ae.prev_log_index + 1 < n->log.first ||
                              ae.prev_log_index + ae.n_entries > n->log.last)) {
         return; /* compacted meanwhile: the core will ask for a snapshot */
     }
+    n->ae_version = ae.version;
+    note_told(n, to, &ae);
     for (;;) {
         struct buf b = BUF_INIT;
         unsigned took = message_put_append_entries(&b, &ae, &n->log);
@@ -61,6 +97,32 @@ void send_held(struct rnode *n)
         }
     }
     n->held_n = 0;
+}
+
+void send_commits(struct rnode *n)
+{
+    if (!driver_leads(n) || n->installing || n->closing >= CLOSE_TRANSPORT) {
+        return;
+    }
+    const struct raft_configuration *conf = &n->core.configuration;
+    uint64_t commit = raft_commit_index(&n->core);
+    for (unsigned i = 0; i < conf->n; i++) {
+        raft_index match;
+        uint64_t to = conf->servers[i].id;
+        if (to == n->id || raft_match_index(&n->core, to, &match) != 0) {
+            continue;
+        }
+        const struct commit_told *t = told_of(n, to);
+        uint64_t news = commit < match ? commit : match;
+        uint64_t term = driver_entry_term(n, match);
+        if (t != NULL && news > t->index && t->index > 0 && term != 0) {
+            send_append(n, to, (struct raft_append_entries){ .version = n->ae_version,
+                                                             .term = n->lead_term,
+                                                             .prev_log_index = match,
+                                                             .prev_log_term = term,
+                                                             .leader_commit = commit });
+        }
+    }
 }
 
 static void send_other(struct rnode *n, uint64_t to, const struct raft_message *message)
