@@ -3,7 +3,10 @@
 
 int main(void)
 {
-    int (*const groups[])(void) = { test_transport_run, test_rnode_run, test_cluster_run };
+    int (*const groups[])(void) = {
+        test_log_run,       test_wal_run,   test_meta_run,    test_snapshot_file_run,
+        test_transport_run, test_rnode_run, test_cluster_run,
+    };
     int failed = 0;
     log_set_level(LOG_ERROR);
     for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
