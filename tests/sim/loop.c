@@ -72,7 +72,8 @@ int64_t loop_wall_ms(struct loop *l)
     return 1700000000000 + (int64_t)l->now_ms;
 }
 
-static void begin(struct loop *l)
+/* Input has arrived: the clock is read. */
+void sim_loop_before(struct loop *l)
 {
     l->now_ms = sim_local_us(l->node, l->node->sim->now) / 1000;
 }
@@ -87,7 +88,7 @@ struct loop *sim_loop_new(struct node *n)
     list_init(&l->ready);
     list_init(&l->hooks);
     list_init(&l->workers);
-    begin(l);
+    sim_loop_before(l);
     return l;
 }
 
@@ -161,20 +162,12 @@ void sim_loop_turn(struct loop *l)
     struct list batch;
     struct list *it;
     l->turn_posted = false;
-    begin(l);
     run_ready(l);
     list_init(&batch);
     list_move_all(&batch, &l->hooks);
     while ((it = list_pop_front(&batch)) != NULL) {
         struct turn_hook *h = LIST_ENTRY(it, struct turn_hook, link);
         h->fn(h);
-    }
-}
-
-void sim_loop_before(struct loop *l)
-{
-    if (!l->turn_posted) {
-        begin(l);
     }
 }
 
@@ -228,7 +221,6 @@ void sim_loop_timer(struct loop *l)
 {
     struct heap_item *it;
     l->timer_at = 0;
-    begin(l);
     /* What a callback starts for now fires in the next turn, as in the real loop. */
     uint64_t seq_end = l->timers.seq;
     while ((it = heap_peek(&l->timers)) != NULL && it->key <= l->now_ms && it->seq < seq_end) {
@@ -327,7 +319,6 @@ void sim_loop_job_done(struct loop *l, uint64_t worker)
     struct job *job = w->job;
     w->job = NULL;
     w->pending--;
-    begin(l);
     worker_next(w);
     job->done(job);
 }

@@ -215,8 +215,7 @@ struct sim_setup {
     bool frames; /* told too */
 };
 
-/* --- run.c -------------------------------------------------------------------------------------
- * */
+/* --- run.c ------------------------------------------------------------------------------- */
 void sim_draw(struct sim_options *o, uint64_t seed);
 void sim_print_options(const struct sim_options *o);
 /* Runs one seed to its end; a violation does not return. Returns the trace hash. */
@@ -230,33 +229,31 @@ void sim_print_replay(const struct sim *s);
 struct node *sim_node_of(struct sim *s, uint64_t member_id); /* NULL: none */
 struct node *sim_node_add(struct sim *s);
 
-/* --- event.c -----------------------------------------------------------------------------------
- * */
+/* --- event.c ----------------------------------------------------------------------------- */
 void sim_post(struct sim *s, uint64_t t, enum event_kind kind, struct node *n, uint64_t a, void *p);
 bool sim_next(struct sim *s, struct event *ret_event);
 void sim_events_free(struct sim *s);
 void sim_trace(struct sim *s, uint64_t v);
 
-/* --- loop.c ------------------------------------------------------------------------------------
- * */
+/* --- loop.c ------------------------------------------------------------------------------ */
 struct loop *sim_loop_new(struct node *n);
 /* Frees it with its workers; what is queued is dropped. */
 void sim_loop_free(struct loop *l);
+void sim_loop_begin(struct loop *l);
 void sim_loop_timer(struct loop *l);
 bool sim_loop_timer_is(const struct loop *l, uint64_t t);
 void sim_loop_turn(struct loop *l);
 void sim_loop_job_run(struct loop *l, uint64_t worker);
 void sim_loop_job_done(struct loop *l, uint64_t worker);
-/* After any call into a node's code: posts the end of its turn and its next timer. */
-/* Input arrives: unless a turn is under way already, it begins a new one, and the time with it. */
+/* Before any call into a node's code: it sees the time. */
 void sim_loop_before(struct loop *l);
+/* After it: posts the end of its turn and its next timer. */
 void sim_loop_after(struct loop *l);
 uint64_t sim_loop_any_job(const struct loop *l); /* its worker, 0 none */
 struct node *sim_loop_node(const struct loop *l);
 uint64_t sim_local_us(const struct node *n, uint64_t t);
 
-/* --- disk.c ------------------------------------------------------------------------------------
- * */
+/* --- disk.c ------------------------------------------------------------------------------ */
 struct fs *sim_fs_new(struct sim *s);
 void sim_fs_free(struct fs *fs);
 /* Power cut: what was not synced may be lost, kept or torn. */
@@ -268,16 +265,14 @@ void sim_fs_die_after(struct fs *fs, uint64_t n);
 /* The n-th further write or sync fails. */
 void sim_fs_fail_after(struct fs *fs, uint64_t n, int error);
 
-/* --- net.c -------------------------------------------------------------------------------------
- * */
+/* --- net.c ------------------------------------------------------------------------------- */
 void sim_net_frame(struct sim *s, struct event *e);
 void sim_net_link(struct sim *s, struct event *e);
 void sim_net_pull(struct sim *s, struct event *e);
 void sim_net_chunk(struct sim *s, struct event *e);
 void sim_net_stream_end(struct sim *s, struct event *e);
 
-/* --- node.c ------------------------------------------------------------------------------------
- * */
+/* --- node.c ------------------------------------------------------------------------------ */
 void node_boot(struct node *n);
 /* in_write: within a job, if one is waiting. cut: the page cache is lost (otherwise kill -9). */
 void node_crash(struct node *n, bool in_write, bool cut);
@@ -289,8 +284,7 @@ void node_enter(struct node *n, void (*fn)(struct node *n, void *arg), void *arg
 /* Ends the running node's life from within its code. */
 void node_die(struct node *n) __attribute__((noreturn));
 
-/* --- machine.c, fsm.c, fsm_store.c
- * ------------------------------------------------------------------------ */
+/* --- machine.c, fsm.c, fsm_store.c ------------------------------------------------------- */
 extern const struct machine_ops CHAIN_OPS;
 extern const struct machine_ops STORE_OPS;
 struct machine *machine_new(struct node *n);
@@ -303,8 +297,7 @@ uint64_t machine_content(struct machine *m);
 void machine_command(struct sim *s, uint64_t id, struct buf *out);
 uint64_t machine_command_id(struct slice command);
 
-/* --- check.c -----------------------------------------------------------------------------------
- * */
+/* --- check.c ----------------------------------------------------------------------------- */
 struct check *check_new(void);
 void check_free(struct check *c);
 void check_applied(struct node *n, uint64_t index, uint64_t term, uint64_t digest, uint64_t id);
@@ -318,8 +311,7 @@ uint64_t check_proposal_index(const struct check *c, uint64_t id);
 uint64_t check_last(const struct check *c);
 /* The node's raft_step, judged (linked with --wrap=raft_step). */
 
-/* --- client.c ----------------------------------------------------------------------------------
- * */
+/* --- client.c ---------------------------------------------------------------------------- */
 struct clients *clients_new(struct sim *s);
 void clients_free(struct clients *c);
 void clients_event(struct sim *s);
@@ -333,13 +325,11 @@ void clients_check_end(struct sim *s);
 /* The state machine was given this proposal as its own. */
 void clients_check_own(struct node *n, const struct rnode_proposal *own, uint64_t id);
 
-/* --- nemesis.c ---------------------------------------------------------------------------------
- * */
+/* --- nemesis.c --------------------------------------------------------------------------- */
 void nemesis_event(struct sim *s);
 void nemesis_heal(struct sim *s);
 struct node *sim_leader(struct sim *s);
-/* --- membership.c ------------------------------------------------------------------------------
- * */
+/* --- membership.c ------------------------------------------------------------------------ */
 void nemesis_membership(struct sim *s, struct node *leader);
 /* The members that a machine which is to join is told of. */
 size_t node_joining(struct node *n, struct rnode_member *members);
