@@ -1,5 +1,6 @@
-/* Commands are read from a log that a peer wrote: decoding must never crash, and what decodes must
- * encode to bytes that decode to the same again. What it allocates is bounded by what it was given. */
+/* Commands are read from a log that a peer wrote: decoding must never crash, and what decodes
+ * must encode to bytes that decode to the same again. What it allocates is bounded by what it
+ * was given. */
 #include <stdlib.h>
 
 #include "store/command.h"

@@ -1,6 +1,6 @@
-/* The store against its naive model: the fuzzer's bytes choose the operations. The first byte sizes the key
- * space and says whether there is a quota. The model lives with the unit tests; it is pulled in here as
- * source so that the target is one program. */
+/* The store against its naive model: the fuzzer's bytes choose the operations. The first byte
+ * sizes the key space and says whether there is a quota. The model lives with the unit tests;
+ * it is pulled in here as source so that the target is one program. */
 #include <stdlib.h>
 
 #include "tests/unit/store/differential.c"

@@ -1,6 +1,7 @@
-/* A snapshot comes from a disk or a peer: arbitrary bytes must be refused or give a sound store. The
- * checksum would stop the fuzzer at the door, so the last frame is written anew with the right one
- * when the input asks for it; a store that restores must then write the very bytes it writes again. */
+/* A snapshot comes from a disk or a peer: arbitrary bytes must be refused or give a sound
+ * store. The checksum would stop the fuzzer at the door, so the last frame is written anew
+ * with the right one when the input asks for it; a store that restores must then write the
+ * very bytes it writes again. */
 #include <stdlib.h>
 
 #include "lib/codec/crc32c.h"

@@ -1,12 +1,14 @@
 /* store_apply: one switch, the sole writer.
  *
- * A command either fails as a whole, before anything was written, or makes at most one revision. Writes go
- * into the tree at once, as records of revision + 1 with rising sub; store_commit then publishes the
- * revision: records enter the log, the digest takes them in, watchers are told.
+ * A command either fails as a whole, before anything was written, or makes at most one
+ * revision. Writes go into the tree at once, as records of revision + 1 with rising sub;
+ * store_commit then publishes the revision: records enter the log, the digest takes them in,
+ * watchers are told.
  *
- * The digest is a chain over (index, command type, status, and the records made), so two members with
- * equal digests at an index have applied equal commands with equal outcomes. Nothing physical goes in:
- * not memory, not how far compaction has got, not whether the state came from a snapshot. */
+ * The digest is a chain over (index, command type, status, and the records made), so two
+ * members with equal digests at an index have applied equal commands with equal outcomes.
+ * Nothing physical goes in: not memory, not how far compaction has got, not whether the state
+ * came from a snapshot. */
 #include <stdlib.h>
 
 #include "lib/base/alloc.h"
@@ -31,7 +33,7 @@ static void digest_record(struct store *s, const struct record *r)
     digest_u64(s, (uint64_t)r->sub << 1 | r->tombstone);
 }
 
-/* --- one write -------------------------------------------------------------------------------------- */
+/* --- one write -------------------------------------------------------------------------------- */
 
 int64_t record_live_bytes(const struct record *r)
 {
@@ -124,7 +126,7 @@ void write_delete(struct store *s, const struct delete_request *d, struct arena 
     ret_result->deleted = d->prev_kv ? heads : NULL;
 }
 
-/* --- commands ---------------------------------------------------------------------------------------- */
+/* --- commands --------------------------------------------------------------------------------- */
 
 static int apply_put(struct store *s, const struct put_request *p, struct store_result *r)
 {
@@ -193,7 +195,8 @@ static int apply_grant(struct store *s, const struct command *c, struct store_re
 
 static int compare_heads(const void *a, const void *b)
 {
-    return slice_cmp(record_key(*(struct record *const *)a), record_key(*(struct record *const *)b));
+    const struct record *x = *(struct record *const *)a, *y = *(struct record *const *)b;
+    return slice_cmp(record_key(x), record_key(y));
 }
 
 /* All keys of all leases of the batch, in key order, in one revision. */

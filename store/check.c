@@ -1,10 +1,10 @@
 /* What may be proposed: the checks a request must pass before it becomes a command.
  *
- * Most are one line. The one with thought in it is the txn's: inside one branch no key may be put twice, and
- * no key may be put that the branch also deletes, because the outcome would hang on an order
- * that clients do not see. Branches of a nested txn exclude each other, so both may put the same key. As in
- * etcd, deletes of one nested txn are held against puts of later siblings and of the parent, and deletes of
- * a level against every put in and below it. */
+ * Most are one line. The one with thought in it is the txn's: inside one branch no key may be
+ * put twice, and no key may be put that the branch also deletes, because the outcome would
+ * hang on an order that clients do not see. Branches of a nested txn exclude each other, so
+ * both may put the same key. As in etcd, deletes of one nested txn are held against puts of
+ * later siblings and of the parent, and deletes of a level against every put in and below it. */
 #include <stdlib.h>
 
 #include "lib/base/alloc.h"
@@ -38,7 +38,7 @@ int delete_check(const struct delete_request *d)
     return d->key.len == 0 ? E_EMPTY_KEY : 0;
 }
 
-/* --- shape of a txn --------------------------------------------------------------------------------------- */
+/* --- shape of a txn --------------------------------------------------------------------------- */
 
 struct shape {
     size_t items; /* compares and ops of all levels */
@@ -93,11 +93,11 @@ static int shape_check(const struct txn_request *t, size_t max_ops, int depth, s
     return rv != 0 ? rv : ops_check(t->failure, t->n_failure, max_ops - n, depth, sh);
 }
 
-/* --- effects of a branch ------------------------------------------------------------------------------------ */
+/* --- effects of a branch ---------------------------------------------------------------------- */
 
-/* Groups order what may conflict. At one level: its own deletes are group 0, nested txn i is group
- * i + 1, its own puts come after all of those. A put conflicts with a put of the same key in another
- * group (or twice at this level), and with a delete of a lower group. */
+/* Groups order what may conflict. At one level: its own deletes are group 0, nested txn i is
+ * group i + 1, its own puts come after all of those. A put conflicts with a put of the same
+ * key in another group (or twice at this level), and with a delete of a lower group. */
 struct put_key {
     struct slice key;
     size_t group;
@@ -182,8 +182,8 @@ static size_t puts_find(const struct effects *e, struct slice key)
     return lo;
 }
 
-/* Many wide deletes over many puts cost their product: a txn that needs more steps is refused, so that no
- * request holds up the loop. */
+/* Many wide deletes over many puts cost their product: a txn that needs more steps is refused,
+ * so that no request holds up the loop. */
 static int deletes_check(const struct effects *e)
 {
     size_t steps = 0;

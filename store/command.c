@@ -1,7 +1,7 @@
 /* Commands as bytes in the Raft log: msgpack, [version, type, body].
  *
- *     body of put         [key, value, lease, flags]          flags: 1 prev_kv, 2 ignore_value, 4 ignore_lease
- *             delete      [key, range_end, flags]             flags: 1 prev_kv
+ *     body of put         [key, value, lease, flags]   1 prev_kv, 2 ignore_value, 4 ignore_lease
+ *             delete      [key, range_end, flags]      1 prev_kv
  *             txn         [[compare...], [op...], [op...]]
  *             compact     [revision]
  *             grant       [id, ttl_s]
@@ -10,11 +10,12 @@
  *     compare             [result, target, key, range_end, number, value]
  *     op                  [op_type, body]                     body nil for an empty op
  *     range               [key, range_end, limit, revision, order, target, flags,
- *                          min_mod, max_mod, min_create, max_create]   flags: 1 keys_only, 2 count_only
+ *                          min_mod, max_mod, min_create, max_create]   1 keys_only, 2 count_only
  *
- * A reader skips elements after those it knows; a later format adds at the end, or raises the version.
- * Decoding is bounded: nesting by LIMIT_TXN_DEPTH, all lists together by LIMIT_COMMAND_ITEMS, and no
- * list is longer than the bytes that are left, so memory is proportional to the entry. */
+ * A reader skips elements after those it knows; a later format adds at the end, or raises the
+ * version. Decoding is bounded: nesting by LIMIT_TXN_DEPTH, all lists together by
+ * LIMIT_COMMAND_ITEMS, and no list is longer than the bytes that are left, so memory is
+ * proportional to the entry. */
 #include "store/command.h"
 
 #include "lib/base/assert.h"
@@ -23,7 +24,7 @@
 
 enum { COMMAND_VERSION = 1, ARRAY_MAX = 32 };
 
-/* --- writing ------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void put_encode(const struct put_request *p, struct buf *out)
 {
@@ -31,7 +32,8 @@ static void put_encode(const struct put_request *p, struct buf *out)
     mp_put_bin(out, p->key);
     mp_put_bin(out, p->value);
     mp_put_i64(out, p->lease);
-    mp_put_u64(out, (p->prev_kv ? 1u : 0) | (p->ignore_value ? 2u : 0) | (p->ignore_lease ? 4u : 0));
+    unsigned flags = (p->prev_kv ? 1u : 0) | (p->ignore_value ? 2u : 0);
+    mp_put_u64(out, flags | (p->ignore_lease ? 4u : 0));
 }
 
 static void delete_encode(const struct delete_request *d, struct buf *out)
@@ -162,7 +164,7 @@ void command_encode(const struct command *c, struct buf *out)
     UNREACHABLE();
 }
 
-/* --- reading -------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 struct decoder {
     struct mp_reader r;

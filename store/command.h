@@ -1,8 +1,9 @@
-/* Commands: what changes the store, as carried in the Raft log. msgpack, versioned; docs/format.md.
+/* Commands: what changes the store, as carried in the Raft log. msgpack, versioned;
+ * docs/format.md.
  *
- * A command is decoded into an arena with slices that borrow the entry's bytes: nothing is copied until
- * a record is made. Requests are the same structs on the read path (range, read-only txn).
- * Pure: time arrives inside commands (lease commands) and nowhere else. */
+ * A command is decoded into an arena with slices that borrow the entry's bytes: nothing is
+ * copied until a record is made. Requests are the same structs on the read path (range,
+ * read-only txn). Pure: time arrives inside commands (lease commands) and nowhere else. */
 #ifndef BARQUE_STORE_COMMAND_H
 #define BARQUE_STORE_COMMAND_H
 

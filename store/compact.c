@@ -1,14 +1,16 @@
 /* Compaction: a mark that everyone obeys at once, and memory that follows in small steps.
  *
- * The mark is replicated state: reads below it are refused from the entry on. The memory is each
- * member's own affair: the revision log up to the mark is walked from the front, and every record there
- * is, at the mark, either the visible version of its key, or has been superseded. Either way what came
- * before it can never be read again, so its predecessor is cut off:
+ * The mark is replicated state: reads below it are refused from the entry on. The memory is
+ * each member's own affair: the revision log up to the mark is walked from the front, and
+ * every record there is, at the mark, either the visible version of its key, or has been
+ * superseded. Either way what came before it can never be read again, so its predecessor is
+ * cut off:
  *
  *     key:   v3(rev 3) <- v7(rev 7) <- v12(rev 12)      compact to 8
  *     log:   ... 3 ... 7: cut v3 off.  v7 stays: it is what revision 8 sees.
  *
- * A tombstone that is still its key's newest record leaves the tree altogether. While a pin exists nothing is cut: the pin's reader follows predecessors. */
+ * A tombstone that is still its key's newest record leaves the tree altogether. While a pin
+ * exists nothing is cut: the pin's reader follows predecessors. */
 #include "lib/base/assert.h"
 #include "store/internal.h"
 

@@ -1,7 +1,8 @@
-/* HashKV: a CRC-32C over everything a client could read at revisions up to `revision`: for each key in key
- * order the versions from new to old, down to the one visible at the compact revision. A tombstone that
- * is only there because nobody has swept it yet is left out, so members agree however far each one's
- * sweeping is. The sum is ours, not etcd's: it is comparable between Barque members only. */
+/* HashKV: a CRC-32C over everything a client could read at revisions up to `revision`: for
+ * each key in key order the versions from new to old, down to the one visible at the compact
+ * revision. A tombstone that is only there because nobody has swept it yet is left out, so
+ * members agree however far each one's sweeping is. The sum is ours, not etcd's: it is
+ * comparable between Barque members only. */
 #include "lib/codec/crc32c.h"
 #include "store/internal.h"
 

@@ -33,7 +33,8 @@ struct store {
 
 int64_t record_live_bytes(const struct record *r);
 
-/* range.c. `latest` is the newest revision to be seen: revision + 1 inside a txn that has written. */
+/* range.c. `latest` is the newest revision to be seen: revision + 1 inside a txn that has
+ * written. */
 int range_run(struct store *s, const struct range_request *r, int64_t latest, struct arena *arena,
               struct range_result *ret_result);
 /* E_COMPACTED, E_FUTURE_REV. */

@@ -1,6 +1,6 @@
-/* A treap ordered by (lo, hi), where each node knows which interval of its subtree ends last. Looking for a
- * key, a subtree whose last end is not past the key is skipped whole, and so is everything that begins
- * after the key. */
+/* A treap ordered by (lo, hi), where each node knows which interval of its subtree ends last.
+ * Looking for a key, a subtree whose last end is not past the key is skipped whole, and so is
+ * everything that begins after the key. */
 #include "store/interval.h"
 
 #include "lib/base/assert.h"

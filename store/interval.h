@@ -25,7 +25,8 @@ struct interval *interval_find(const struct interval_tree *t, const struct inter
 void interval_insert(struct interval_tree *t, struct interval *i);
 /* PRE: i is there. */
 void interval_remove(struct interval_tree *t, struct interval *i);
-/* Calls visit for every interval that holds key, in order of (lo, hi). visit must not change the tree. */
+/* Calls visit for every interval that holds key, in order of (lo, hi). visit must not change
+ * the tree. */
 void interval_stab(const struct interval_tree *t, struct slice key,
                    void (*visit)(void *arg, struct interval *i), void *arg);
 

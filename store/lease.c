@@ -1,5 +1,5 @@
-/* The lease table. Keys of a lease are a hash set: attach and detach are O(1) on the write path, and the
- * rare revoke sorts. */
+/* The lease table. Keys of a lease are a hash set: attach and detach are O(1) on the write
+ * path, and the rare revoke sorts. */
 #include "store/lease.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* The lease table: which leases exist and which keys hang on them. Replicated state: it changes only by
- * commands. When a lease runs out is the leader's business (lease_clock.h). */
+/* The lease table: which leases exist and which keys hang on them. Replicated state: it
+ * changes only by commands. When a lease runs out is the leader's business (lease_clock.h). */
 #ifndef BARQUE_STORE_LEASE_H
 #define BARQUE_STORE_LEASE_H
 

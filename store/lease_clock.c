@@ -1,13 +1,15 @@
 /* The lease clock: a hierarchical timer wheel of 100 ms ticks.
  *
- * Five levels of 256 slots cover 2^40 ticks. A lease whose time is t ticks away sits in the lowest level
- * whose span holds it; when a level turns, the next slot of the level above is dealt out below:
+ * Five levels of 256 slots cover 2^40 ticks. A lease whose time is t ticks away sits in the
+ * lowest level whose span holds it; when a level turns, the next slot of the level above is
+ * dealt out below:
  *
  *     level 0: the next 256 ticks (25.6 s), one tick a slot
  *     level 1: the next 65,536 ticks (1.8 h), 256 ticks a slot      ... level 4: 3,400 years
  *
- * Times are rounded up to a tick and the present down, so a lease never runs out early and at most 100 ms
- * late. Stretches in which the lower levels are empty are stepped over, so a jump in time costs little. */
+ * Times are rounded up to a tick and the present down, so a lease never runs out early and at
+ * most 100 ms late. Stretches in which the lower levels are empty are stepped over, so a jump
+ * in time costs little. */
 #include "store/lease_clock.h"
 
 #include "lib/base/alloc.h"
@@ -65,7 +67,7 @@ void lease_clock_free(struct lease_clock *c)
     mem_free(c);
 }
 
-/* --- the wheel -------------------------------------------------------------------------------------- */
+/* --- the wheel -------------------------------------------------------------------------------- */
 
 static void wheel_add(struct lease_clock *c, struct lease_timer *t)
 {
@@ -135,7 +137,7 @@ static void wheel_advance(struct lease_clock *c, uint64_t now_ms)
     }
 }
 
-/* --- leases ------------------------------------------------------------------------------------------ */
+/* --- leases ----------------------------------------------------------------------------------- */
 
 static struct lease_timer *timer_find(const struct lease_clock *c, int64_t id)
 {

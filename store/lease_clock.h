@@ -1,6 +1,7 @@
-/* The leader's lease clock: when which lease runs out. Soft state, not replicated: a new leader gives every
- * lease its full (or checkpointed) TTL again, so a lease never expires early.
- * A hierarchical timer wheel (100 ms ticks): grant, renew and expire are O(1). Pure: time is an argument. */
+/* The leader's lease clock: when which lease runs out. Soft state, not replicated: a new
+ * leader gives every lease its full (or checkpointed) TTL again, so a lease never expires
+ * early. A hierarchical timer wheel (100 ms ticks): grant, renew and expire are O(1). Pure:
+ * time is an argument. */
 #ifndef BARQUE_STORE_LEASE_CLOCK_H
 #define BARQUE_STORE_LEASE_CLOCK_H
 

@@ -1,10 +1,10 @@
 /* Range: what a client sees of [key, range_end) at one revision.
  *
- * Two roads. At the newest revision the tree knows everything: count is two ranks, a limited read stops
- * after limit keys. At an older revision each head travels back to its version then; the total is the
- * current total corrected by the keys born and deleted since, when those are fewer than the keys of
- * the range, and a full scan otherwise. So the second page of a list of a million keys costs
- * little more than the first.
+ * Two roads. At the newest revision the tree knows everything: count is two ranks, a limited
+ * read stops after limit keys. At an older revision each head travels back to its version
+ * then; the total is the current total corrected by the keys born and deleted since, when
+ * those are fewer than the keys of the range, and a full scan otherwise. So the second page of
+ * a list of a million keys costs little more than the first.
  *
  * Order of work as in etcd: filter, sort, cut to the limit. Count ignores filters and limit. */
 #include <stdlib.h>
@@ -44,7 +44,7 @@ size_t range_heads(struct store *s, const struct key_range *range, struct arena 
     return n;
 }
 
-/* --- how many ---------------------------------------------------------------------------------------- */
+/* --- how many --------------------------------------------------------------------------------- */
 
 static int vital_sign(const struct key_range *range, const struct record *r)
 {
@@ -54,7 +54,8 @@ static int vital_sign(const struct key_range *range, const struct record *r)
     return record_is_birth(r) - (int)r->tombstone;
 }
 
-/* The total at an older revision: the current one without what was born and with what died since. */
+/* The total at an older revision: the current one without what was born and with what died
+ * since. */
 static int64_t count_by_changes(const struct store *s, const struct key_range *range, size_t from)
 {
     int64_t count = tree_count(&s->tree, range);
@@ -92,7 +93,7 @@ static int64_t count_at(const struct store *s, const struct key_range *range, in
     return count_by_scan(s, range, revision);
 }
 
-/* --- which -------------------------------------------------------------------------------------------- */
+/* --- which ------------------------------------------------------------------------------------ */
 
 struct gather {
     struct record **items; /* room for max */
@@ -134,7 +135,7 @@ static void gather_range(struct store *s, const struct range_request *r,
     }
 }
 
-/* --- in which order -------------------------------------------------------------------------------------- */
+/* --- in which order --------------------------------------------------------------------------- */
 
 static int compare_numbers(int64_t a, int64_t b)
 {

@@ -1,14 +1,15 @@
 /* Records: one version of one key each, chained from new to old.
  *
- * Time travel. Versions of a key form a list through `prev`. With 1,000 versions since the last
- * compaction a read at an old revision would walk 1,000 steps; so each record also holds one jump
- * further back, spaced like the digits of a skew-binary number (Myers 1983): depth 7 jumps to 0, depth
- * 10 to 7, ... and every version is at most about 2 log2(n) steps away.
+ * Time travel. Versions of a key form a list through `prev`. With 1,000 versions since the
+ * last compaction a read at an old revision would walk 1,000 steps; so each record also holds
+ * one jump further back, spaced like the digits of a skew-binary number (Myers 1983): depth 7
+ * jumps to 0, depth 10 to 7, ... and every version is at most about 2 log2(n) steps away.
  *
- * Compaction and jumps. Compaction to revision c cuts `prev` of every record at or before c. What a cut
- * leaves behind has mod_revision < c or is older than a record at or before c; hence a target with
- * revision > c is alive, and nothing else is ever looked at. A jump that cannot be computed any more
- * (the chain it would follow is compacted) falls back to one step, and spacing recovers from there. */
+ * Compaction and jumps. Compaction to revision c cuts `prev` of every record at or before c.
+ * What a cut leaves behind has mod_revision < c or is older than a record at or before c;
+ * hence a target with revision > c is alive, and nothing else is ever looked at. A jump that
+ * cannot be computed any more (the chain it would follow is compacted) falls back to one step,
+ * and spacing recovers from there. */
 #include "store/record.h"
 
 #include "lib/base/alloc.h"
@@ -137,7 +138,8 @@ void record_view(const struct record *r, struct kv_view *ret_view)
     };
 }
 
-/* A predecessor that is a tombstone ended an earlier life of the key: there is no version before. */
+/* A predecessor that is a tombstone ended an earlier life of the key: there is no version
+ * before. */
 struct record *record_prev(const struct record *r)
 {
     return r->prev == NULL || r->prev->tombstone ? NULL : r->prev;

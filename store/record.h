@@ -1,10 +1,11 @@
 /* Inside a record. Only store/ includes this; everyone else sees record_view().
  *
- * A record is one allocation: this head, then (only when it has a predecessor) a jump, then the key's
- * bytes, then the value's. One million 24-byte keys with 256-byte values cost about 350 MB.
+ * A record is one allocation: this head, then (only when it has a predecessor) a jump, then
+ * the key's bytes, then the value's. One million 24-byte keys with 256-byte values cost about
+ * 350 MB.
  *
- * Counted references: the tree holds a key's newest record, the revision log every record after the
- * compact revision, a record its predecessor. Jumps are not counted. */
+ * Counted references: the tree holds a key's newest record, the revision log every record
+ * after the compact revision, a record its predecessor. Jumps are not counted. */
 #ifndef BARQUE_STORE_RECORD_H
 #define BARQUE_STORE_RECORD_H
 
@@ -22,9 +23,9 @@ struct record {
     uint8_t bytes[];
 };
 
-/* A skew-binary jump pointer: some older version of the key, chosen so that any version is reached in
- * O(log n) steps. The target may have been freed by compaction: it may be looked at only when its
- * revision, kept here, is above the compact revision. */
+/* A skew-binary jump pointer: some older version of the key, chosen so that any version is
+ * reached in O(log n) steps. The target may have been freed by compaction: it may be looked at
+ * only when its revision, kept here, is above the compact revision. */
 struct record_jump {
     struct record *to;
     int64_t revision;

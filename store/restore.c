@@ -1,9 +1,11 @@
-/* Reading a snapshot: chunks of any size in, a store out. The format is described in snapshot.c.
+/* Reading a snapshot: chunks of any size in, a store out. The format is described in
+ * snapshot.c.
  *
- * The bytes come from a disk or a peer and are believed in nothing. Frames are checked as they come;
- * keys must ascend, versions of a key must follow from each other, leases must exist. At the end the
- * checksum must match, and the records above the compact revision must fill every revision from there to
- * the head without a gap: that also lets the revision log be rebuilt by counting instead of sorting. */
+ * The bytes come from a disk or a peer and are believed in nothing. Frames are checked as they
+ * come; keys must ascend, versions of a key must follow from each other, leases must exist. At
+ * the end the checksum must match, and the records above the compact revision must fill every
+ * revision from there to the head without a gap: that also lets the revision log be rebuilt by
+ * counting instead of sorting. */
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/codec/crc32c.h"
@@ -48,7 +50,7 @@ void store_restore_abort(struct store_restore *r)
     mem_free(r);
 }
 
-/* --- frames ------------------------------------------------------------------------------------------------ */
+/* --- frames ----------------------------------------------------------------------------------- */
 
 static int read_head(struct store_restore *r, struct mp_reader *m, struct err *err)
 {
@@ -235,7 +237,7 @@ static int read_frame(struct store_restore *r, struct slice frame, struct err *e
     }
 }
 
-/* --- chunks -------------------------------------------------------------------------------------------------- */
+/* --- chunks ----------------------------------------------------------------------------------- */
 
 /* Reads the whole frames in `bytes`; what is left is the beginning of one more. */
 static int read_frames(struct store_restore *r, struct slice bytes, size_t *ret_used,
@@ -281,7 +283,7 @@ int store_restore_chunk(struct store_restore *r, struct slice bytes, struct err 
     return rv;
 }
 
-/* --- the revision log ------------------------------------------------------------------------------------------ */
+/* --- the revision log ------------------------------------------------------------------------- */
 
 /* Puts the records into the order (revision, sub). Every revision above `first` must be there, with
  * subs 0, 1, ... n - 1. */

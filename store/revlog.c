@@ -1,5 +1,5 @@
-/* The revision log as a list of fixed blocks; record i sits at head + i. Each block carries a bitmap of
- * the births and deaths among its records. */
+/* The revision log as a list of fixed blocks; record i sits at head + i. Each block carries a
+ * bitmap of the births and deaths among its records. */
 #include "store/revlog.h"
 
 #include "lib/base/alloc.h"

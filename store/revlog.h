@@ -1,9 +1,9 @@
 /* The revision log: every record above the compacted revision, by (mod_revision, sub).
  *
- * A deque in blocks of 4,096 pointers: appended to by apply, popped at the front by compaction, read at
- * any place by lagging watchers. Growth never moves a block. Holds one reference per record.
- * It also remembers which records began or ended a key's life, so that "how many keys were there then" is
- * answered from births and deaths alone. */
+ * A deque in blocks of 4,096 pointers: appended to by apply, popped at the front by
+ * compaction, read at any place by lagging watchers. Growth never moves a block. Holds one
+ * reference per record. It also remembers which records began or ended a key's life, so that
+ * "how many keys were there then" is answered from births and deaths alone. */
 #ifndef BARQUE_STORE_REVLOG_H
 #define BARQUE_STORE_REVLOG_H
 

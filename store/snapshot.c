@@ -1,20 +1,21 @@
 /* Writing a snapshot: a pinned root, walked in key order and told as frames.
  *
  *     frame   = u32 big-endian length, then that many bytes of msgpack
- *     head    = 1, "barque-store", format version, revision, compact revision, applied index, digest
+ *     head    = 1, "barque-store", version, revision, compact revision, applied index, digest
  *     leases  = 2, then (id, ttl_s, remaining_ttl_s) until the frame ends; ids ascend
  *     records = 3, then records until the frame ends
  *     end     = 4, number of records, CRC-32C of all bytes before this frame
  *
- *     record  = key, flags, mod, sub, value, create, version, lease      (a tombstone ends after sub)
+ *     record  = key, flags, mod, sub, value, create, version, lease   (a tombstone ends after sub)
  *
- * Keys ascend; a key's versions go from old to new, and all but the first say nil for the key. Only what a
- * legal read can reach is told: everything above the compact revision, and per key the one
- * live version at or below it. So two members with equal digests write equal bytes, however far each
- * has swept its memory.
+ * Keys ascend; a key's versions go from old to new, and all but the first say nil for the key.
+ * Only what a legal read can reach is told: everything above the compact revision, and per key
+ * the one live version at or below it. So two members with equal digests write equal bytes,
+ * however far each has swept its memory.
  *
- * The pin holds the tree and keeps compaction from cutting predecessors, so the reader thread follows
- * pointers that nobody changes; reference counts are the loop's alone and are not touched here. */
+ * The pin holds the tree and keeps compaction from cutting predecessors, so the reader thread
+ * follows pointers that nobody changes; reference counts are the loop's alone and are not
+ * touched here. */
 #include "store/snapshot.h"
 
 #include "lib/base/alloc.h"
@@ -70,7 +71,7 @@ void store_unpin(struct store *s, struct store_pin *p)
     mem_free(p);
 }
 
-/* --- frames --------------------------------------------------------------------------------------------- */
+/* --- frames ----------------------------------------------------------------------------------- */
 
 static size_t frame_open(struct buf *out, enum snapshot_frame kind)
 {

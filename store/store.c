@@ -1,4 +1,5 @@
-/* The store as an object: making, freeing, asking it simple things, and the results it gives out. */
+/* The store as an object: making, freeing, asking it simple things, and the results it gives
+ * out. */
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/base/limits.h"
@@ -85,7 +86,7 @@ uint64_t store_digest(const struct store *s)
     return s->digest;
 }
 
-/* --- results ------------------------------------------------------------------------------------------ */
+/* --- results ---------------------------------------------------------------------------------- */
 
 void store_result_init(struct store_result *r)
 {
@@ -124,7 +125,7 @@ void store_result_fini(struct store_result *r)
     *r = (struct store_result){ 0 };
 }
 
-/* --- leases ------------------------------------------------------------------------------------------- */
+/* --- leases ----------------------------------------------------------------------------------- */
 
 bool store_lease_get(const struct store *s, int64_t id, struct lease_info *ret_lease)
 {
@@ -149,7 +150,7 @@ size_t store_leases(const struct store *s, struct arena *arena, struct lease_inf
     return lease_list(&s->leases, arena, ret_leases);
 }
 
-/* --- history -------------------------------------------------------------------------------------------- */
+/* --- history ---------------------------------------------------------------------------------- */
 
 int store_history(struct store *s, int64_t from, size_t max, struct arena *arena,
                   struct record ***ret_records, size_t *ret_n, int64_t *ret_next)

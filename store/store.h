@@ -1,15 +1,17 @@
-/* The MVCC store: versioned keys, generations, tombstones, leases. The one pure state machine under
- * every member: store_apply is the sole writer; equal commands give equal states and digests.
+/* The MVCC store: versioned keys, generations, tombstones, leases. The one pure state machine
+ * under every member: store_apply is the sole writer; equal commands give equal states and
+ * digests.
  *
- * Idea. A copy-on-write B+tree maps a key to its newest record; a record is immutable and points at
- * the record before it (with jump pointers, so time travel is O(log versions)). A second index, the revision
- * log, lists records by revision: watchers catch up from it and compaction walks it. Subtree counts make
- * Range.count O(log n). A pinned root is a snapshot: O(1), readable by a worker.
+ * Idea. A copy-on-write B+tree maps a key to its newest record; a record is immutable and
+ * points at the record before it (with jump pointers, so time travel is O(log versions)). A
+ * second index, the revision log, lists records by revision: watchers catch up from it and
+ * compaction walks it. Subtree counts make Range.count O(log n). A pinned root is a snapshot:
+ * O(1), readable by a worker.
  *
- * Lifetimes. Records are reference-counted and shared by tree, revision log, results and watch events
- * without a copy. A result lives in its arena plus references: store_result_fini drops them.
- * Threads: one (the loop); store_pin's cursor may be read by one worker while the loop goes on.
- * Physical compaction waits while a pin exists. Pure: no clock, no log, no I/O. */
+ * Lifetimes. Records are reference-counted and shared by tree, revision log, results and watch
+ * events without a copy. A result lives in its arena plus references: store_result_fini drops
+ * them. Threads: one (the loop); store_pin's cursor may be read by one worker while the loop
+ * goes on. Physical compaction waits while a pin exists. Pure: no clock, no log, no I/O. */
 #ifndef BARQUE_STORE_STORE_H
 #define BARQUE_STORE_STORE_H
 
@@ -17,7 +19,8 @@
 
 struct store;
 
-/* One version of one key. Immutable once published. Key and value bytes follow in one allocation. */
+/* One version of one key. Immutable once published. Key and value bytes follow in one
+ * allocation. */
 struct record;
 struct kv_view {
     struct slice key, value;
@@ -79,10 +82,11 @@ struct store_result {
 void store_result_init(struct store_result *r);
 void store_result_fini(struct store_result *r); /* drops references, frees the arena */
 
-/* --- writing ----------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 /* Applies one committed command; events of the revision it made (in sub order) are handed to
- * on_events (may be NULL) before it returns: records are borrowed, valid until compacted, so ref them.
- * The txn's compares all see the state before any write. A revision is made only if something changed. */
+ * on_events (may be NULL) before it returns: records are borrowed, valid until compacted, so
+ * ref them. The txn's compares all see the state before any write. A revision is made only if
+ * something changed. */
 typedef void (*store_on_events)(void *arg, int64_t revision, struct record *const *records,
                                 size_t n);
 void store_set_on_events(struct store *s, store_on_events fn, void *arg);
@@ -93,13 +97,13 @@ void store_set_on_lease(struct store *s, store_on_lease fn, void *arg);
 void store_apply(struct store *s, uint64_t index, const struct command *c,
                  struct store_result *ret_result);
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 int64_t store_revision(const struct store *s);         /* 1 when empty */
 int64_t store_compact_revision(const struct store *s); /* 0 before the first compaction */
 uint64_t store_applied_index(const struct store *s);
 int64_t store_live_keys(const struct store *s);
 int64_t store_size_bytes(const struct store *s);       /* all versions held, with overhead */
-int64_t store_live_bytes(const struct store *s);       /* newest versions only: the quota's measure */
+int64_t store_live_bytes(const struct store *s);       /* newest versions: the quota's measure */
 bool store_over_quota(const struct store *s);
 /* Rolling digest of everything applied: equal at equal applied index on every member. */
 uint64_t store_digest(const struct store *s);
@@ -118,7 +122,7 @@ int store_txn_read(struct store *s, const struct txn_request *t, struct store_re
  * Never changes what a legal read sees. Does nothing while a pin exists. */
 bool store_compact_step(struct store *s, size_t max_records);
 
-/* --- leases -------------------------------------------------------------------------------------- */
+/* --- leases ----------------------------------------------------------------------------------- */
 bool store_lease_get(const struct store *s, int64_t id, struct lease_info *ret_lease);
 /* Attached keys in key order; slices borrow the store until the next apply. */
 size_t store_lease_keys(const struct store *s, int64_t id, struct arena *arena,
@@ -126,16 +130,16 @@ size_t store_lease_keys(const struct store *s, int64_t id, struct arena *arena,
 /* All leases by id. */
 size_t store_leases(const struct store *s, struct arena *arena, struct lease_info **ret_leases);
 
-/* --- history, for watchers ------------------------------------------------------------------------ */
+/* --- history, for watchers -------------------------------------------------------------------- */
 /* Records of the revision log with from <= mod_revision, oldest first, at most max (whole revisions
  * only: goes over max rather than cut one). Borrowed. *ret_next = first revision not included.
  * E_COMPACTED when from <= compact revision. */
 int store_history(struct store *s, int64_t from, size_t max, struct arena *arena,
                   struct record ***ret_records, size_t *ret_n, int64_t *ret_next);
 
-/* --- snapshots --------------------------------------------------------------------------------------- */
-/* A consistent image of everything (tree with history, leases, revision, compaction, digest, applied
- * index). Pin and unpin on the loop; next on one worker. Deterministic bytes. */
+/* --- snapshots -------------------------------------------------------------------------------- */
+/* A consistent image of everything (tree with history, leases, revision, compaction, digest,
+ * applied index). Pin and unpin on the loop; next on one worker. Deterministic bytes. */
 struct store_pin;
 struct store_pin *store_pin(struct store *s);
 void store_unpin(struct store *s, struct store_pin *pin);

@@ -1,18 +1,18 @@
 /* The copy-on-write B+tree.
  *
- * Shape. Leaves hold up to 64 record pointers and a bitmap of which are live; branches hold up to 64
- * children, each with its live count and the separator below which no key of the child lies. A
- * separator is the shortest prefix that tells two neighbours apart, in bytes of its own, so that a deleted
- * record is never kept alive by the index.
+ * Shape. Leaves hold up to 64 record pointers and a bitmap of which are live; branches hold up
+ * to 64 children, each with its live count and the separator below which no key of the child
+ * lies. A separator is the shortest prefix that tells two neighbours apart, in bytes of its
+ * own, so that a deleted record is never kept alive by the index.
  *
  *                 [ -  | "b" | "ca" ]            keys of child 1: "b" <= key < "ca"
  *                 /      |       \
  *     ["a","ab"]     ["b","bz"]   ["ca","cz"]
  *
- * Writing descends from the root; a node with more than one reference is copied first (its children
- * then have one more), so whoever holds the old root sees the old tree. A full node splits in halves,
- * but one that is appended to splits at its end: keys loaded in order give full leaves. Removal merges a
- * thin node into a neighbour when both fit with room to spare. */
+ * Writing descends from the root; a node with more than one reference is copied first (its
+ * children then have one more), so whoever holds the old root sees the old tree. A full node
+ * splits in halves, but one that is appended to splits at its end: keys loaded in order give
+ * full leaves. Removal merges a thin node into a neighbour when both fit with room to spare. */
 #include "store/tree.h"
 
 #include "lib/base/alloc.h"
@@ -85,7 +85,7 @@ static int64_t node_live(const struct tree_node *n)
     return n->level == 0 ? __builtin_popcountll(as_leaf(n)->live) : as_branch(n)->live;
 }
 
-/* --- references ----------------------------------------------------------------------------------- */
+/* --- references ------------------------------------------------------------------------------- */
 
 static void node_unref(struct tree_node *n)
 {
@@ -132,7 +132,7 @@ static struct tree_node *node_own(struct tree_node *n)
     return &b->head;
 }
 
-/* --- finding -------------------------------------------------------------------------------------- */
+/* --- finding ---------------------------------------------------------------------------------- */
 
 /* First position whose key is not below `key`. */
 static uint32_t leaf_find(const struct leaf *l, struct slice key, bool *ret_equal)
@@ -221,7 +221,7 @@ int64_t tree_live(const struct tree *t)
     return t->root != NULL ? node_live(t->root) : 0;
 }
 
-/* --- putting ---------------------------------------------------------------------------------------- */
+/* --- putting ---------------------------------------------------------------------------------- */
 
 /* The shortest separator: above `left`, at most `right`. */
 static struct value *separator(struct slice left, struct slice right)
@@ -288,7 +288,8 @@ static void leaf_put(struct leaf *l, struct record *r, struct split *ret_split)
     } else {
         leaf_insert(right, at - cut, r);
     }
-    ret_split->sep = separator(record_key(l->records[l->head.n - 1]), record_key(right->records[0]));
+    struct slice last = record_key(l->records[l->head.n - 1]);
+    ret_split->sep = separator(last, record_key(right->records[0]));
     ret_split->right = &right->head;
 }
 
@@ -372,7 +373,7 @@ void tree_put(struct tree *t, struct record *r)
     t->root = &b->head;
 }
 
-/* --- removing ----------------------------------------------------------------------------------------- */
+/* --- removing --------------------------------------------------------------------------------- */
 
 static void leaf_remove(struct leaf *l, struct slice key)
 {
@@ -476,7 +477,7 @@ void tree_remove(struct tree *t, struct slice key)
     }
 }
 
-/* --- lifetime and scanning ------------------------------------------------------------------------------ */
+/* --- lifetime and scanning -------------------------------------------------------------------- */
 
 void tree_init(struct tree *t)
 {

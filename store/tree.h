@@ -1,9 +1,9 @@
 /* The key index: a copy-on-write B+tree from key bytes to the key's newest record.
  *
- * Tombstones stay in the tree until they are compacted; every subtree knows how many of its keys are
- * live, so counting a range is O(log n) and a scan skips dead regions. Nodes are reference-counted: a
- * pin is one reference to the root, and a writer copies the path it changes when it is shared.
- * One writer; a pinned root may be read by another thread. */
+ * Tombstones stay in the tree until they are compacted; every subtree knows how many of its
+ * keys are live, so counting a range is O(log n) and a scan skips dead regions. Nodes are
+ * reference-counted: a pin is one reference to the root, and a writer copies the path it
+ * changes when it is shared. One writer; a pinned root may be read by another thread. */
 #ifndef BARQUE_STORE_TREE_H
 #define BARQUE_STORE_TREE_H
 

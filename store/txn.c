@@ -1,13 +1,14 @@
 /* Txn: compare, then one of two branches, all in one revision.
  *
- * Three passes, so that a txn fails as a whole or not at all. First every compare of every level that will
- * be reached is evaluated on the state before any write, which fixes the path. Then the operations on
- * that path are checked against the same state (leases exist, ignored values have something to keep,
- * revisions are readable). Then they run in order; reads see the writes before them. */
+ * Three passes, so that a txn fails as a whole or not at all. First every compare of every
+ * level that will be reached is evaluated on the state before any write, which fixes the path.
+ * Then the operations on that path are checked against the same state (leases exist, ignored
+ * values have something to keep, revisions are readable). Then they run in order; reads see
+ * the writes before them. */
 #include "lib/base/assert.h"
 #include "store/internal.h"
 
-/* --- compares ------------------------------------------------------------------------------------------ */
+/* --- compares --------------------------------------------------------------------------------- */
 
 static bool holds(int result, int c)
 {
@@ -102,7 +103,7 @@ static void txn_choose(const struct store *s, const struct txn_request *t, struc
     }
 }
 
-/* --- checks --------------------------------------------------------------------------------------------- */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 static int txn_check_path(const struct store *s, const struct txn_request *t,
                           const struct txn_result *path)
@@ -139,7 +140,7 @@ bool txn_has_put(const struct txn_request *t)
     return ops_have_put(t->success, t->n_success) || ops_have_put(t->failure, t->n_failure);
 }
 
-/* --- running ----------------------------------------------------------------------------------------------- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 static void txn_run(struct store *s, const struct txn_request *t, struct arena *arena,
                     struct txn_result *path)

@@ -8,13 +8,14 @@
  *            +--------------------------------------------+
  *                      its cursor has passed the head
  *
- * Synced watchers hang on their range, ranges on the interval tree. Publishing a revision takes two passes:
- * first all records are held against the tree and each hit is noted at its watcher; then every watcher
- * that was hit is called once with all of its records. Since callbacks run only in the second pass, they
- * may add and cancel at will; a cancelled watcher's memory is kept until the pass is over.
+ * Synced watchers hang on their range, ranges on the interval tree. Publishing a revision
+ * takes two passes: first all records are held against the tree and each hit is noted at its
+ * watcher; then every watcher that was hit is called once with all of its records. Since
+ * callbacks run only in the second pass, they may add and cancel at will; a cancelled
+ * watcher's memory is kept until the pass is over.
  *
- * Lagging watchers have nothing queued: each has a revision, and is fed from the store's history,
- * a piece at a time in turn. A blocked one is left alone until watcher_ready. */
+ * Lagging watchers have nothing queued: each has a revision, and is fed from the store's
+ * history, a piece at a time in turn. A blocked one is left alone until watcher_ready. */
 #include "store/watch_hub.h"
 
 #include "lib/base/alloc.h"
@@ -97,7 +98,7 @@ void watch_hub_free(struct watch_hub *h)
     mem_free(h);
 }
 
-/* --- ranges ------------------------------------------------------------------------------------------ */
+/* --- ranges ----------------------------------------------------------------------------------- */
 
 /* Copies the bounds; a single key k is the range [k, k + "\0"). */
 static struct watch_range *range_new(struct slice key, struct slice range_end)
@@ -146,7 +147,7 @@ static bool range_has(const struct watch_range *r, struct slice key)
     return slice_cmp(i->lo, key) <= 0 && (i->unbounded || slice_cmp(key, i->hi) < 0);
 }
 
-/* --- watchers ------------------------------------------------------------------------------------------ */
+/* --- watchers --------------------------------------------------------------------------------- */
 
 static bool lagging(const struct watcher *w)
 {
@@ -233,7 +234,7 @@ static bool wants(const struct watcher *w, const struct record *r)
     return r->tombstone ? !w->no_delete : !w->no_put;
 }
 
-/* --- publishing ----------------------------------------------------------------------------------------- */
+/* --- publishing ------------------------------------------------------------------------------- */
 
 struct stab {
     struct watch_hub *hub;
@@ -303,7 +304,7 @@ void watch_hub_publish(struct watch_hub *h, int64_t revision, struct record *con
     bury_dead(h);
 }
 
-/* --- catching up ------------------------------------------------------------------------------------------ */
+/* --- catching up ------------------------------------------------------------------------------ */
 
 /* Tells what the watcher wants of one revision. False when it has no room. */
 static bool tell_revision(struct watch_hub *h, struct watcher *w, struct record *const *records,

@@ -1,9 +1,11 @@
-/* Watches, without a wire: who wants which keys from which revision, and what to tell them next.
+/* Watches, without a wire: who wants which keys from which revision, and what to tell them
+ * next.
  *
- * Synced watchers (their next revision is the store's next) are found by an interval tree when a revision is
- * applied; lagging ones follow their own cursor through the store's history in bounded steps, off the
- * writer's path, and become synced when they have caught up. A watcher whose consumer has no room
- * (on_events says so) becomes lagging: nothing is queued for it, nothing is lost (etcd's "victims").
+ * Synced watchers (their next revision is the store's next) are found by an interval tree when
+ * a revision is applied; lagging ones follow their own cursor through the store's history in
+ * bounded steps, off the writer's path, and become synced when they have caught up. A watcher
+ * whose consumer has no room (on_events says so) becomes lagging: nothing is queued for it,
+ * nothing is lost (etcd's "victims").
  *
  * Guarantees (etcd API): ordered, unique, atomic per revision, resumable, bookmarkable.
  * Pure: no clock, no socket. Callbacks may cancel any watcher, also the one called. */
@@ -24,8 +26,8 @@ struct watch_options {
 };
 
 struct watch_hub_events {
-    /* All matching events of one revision (records borrowed). Returns false when the consumer had no
-     * room and took nothing: the watcher lags and is asked again by watch_hub_step. */
+    /* All matching events of one revision (records borrowed). Returns false when the consumer
+     * had no room and took nothing: the watcher lags and is asked again by watch_hub_step. */
     bool (*on_events)(void *arg, int64_t revision, struct record *const *records, size_t n);
     /* Its start revision was compacted: the watcher has been cancelled. */
     void (*on_compacted)(void *arg, int64_t compact_revision);

@@ -1,7 +1,8 @@
-/* Store and model side by side. Each step is one command or one range; besides, at random: compaction steps
- * of random size, pins held over many steps whose bytes must not change, and the whole store replaced by
- * what its snapshot restores to. A second store that never compacts its memory and is never restored must stay equal in
- * digest and in the hash of its content: nothing physical may show. */
+/* Store and model side by side. Each step is one command or one range; besides, at random:
+ * compaction steps of random size, pins held over many steps whose bytes must not change, and
+ * the whole store replaced by what its snapshot restores to. A second store that never
+ * compacts its memory and is never restored must stay equal in digest and in the hash of its
+ * content: nothing physical may show. */
 #include "tests/unit/store/differential.h"
 
 #include <inttypes.h>

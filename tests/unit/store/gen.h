@@ -1,5 +1,5 @@
-/* Random commands and ranges over a small world, so that things collide: few keys with shared prefixes,
- * few leases, revisions near the present. Driven by a seed, or by a fuzzer's bytes. */
+/* Random commands and ranges over a small world, so that things collide: few keys with shared
+ * prefixes, few leases, revisions near the present. Driven by a seed, or by a fuzzer's bytes. */
 #ifndef BARQUE_TESTS_STORE_GEN_H
 #define BARQUE_TESTS_STORE_GEN_H
 

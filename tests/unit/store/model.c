@@ -1,6 +1,6 @@
-/* The naive model: every version ever written in one array, in order of writing. A read at a revision
- * scans it from the end. A txn runs on the array itself; its compares look at the part that was there when it
- * began, and a failure cuts the array back. */
+/* The naive model: every version ever written in one array, in order of writing. A read at a
+ * revision scans it from the end. A txn runs on the array itself; its compares look at the
+ * part that was there when it began, and a failure cuts the array back. */
 #include "tests/unit/store/model.h"
 
 #include <inttypes.h>
@@ -66,7 +66,7 @@ int64_t model_compact_revision(const struct model *m)
     return m->compact_revision;
 }
 
-/* --- reading --------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* The newest version of the key among the first n with mod <= revision, tombstone or not. */
 static const struct kv_view *newest(const struct model *m, struct slice key, int64_t revision,
@@ -204,7 +204,7 @@ void model_range(const struct model *m, const struct range_request *r, struct bu
     }
 }
 
-/* --- writing ---------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static struct slice copy(struct slice s)
 {
@@ -383,7 +383,7 @@ static bool puts_anything(const struct op *ops, size_t n)
     return false;
 }
 
-/* --- leases and compaction ------------------------------------------------------------------------------ */
+/* --- leases and compaction -------------------------------------------------------------------- */
 
 static int model_grant(struct model *m, int64_t id, int64_t ttl, struct buf *out)
 {

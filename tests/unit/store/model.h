@@ -1,4 +1,5 @@
-/* The naive model: the store's semantics with one array and no cleverness, to hold the real one against.
+/* The naive model: the store's semantics with one array and no cleverness, to hold the real
+ * one against.
  *
  * Outcomes are compared as text: both sides print what a client could see in one form, and a
  * difference is readable as it stands. Used by the differential test and by fuzz/fuzz_store.c. */

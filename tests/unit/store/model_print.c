@@ -58,7 +58,7 @@ void print_status(struct buf *out, int status, int64_t revision)
     buf_printf(out, "%s at %" PRId64 ": ", err_name(status), revision);
 }
 
-/* --- the store's side ------------------------------------------------------------------------------- */
+/* --- the store's side ------------------------------------------------------------------------- */
 
 static void print_record(struct buf *out, const struct record *r)
 {

@@ -139,7 +139,7 @@ static void nesting_is_bounded_in_bytes_and_in_checks(void **state)
     assert_int_equal(txn_check(&c.txn, 128), E_TOO_MANY_OPS);
 }
 
-/* --- checks ------------------------------------------------------------------------------------------- */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 static void a_range_needs_a_key_and_known_sorting(void **state)
 {

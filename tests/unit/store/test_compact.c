@@ -118,7 +118,7 @@ static void the_hash_does_not_change_by_sweeping(void **state)
     assert_int_equal(store_hash_kv(w->store, 7, &h), E_FUTURE_REV);
 }
 
-/* --- snapshots ---------------------------------------------------------------------------------------- */
+/* --- snapshots -------------------------------------------------------------------------------- */
 
 static void fill(struct world *w)
 {

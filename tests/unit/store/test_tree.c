@@ -181,7 +181,7 @@ static void awkward_keys_keep_their_order(void **state)
     tree_fini(&t);
 }
 
-/* --- the revision log ------------------------------------------------------------------------------------ */
+/* --- the revision log ------------------------------------------------------------------------- */
 
 static void the_log_finds_revisions_and_births_across_blocks(void **state)
 {
@@ -210,7 +210,7 @@ static void the_log_finds_revisions_and_births_across_blocks(void **state)
     revlog_fini(&l);
 }
 
-/* --- the interval tree ------------------------------------------------------------------------------------ */
+/* --- the interval tree ------------------------------------------------------------------------ */
 
 struct found {
     bool hit[200];

@@ -1,8 +1,9 @@
 /* Random watchers with random stalls against the event log.
  *
- * Every event is noted when the store tells it. Watchers come (from now, the past or the future), stall, cancel,
- * and are overtaken by compaction. What each was told must at every check be exactly what the notes
- * say lies in its range from its start to its next revision: ordered, unique, gapless, whole revisions. */
+ * Every event is noted when the store tells it. Watchers come (from now, the past or the
+ * future), stall, cancel, and are overtaken by compaction. What each was told must at every
+ * check be exactly what the notes say lies in its range from its start to its next revision:
+ * ordered, unique, gapless, whole revisions. */
 #include <stdlib.h>
 
 #include "lib/base/alloc.h"

@@ -39,7 +39,8 @@ struct op op_put(const char *key, const char *value);
 struct op op_del(const char *key, const char *range_end);
 struct op op_get(const char *key, const char *range_end);
 
-/* The keys and values as "a=1 b=2", or the error's name; "count" and "more" are appended on request. */
+/* The keys and values as "a=1 b=2", or the error's name; "count" and "more" are appended on
+ * request. */
 const char *range_text(struct world *w, struct range_request r);
 const char *get_at(struct world *w, const char *key, int64_t revision);
 const char *get(struct world *w, const char *key);
