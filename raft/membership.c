@@ -302,8 +302,11 @@ static int next_configuration(struct rnode *n, struct raft_configuration *next)
         if (s->role == RAFT_VOTER) {
             return E_INVAL;
         }
+        /* It must hold the change that made it a member: who knows no configuration cannot vote (G6), and
+         * the promotion may need just that vote. */
         if (raft_match_index(&n->core, who->id, &match) != 0 ||
-            match + CATCH_UP_ENTRIES < n->log.last) {
+            match + CATCH_UP_ENTRIES < n->log.last ||
+            match < n->core.configuration_committed_index) {
             return E_NOTREADY;
         }
         s->role = RAFT_VOTER;
