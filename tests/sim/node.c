@@ -50,6 +50,7 @@ void node_enter(struct node *n, void (*fn)(struct node *n, void *arg), void *arg
         s->running = NULL;
         s->stats->crashes++;
         SIM_LOG(s, "member %u dies within an operation", n->id);
+        n->machine = NULL; /* it may be pinned by a snapshot that nobody ends any more */
         node_gone(n, true);
         sim_post(s, s->now + rng_range(&s->rng, 20000, 800000), EV_BOOT, n, 0, NULL);
         return;
