@@ -65,6 +65,7 @@ struct link {
     struct timer timer; /* handshake, then pings */
     uint64_t last_read_ms;
     uint64_t ping_sent_ms; /* 0: none in flight */
+    bool doubt; /* a time-out passed; input that may be waiting is looked at first */
     struct err why;
 };
 

@@ -130,6 +130,19 @@ static uint64_t ping_every_ms(const struct rpc_channel *ch)
     return ch->ping_ms > ch->ping_floor_ms ? ch->ping_ms : ch->ping_floor_ms;
 }
 
+/* When this process was held up (a long turn, a stopped machine), timers fire before the input that
+ * came meanwhile is read. So the first time is only a doubt; true then. */
+static bool doubt(struct link *l)
+{
+    enum { SECOND_LOOK_MS = 5 };
+    if (l->doubt) {
+        return false;
+    }
+    l->doubt = true;
+    timer_start(&l->timer, SECOND_LOOK_MS);
+    return true;
+}
+
 static void ping_step(struct link *l)
 {
     struct rpc_channel *ch = l->ch;
@@ -141,6 +154,9 @@ static void ping_step(struct link *l)
         return; /* the next call starts the timer again */
     }
     if (l->ping_sent_ms != 0 && now_ms - l->ping_sent_ms >= ch->ping_timeout_ms) {
+        if (doubt(l)) {
+            return;
+        }
         err_set(&l->why, E_TIMEOUT, "%s does not answer pings", ch->address);
         conn_close(l->conn);
         return;
@@ -159,6 +175,9 @@ static void on_timer(struct timer *t)
     struct link *l = CONTAINER_OF(t, struct link, timer);
     if (l->ready || l->draining) {
         ping_step(l);
+        return;
+    }
+    if (doubt(l)) {
         return;
     }
     err_set(&l->why, E_TIMEOUT, "%s accepts connections but does not speak HTTP/2",
@@ -181,6 +200,7 @@ static void on_read(void *arg, struct slice bytes)
 {
     struct link *l = arg;
     l->last_read_ms = loop_now_ms(l->ch->loop);
+    l->doubt = false;
     if (h2_feed(l->h2, bytes, l->last_read_ms) != 0) {
         err_set(&l->why, E_PROTO, "%s does not speak HTTP/2", l->ch->address);
         conn_close(l->conn);

@@ -66,6 +66,8 @@ void fixture_server_start(struct fixture *f);
 void fixture_server_stop(struct fixture *f, uint64_t grace_ms, void (*stopped)(void *arg),
                          void *arg);
 struct rpc_channel *fixture_channel(struct fixture *f, const char *address);
+/* One that finds a silent server soon. */
+struct rpc_channel *fixture_channel_quick(struct fixture *f, const char *address);
 /* Runs the loop until *flag, or fails the test after 10 s. */
 void fixture_wait(struct fixture *f, const bool *flag);
 void fixture_wait_count(struct fixture *f, const size_t *count, size_t least);

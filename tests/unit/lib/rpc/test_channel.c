@@ -106,7 +106,7 @@ static void silent_open(struct silent *s, struct fixture *f, bool greets)
     int rv = listener_open(f->loop, "127.0.0.1:0", silent_accept, s, &s->listener, &err);
     assert_int_equal(rv, 0);
     rpc_channel_free(f->channel);
-    f->channel = fixture_channel(f, listener_address(s->listener));
+    f->channel = fixture_channel_quick(f, listener_address(s->listener));
 }
 
 static void a_listener_that_never_speaks_fails_the_call_as_never_sent(void **state)
@@ -160,9 +160,11 @@ static void pings_keep_an_idle_stream_alive(void **state)
     struct fixture f;
     struct outcome o;
     fixture_open(&f);
+    rpc_channel_free(f.channel);
+    f.channel = fixture_channel_quick(&f, f.address);
     outcome_init(&o, &f);
     open_stream(&o, "/t.Echo/Bidi");
-    fixture_run_ms(&f, 300); /* ten ping intervals, five timeouts */
+    fixture_run_ms(&f, 300); /* ten pings, three time-outs */
     assert_false(o.done);
     struct echo m = echo_text("still here");
     rpc_stream_send(o.stream, &m.base);

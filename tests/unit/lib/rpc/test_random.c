@@ -1,5 +1,6 @@
-/* Random lives: calls, streams, pauses, cancels, deadlines, lost connections, a server that stops and comes
- * back. Whatever the order, each call ends exactly once (never after its cancel), and nothing is left. */
+/* Random lives: calls, streams, pauses, cancels, deadlines, lost connections, a server that stops
+ * and comes back. Whatever the order, each call ends exactly once (never after its cancel), and
+ * nothing is left. */
 #include "fixture.h"
 
 #include <string.h>

@@ -6,7 +6,8 @@
 #include "lib/base/limits.h"
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-enum { DATA = 0, HEADERS = 1, PRIORITY = 2, RST = 3, SETTINGS = 4, PING = 6, CONTINUATION = 9 };
+enum { DATA = 0, HEADERS = 1, PRIORITY = 2, RST = 3, SETTINGS = 4, PING = 6 };
+enum { WINDOW_UPDATE = 8, CONTINUATION = 9 };
 enum { END_STREAM = 1, ACK = 1, END_HEADERS = 4 };
 
 static void begin(struct buf *out)
@@ -322,6 +323,40 @@ static void a_vanished_connection_closes_its_calls(void **state)
     fixture_close(&f);
 }
 
+/* The windows are wide open, but nobody reads the socket: the source must stop all the same. */
+static void a_reader_that_does_not_read_its_socket_stops_the_source(void **state)
+{
+    (void)state;
+    enum { TOTAL = 40 * 1000 * 1000 };
+    struct fixture f;
+    fixture_open(&f);
+    f.flood_left = TOTAL;
+    autobuf block = BUF_INIT;
+    autobuf out = BUF_INIT;
+    buf_append(&out, preface, sizeof preface - 1);
+    raw_frame(&out, SETTINGS, 0, 0, "\0\4\x40\0\0\0", 6);
+    raw_frame(&out, WINDOW_UPDATE, 0, 0, "\x40\0\0\0", 4);
+    put_request(&block, "a", "/t.Echo/Flood", "application/grpc");
+    raw_frame(&out, HEADERS, END_HEADERS, 1, block.data, block.len);
+    raw_frame(&out, DATA, END_STREAM, 1, "\0\0\0\0\0", 5);
+    struct raw r;
+    raw_open(&r, &f);
+    conn_pause_read(r.conn, true);
+    raw_write(&r, out.data, out.len);
+    fixture_run_ms(&f, 100);
+    size_t sent = f.flood_sent;
+    assert_true(sent > 100 * 1000);
+    assert_true(sent < 25 * 1000 * 1000); /* the kernel's buffers, ours, not the source */
+    assert_true(f.flood_queued_max <= LIMIT_STREAM_QUEUE_BYTES + 2 * f.flood_piece);
+    fixture_run_ms(&f, 30);
+    assert_int_equal(f.flood_sent, sent);
+    conn_pause_read(r.conn, false);
+    fixture_wait_count(&f, &r.in.len, TOTAL);
+    assert_int_equal(f.flood_sent, TOTAL);
+    raw_close(&r);
+    fixture_close(&f);
+}
+
 int test_raw_run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +370,7 @@ int test_raw_run(void)
         cmocka_unit_test(malformed_frames_close_the_connection),
         cmocka_unit_test(a_reset_closes_the_call),
         cmocka_unit_test(a_vanished_connection_closes_its_calls),
+        cmocka_unit_test(a_reader_that_does_not_read_its_socket_stops_the_source),
     };
     return cmocka_run_group_tests_name("rpc raw", tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/metric.h"
+#include "lib/base/str.h"
 
 static void a_call_gets_its_answer(void **state)
 {
@@ -54,6 +55,7 @@ static void empty_messages_are_messages(void **state)
 struct many {
     struct fixture *f;
     size_t done, good;
+    char bad[128]; /* the first error */
 };
 
 static void on_many(void *arg, const struct rpc_result *result)
@@ -61,6 +63,9 @@ static void on_many(void *arg, const struct rpc_result *result)
     struct many *m = arg;
     m->done++;
     m->good += result->err == 0;
+    if (result->err != 0 && m->bad[0] == '\0') {
+        str_copy(m->bad, sizeof m->bad, result->text);
+    }
     if (m->done % 1000 == 0) {
         loop_stop(m->f->loop);
     }
@@ -71,12 +76,13 @@ static void ten_thousand_pipelined_calls_are_all_answered(void **state)
     (void)state;
     struct fixture f;
     fixture_open(&f);
-    struct many m = { &f, 0, 0 };
+    struct many m = { .f = &f };
     struct echo e = echo_text("pipelined");
     for (int i = 0; i < 10000; i++) {
         rpc_call_unary(f.channel, "/t.Echo/Unary", &e.base, &echo_descriptor, 30000, on_many, &m);
     }
     fixture_wait_count(&f, &m.done, 10000);
+    assert_string_equal(m.bad, "");
     assert_int_equal(m.good, 10000);
     fixture_close(&f);
 }
