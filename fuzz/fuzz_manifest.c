@@ -1,4 +1,5 @@
-/* Manifests: any bytes are read or refused, never both; what is read is stored, read back and equal. */
+/* Manifests: any bytes are read or refused, never both; what is read is stored, read back and
+ * equal. */
 #include "api/manifest.h"
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"

@@ -1,5 +1,5 @@
-/* Stored JSON of any writer: read or refused; what is read survives being stored and read again, and
- * writing it twice gives the same bytes. */
+/* Stored JSON of any writer: read or refused; what is read survives being stored and read again,
+ * and writing it twice gives the same bytes. */
 #include "api/object.h"
 
 #include "lib/base/alloc.h"
