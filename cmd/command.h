@@ -5,6 +5,8 @@
 /* argv[0] is the subcommand's name. The return value is the exit code. */
 int command_store(int argc, char **argv);   /* store.c: one member, etcd's flags */
 int command_master(int argc, char **argv);  /* master.c: member + controllers + scheduler */
+int command_agent(int argc, char **argv);   /* agent.c: one node */
+int command_shim(int argc, char **argv);    /* agent.c: parent of one container; not for people */
 
 /* Stable exit codes (ARCHITECTURE.md). */
 enum {

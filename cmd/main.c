@@ -20,13 +20,17 @@ struct subcommand {
 static const struct subcommand subcommands[] = {
     { "store", command_store, "run one store member (etcd's v3 API, flags and variables)" },
     { "master", command_master, "run a member with the controllers and the scheduler" },
+    { "agent", command_agent, "run one node's agent" },
+    { "shim", command_shim, NULL },
 };
 
 static void usage(FILE *out)
 {
     fprintf(out, "barque: a fault-tolerant control plane\n\nUsage: barque COMMAND [flags]\n\n");
     for (size_t i = 0; i < ARRAY_LEN(subcommands); i++) {
-        fprintf(out, "  %-12s %s\n", subcommands[i].name, subcommands[i].help);
+        if (subcommands[i].help != NULL) {
+            fprintf(out, "  %-12s %s\n", subcommands[i].name, subcommands[i].help);
+        }
     }
     fprintf(out, "\nbarque COMMAND --help tells more.\n");
 }
