@@ -218,11 +218,13 @@ void check_workload(const struct label_selector *selector, const struct pod_temp
     if (min_ready_seconds < 0) {
         check_add(p, "spec", "minReadySeconds", "must not be negative");
     }
+    size_t before = p->found;
     check_selector(selector, "spec.selector", p);
+    bool right = p->found == before;
     check_labels(&t->metadata.labels, "spec.template.metadata.labels", p);
     if (selector->match_labels.n == 0 && selector->n_match_expressions == 0) {
         check_add(p, "spec", "selector", "required: an empty one would match every pod");
-    } else if (!label_selector_matches(selector, &t->metadata.labels)) {
+    } else if (right && !label_selector_matches(selector, &t->metadata.labels)) {
         autobuf text = BUF_INIT;
         label_selector_print(selector, &text);
         check_add(p, "spec.template.metadata", "labels",
