@@ -127,7 +127,10 @@ static void open_pending(struct rpc_channel *ch)
 {
     struct list *l;
     while (ch->link != NULL && ch->link->ready && (l = list_pop_front(&ch->pending)) != NULL) {
-        client_call_open(LIST_ENTRY(l, struct client_call, entry), ch->link);
+        if (!client_call_open(LIST_ENTRY(l, struct client_call, entry), ch->link)) {
+            list_push_front(&ch->pending, l);
+            link_retire(ch->link); /* its 2^30 stream ids are used up: the next link goes on */
+        }
     }
 }
 

@@ -118,10 +118,13 @@ void link_new(struct rpc_channel *ch, struct conn *c, uint64_t handshake_ms);
 void link_flush(struct link *l);
 void link_dirty(struct link *l);
 void link_pings_start(struct link *l);
+/* No new calls on this one; it closes when the open ones are done. */
+void link_retire(struct link *l);
 
 /* client_call.c */
 extern const struct h2_events client_h2_events; /* in link.c */
-void client_call_open(struct client_call *call, struct link *l);
+/* False when the link takes no more calls; the call is as before. */
+bool client_call_open(struct client_call *call, struct link *l);
 void client_call_header(struct client_call *call, struct slice name, struct slice value);
 void client_call_data(struct client_call *call, struct slice bytes);
 void client_call_stream_gone(struct client_call *call, uint32_t code);

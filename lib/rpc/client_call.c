@@ -244,7 +244,7 @@ static void queue_piece(void *arg, struct value *v)
     h2_queue_value(&call->stream, v);
 }
 
-void client_call_open(struct client_call *call, struct link *l)
+bool client_call_open(struct client_call *call, struct link *l)
 {
     struct h2_header h[8 + CLIENT_METADATA_MAX] = {
         { SLICE_LIT(":method"), SLICE_LIT("POST") },
@@ -261,14 +261,14 @@ void client_call_open(struct client_call *call, struct link *l)
     memcpy(h + n, call->metadata, call->n_metadata * sizeof *h);
     n += call->n_metadata;
     if (h2_request(l->h2, &call->stream, h, n) != 0) {
-        client_call_fail(call, GRPC_UNAVAILABLE, "the connection takes no more calls", true);
-        return;
+        return false;
     }
     call->was_opened = true;
     call->link = l;
     list_push_back(&l->calls, &call->entry);
     link_pings_start(l);
     link_dirty(l);
+    return true;
 }
 
 struct rpc_request *rpc_call_unary(struct rpc_channel *ch, const char *path,

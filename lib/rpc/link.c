@@ -48,6 +48,13 @@ static void link_leave(struct link *l)
     }
 }
 
+void link_retire(struct link *l)
+{
+    h2_shutdown(l->h2);
+    link_leave(l);
+    link_dirty(l);
+}
+
 /* --- HTTP/2 events ---------------------------------------------------------------------------- */
 
 static struct client_call *call_of(struct h2_stream *s)

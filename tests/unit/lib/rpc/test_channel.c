@@ -3,7 +3,11 @@
 
 #include <string.h>
 
+#include <nghttp2/nghttp2.h>
+
 #include "lib/base/str.h"
+#include "lib/rpc/channel_int.h"
+#include "lib/rpc/h2_int.h"
 
 static void a_refused_connection_fails_the_call_as_never_sent(void **state)
 {
@@ -306,6 +310,40 @@ static void states_are_told_in_order(void **state)
     fixture_close(&f);
 }
 
+static void a_connection_without_stream_ids_is_followed_by_another(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct outcome o[6], stream;
+    fixture_open(&f);
+    struct echo m = echo_text("x");
+    outcome_init(&stream, &f);
+    open_stream(&stream, "/t.Echo/Bidi");
+    rpc_stream_send(stream.stream, &m.base);
+    fixture_wait_count(&f, &stream.messages, 1);
+    assert_int_equal(nghttp2_session_set_next_stream_id(f.channel->link->h2->session, 0x7ffffffb),
+                     0);
+    for (size_t i = 0; i < 6; i++) {
+        outcome_init(&o[i], &f);
+        call_echo(&o[i], "/t.Echo/Unary", &m, 0);
+    }
+    for (size_t i = 0; i < 6; i++) {
+        fixture_wait(&f, &o[i].done);
+        assert_int_equal(o[i].err, 0);
+        outcome_fini(&o[i]);
+    }
+    assert_int_equal(rpc_server_conns(f.server), 2);
+    rpc_stream_send(stream.stream, &m.base); /* the old connection still serves its stream */
+    fixture_wait_count(&f, &stream.messages, 2);
+    rpc_stream_half_close(stream.stream);
+    fixture_wait(&f, &stream.done);
+    assert_int_equal(stream.err, 0);
+    fixture_run_ms(&f, 30);
+    assert_int_equal(rpc_server_conns(f.server), 1);
+    outcome_fini(&stream);
+    fixture_close(&f);
+}
+
 int test_channel_run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +357,7 @@ int test_channel_run(void)
         cmocka_unit_test(freeing_a_channel_cancels_its_calls),
         cmocka_unit_test(a_channel_may_be_freed_while_it_connects),
         cmocka_unit_test(states_are_told_in_order),
+        cmocka_unit_test(a_connection_without_stream_ids_is_followed_by_another),
     };
     return cmocka_run_group_tests_name("rpc channel", tests, NULL, NULL);
 }
