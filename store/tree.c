@@ -17,36 +17,11 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
-#include "lib/base/value.h"
+#include "store/tree_node.h"
 
 enum {
-    FANOUT = 64,
-    THIN = 16,        /* below this a node looks for a neighbour to merge with */
-    MERGED_MAX = 48,  /* and merges when the two together are not more */
-};
-
-struct tree_node {
-    uint32_t refs;
-    uint16_t n;
-    uint16_t level; /* 0 = leaf */
-};
-
-struct leaf {
-    struct tree_node head;
-    uint64_t live;
-    struct record *records[FANOUT];
-};
-
-struct slot {
-    struct value *sep; /* NULL in slot 0 */
-    struct tree_node *child;
-    int64_t live;
-};
-
-struct branch {
-    struct tree_node head;
-    int64_t live;
-    struct slot slots[FANOUT];
+    THIN = 16,       /* below this a node looks for a neighbour to merge with */
+    MERGED_MAX = 48, /* and merges when the two together are not more */
 };
 
 /* What a put hands up when its node had no room. */
@@ -55,120 +30,7 @@ struct split {
     struct tree_node *right; /* NULL: no split */
 };
 
-static struct leaf *as_leaf(const struct tree_node *n)
-{
-    return CONTAINER_OF((struct tree_node *)(uintptr_t)n, struct leaf, head);
-}
-
-static struct branch *as_branch(const struct tree_node *n)
-{
-    return CONTAINER_OF((struct tree_node *)(uintptr_t)n, struct branch, head);
-}
-
-static uint64_t low_bits(uint32_t n)
-{
-    return n >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << n) - 1;
-}
-
-static uint64_t shift_right(uint64_t v, uint32_t n)
-{
-    return n >= 64 ? 0 : v >> n;
-}
-
-static uint64_t shift_left(uint64_t v, uint32_t n)
-{
-    return n >= 64 ? 0 : v << n;
-}
-
-static int64_t node_live(const struct tree_node *n)
-{
-    return n->level == 0 ? __builtin_popcountll(as_leaf(n)->live) : as_branch(n)->live;
-}
-
-/* --- references ------------------------------------------------------------------------------- */
-
-static void node_unref(struct tree_node *n)
-{
-    if (--n->refs != 0) {
-        return;
-    }
-    if (n->level == 0) {
-        struct leaf *l = as_leaf(n);
-        for (uint32_t i = 0; i < n->n; i++) {
-            record_unref(l->records[i]);
-        }
-        mem_free(l);
-        return;
-    }
-    struct branch *b = as_branch(n);
-    for (uint32_t i = 0; i < n->n; i++) {
-        value_unref(b->slots[i].sep);
-        node_unref(b->slots[i].child);
-    }
-    mem_free(b);
-}
-
-/* A copy that may be written; the given reference is used up. */
-static struct tree_node *node_own(struct tree_node *n)
-{
-    if (n->refs == 1) {
-        return n;
-    }
-    n->refs--;
-    if (n->level == 0) {
-        struct leaf *l = mem_dup(as_leaf(n), sizeof *l);
-        l->head.refs = 1;
-        for (uint32_t i = 0; i < n->n; i++) {
-            record_ref(l->records[i]);
-        }
-        return &l->head;
-    }
-    struct branch *b = mem_dup(as_branch(n), sizeof *b);
-    b->head.refs = 1;
-    for (uint32_t i = 0; i < n->n; i++) {
-        value_ref(b->slots[i].sep);
-        b->slots[i].child->refs++;
-    }
-    return &b->head;
-}
-
 /* --- finding ---------------------------------------------------------------------------------- */
-
-/* First position whose key is not below `key`. */
-static uint32_t leaf_find(const struct leaf *l, struct slice key, bool *ret_equal)
-{
-    uint32_t lo = 0, hi = l->head.n;
-    *ret_equal = false;
-    while (lo < hi) {
-        uint32_t mid = (lo + hi) / 2;
-        int c = slice_cmp(record_key(l->records[mid]), key);
-        if (c == 0) {
-            *ret_equal = true;
-            return mid;
-        }
-        if (c < 0) {
-            lo = mid + 1;
-        } else {
-            hi = mid;
-        }
-    }
-    return lo;
-}
-
-/* The child that holds `key` if anyone does. */
-static uint32_t branch_find(const struct branch *b, struct slice key)
-{
-    uint32_t lo = 0, hi = b->head.n; /* sep[lo] <= key < sep[hi] */
-    while (hi - lo > 1) {
-        uint32_t mid = (lo + hi) / 2;
-        if (slice_cmp(value_slice(b->slots[mid].sep), key) <= 0) {
-            lo = mid;
-        } else {
-            hi = mid;
-        }
-    }
-    return lo;
-}
 
 struct record *tree_get(const struct tree *t, struct slice key)
 {
@@ -234,17 +96,10 @@ static struct value *separator(struct slice left, struct slice right)
     return value_new(right.data, n + 1);
 }
 
-static struct leaf *leaf_new(void)
-{
-    struct leaf *l = mem_alloc(sizeof *l);
-    l->head = (struct tree_node){ .refs = 1 };
-    l->live = 0;
-    return l;
-}
-
 static void leaf_insert(struct leaf *l, uint32_t at, struct record *r)
 {
     memmove(&l->records[at + 1], &l->records[at], (l->head.n - at) * sizeof l->records[0]);
+    memmove(&l->hints[at + 1], &l->hints[at], (l->head.n - at) * sizeof l->hints[0]);
     l->records[at] = r;
     l->head.n++;
     uint64_t below = l->live & low_bits(at);
@@ -252,6 +107,7 @@ static void leaf_insert(struct leaf *l, uint32_t at, struct record *r)
     if (!r->tombstone) {
         l->live |= (uint64_t)1 << at;
     }
+    node_hint_one(&l->head, at);
 }
 
 /* Moves what lies from `at` on into a new leaf. */
@@ -263,6 +119,10 @@ static struct leaf *leaf_cut(struct leaf *l, uint32_t at)
     right->live = shift_right(l->live, at);
     l->head.n = (uint16_t)at;
     l->live &= low_bits(at);
+    if (right->head.n > 0) {
+        node_hint_all(&right->head);
+        node_hint_all(&l->head);
+    }
     return right;
 }
 
@@ -296,23 +156,25 @@ static void leaf_put(struct leaf *l, struct record *r, struct split *ret_split)
 static void branch_insert(struct branch *b, uint32_t at, struct slot s)
 {
     memmove(&b->slots[at + 1], &b->slots[at], (b->head.n - at) * sizeof b->slots[0]);
+    memmove(&b->hints[at + 1], &b->hints[at], (b->head.n - at) * sizeof b->hints[0]);
     b->slots[at] = s;
     b->head.n++;
     b->live += s.live;
+    node_hint_one(&b->head, at);
 }
 
 static struct branch *branch_cut(struct branch *b, uint32_t at)
 {
-    struct branch *right = mem_alloc(sizeof *right);
-    right->head = (struct tree_node){ .refs = 1, .level = b->head.level };
+    struct branch *right = branch_new(b->head.level);
     right->head.n = (uint16_t)(b->head.n - at);
-    right->live = 0;
     memcpy(right->slots, &b->slots[at], right->head.n * sizeof b->slots[0]);
     for (uint32_t i = 0; i < right->head.n; i++) {
         right->live += right->slots[i].live;
     }
     b->head.n = (uint16_t)at;
     b->live -= right->live;
+    node_hint_all(&right->head);
+    node_hint_all(&b->head);
     return right;
 }
 
@@ -364,9 +226,7 @@ void tree_put(struct tree *t, struct record *r)
     if (top.right == NULL) {
         return;
     }
-    struct branch *b = mem_alloc(sizeof *b);
-    b->head = (struct tree_node){ .refs = 1, .level = (uint16_t)(t->root->level + 1) };
-    b->live = 0;
+    struct branch *b = branch_new((uint16_t)(t->root->level + 1));
     INVARIANT(b->head.level < TREE_DEPTH_MAX);
     branch_insert(b, 0, (struct slot){ NULL, t->root, node_live(t->root) });
     branch_insert(b, 1, (struct slot){ top.sep, top.right, node_live(top.right) });
@@ -383,6 +243,7 @@ static void leaf_remove(struct leaf *l, struct slice key)
     record_unref(l->records[at]);
     l->head.n--;
     memmove(&l->records[at], &l->records[at + 1], (l->head.n - at) * sizeof l->records[0]);
+    memmove(&l->hints[at], &l->hints[at + 1], (l->head.n - at) * sizeof l->hints[0]);
     l->live = (l->live & low_bits(at)) | shift_left(shift_right(l->live, at + 1), at);
 }
 
@@ -394,6 +255,7 @@ static struct tree_node *branch_remove(struct branch *b, uint32_t at)
     b->live -= b->slots[at].live;
     b->head.n--;
     memmove(&b->slots[at], &b->slots[at + 1], (b->head.n - at) * sizeof b->slots[0]);
+    memmove(&b->hints[at], &b->hints[at + 1], (b->head.n - at) * sizeof b->hints[0]);
     if (at == 0 && b->head.n > 0) {
         value_unref(b->slots[0].sep);
         b->slots[0].sep = NULL;
@@ -409,6 +271,7 @@ static void node_join(struct tree_node *left, struct tree_node *right, struct va
         memcpy(&a->records[left->n], b->records, right->n * sizeof a->records[0]);
         a->live |= shift_left(b->live, left->n);
         left->n = (uint16_t)(left->n + right->n);
+        node_hint_all(left);
         mem_free(b);
         value_unref(sep);
         return;
@@ -418,6 +281,7 @@ static void node_join(struct tree_node *left, struct tree_node *right, struct va
     memcpy(&a->slots[left->n], b->slots, right->n * sizeof a->slots[0]);
     a->live += b->live;
     left->n = (uint16_t)(left->n + right->n);
+    node_hint_all(left);
     mem_free(b);
 }
 
@@ -477,7 +341,7 @@ void tree_remove(struct tree *t, struct slice key)
     }
 }
 
-/* --- lifetime and scanning -------------------------------------------------------------------- */
+/* --- lifetime --------------------------------------------------------------------- */
 
 void tree_init(struct tree *t)
 {
@@ -498,76 +362,4 @@ struct tree tree_ref(const struct tree *t)
         t->root->refs++;
     }
     return *t;
-}
-
-void tree_seek(const struct tree *t, struct slice key, struct tree_cursor *ret_cursor)
-{
-    struct tree_cursor *c = ret_cursor;
-    c->depth = 0;
-    const struct tree_node *n = t->root;
-    if (n == NULL) {
-        return;
-    }
-    while (n->level > 0) {
-        uint32_t at = branch_find(as_branch(n), key);
-        c->path[c->depth].node = n;
-        c->path[c->depth++].at = at + 1;
-        n = as_branch(n)->slots[at].child;
-    }
-    bool equal;
-    c->path[c->depth].node = n;
-    c->path[c->depth++].at = leaf_find(as_leaf(n), key, &equal);
-}
-
-static void cursor_push(struct tree_cursor *c, const struct tree_node *n)
-{
-    INVARIANT(c->depth < TREE_DEPTH_MAX);
-    c->path[c->depth].node = n;
-    c->path[c->depth++].at = 0;
-}
-
-struct record *tree_next(struct tree_cursor *c)
-{
-    while (c->depth > 0) {
-        const struct tree_node *n = c->path[c->depth - 1].node;
-        uint32_t at = c->path[c->depth - 1].at;
-        if (at >= n->n) {
-            c->depth--;
-            continue;
-        }
-        c->path[c->depth - 1].at++;
-        if (n->level == 0) {
-            return as_leaf(n)->records[at];
-        }
-        cursor_push(c, as_branch(n)->slots[at].child);
-    }
-    return NULL;
-}
-
-struct record *tree_next_live(struct tree_cursor *c)
-{
-    while (c->depth > 0) {
-        const struct tree_node *n = c->path[c->depth - 1].node;
-        uint32_t at = c->path[c->depth - 1].at;
-        if (n->level == 0) {
-            uint64_t rest = shift_right(as_leaf(n)->live, at);
-            if (rest == 0) {
-                c->depth--;
-                continue;
-            }
-            at += (uint32_t)__builtin_ctzll(rest);
-            c->path[c->depth - 1].at = at + 1;
-            return as_leaf(n)->records[at];
-        }
-        while (at < n->n && as_branch(n)->slots[at].live == 0) {
-            at++;
-        }
-        if (at >= n->n) {
-            c->depth--;
-            continue;
-        }
-        c->path[c->depth - 1].at = at + 1;
-        cursor_push(c, as_branch(n)->slots[at].child);
-    }
-    return NULL;
 }
