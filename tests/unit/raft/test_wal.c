@@ -17,6 +17,7 @@ struct box {
     struct entry_log log;  /* what the scan found */
     struct entry_log want; /* what was appended */
     uint64_t durable;
+    uint64_t first_report;
     uint64_t reset_index;
     bool reached;
     uint64_t wait_for;
@@ -28,6 +29,7 @@ static void on_durable(void *arg, uint64_t index)
 {
     struct box *b = arg;
     b->durable = index;
+    b->first_report = b->first_report != 0 ? b->first_report : index;
     b->reached = index >= b->wait_for;
 }
 
@@ -206,12 +208,9 @@ static void what_was_truncated_while_it_was_written_is_not_reported_durable(void
     }
     wal_flush(b.wal); /* the worker has 1..10 now */
     append(&b, 4, 2, 10);
-    b.wait_for = 1;
-    run_until(b.loop, &b.reached);
-    assert_int_equal(b.durable, 3); /* the batch of 1..10 */
-    b.reached = false;
     b.wait_for = 4;
     run_until(b.loop, &b.reached);
+    assert_int_equal(b.first_report, 3); /* the batch of 1..10 */
     assert_int_equal(b.durable, 4);
     box_close(&b);
 }
