@@ -12,7 +12,11 @@
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
-enum { ANNOTATIONS_MAX = 256 * 1024 };
+enum {
+    ANNOTATIONS_MAX = 256 * 1024,
+    SOURCE_WIDTH = 120, /* characters of a line that are shown, */
+    SOURCE_BEFORE = 60, /* so many of them before the caret */
+};
 
 /* --- problems ---------------------------------------------------------------------------------------- */
 
@@ -73,7 +77,45 @@ void check_add(struct problems *p, const char *path, const char *field, const ch
     va_end(args);
 }
 
-/* The line and a caret below its column; tabs are kept so that the caret stands right. */
+/* Bytes of the first `chars` characters of a line (a column counts characters). */
+static size_t bytes_of_chars(const char *line, size_t len, size_t chars)
+{
+    size_t at = 0;
+    while (at < len && chars > 0) {
+        at++;
+        while (at < len && ((unsigned char)line[at] & 0xc0) == 0x80) {
+            at++;
+        }
+        chars--;
+    }
+    return at;
+}
+
+/* The line and a caret below its column; tabs are kept so that the caret stands right. Of a long line
+ * (JSON without line breaks) the part around the column is shown. Other control characters must not
+ * reach a terminal. */
+static void print_line(const char *line, size_t len, unsigned column, struct buf *out)
+{
+    size_t chars = column > 0 ? column - 1 : 0;
+    size_t first = chars > SOURCE_BEFORE ? chars - SOURCE_BEFORE : 0;
+    size_t from = bytes_of_chars(line, len, first);
+    size_t to = from + bytes_of_chars(line + from, len - from, SOURCE_WIDTH);
+    size_t caret = from + bytes_of_chars(line + from, len - from, chars - first);
+
+    buf_append_str(out, from > 0 ? " ..." : "    ");
+    for (size_t i = from; i < to; i++) {
+        unsigned char c = (unsigned char)line[i];
+        buf_append_char(out, c == 0x7f || (c < 0x20 && c != '\t') ? ' ' : line[i]);
+    }
+    buf_append_str(out, to < len ? "...\n    " : "\n    ");
+    for (size_t i = from; i < caret; i++) {
+        if (((unsigned char)line[i] & 0xc0) != 0x80) {
+            buf_append_char(out, line[i] == '\t' ? '\t' : ' ');
+        }
+    }
+    buf_append_str(out, "^\n");
+}
+
 static void print_source(struct slice text, unsigned line, unsigned column, struct buf *out)
 {
     const char *at = (const char *)text.data, *end = at + text.len;
@@ -85,14 +127,7 @@ static void print_source(struct slice text, unsigned line, unsigned column, stru
         return;
     }
     const char *stop = memchr(at, '\n', (size_t)(end - at));
-    size_t len = (size_t)((stop != NULL ? stop : end) - at);
-    buf_append_str(out, "    ");
-    buf_append(out, at, len);
-    buf_append_str(out, "\n    ");
-    for (unsigned i = 1; i < column && i <= len; i++) {
-        buf_append_char(out, at[i - 1] == '\t' ? '\t' : ' ');
-    }
-    buf_append_str(out, "^\n");
+    print_line(at, (size_t)((stop != NULL ? stop : end) - at), column, out);
 }
 
 void problems_print(const struct problems *p, const char *filename, struct slice text,

@@ -191,6 +191,47 @@ static void problems_print_like_a_compilers(void **state)
     release(&p);
 }
 
+static void long_lines_show_the_part_around_the_caret(void **state)
+{
+    autobuf text = BUF_INIT, out = BUF_INIT, want = BUF_INIT;
+    (void)state;
+    buf_append_str(&text, "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"data\":{\"a\":\"");
+    for (int i = 0; i < 100; i++) {
+        buf_append_str(&text, "\xc3\xa9"); /* two bytes, one column */
+    }
+    buf_append_str(&text, "\"},\"metadata\":{\"nam\":1,\"name\":\"c\"}, \"immutable\": true");
+    for (int i = 0; i < 200; i++) {
+        buf_append_char(&text, ' ');
+    }
+    buf_append_str(&text, "}\n");
+    struct parsed p = parse(buf_str(&text));
+    problems_print(&p.problems, "c.json", buf_slice(&text), &out);
+    buf_append_str(&want, "c.json:1:167: metadata.nam: unknown field \"nam\" (did you mean "
+                          "\"name\"?)\n ...");
+    for (int i = 0; i < 45; i++) {
+        buf_append_str(&want, "\xc3\xa9");
+    }
+    buf_append_str(&want, "\"},\"metadata\":{\"nam\":1,\"name\":\"c\"}, \"immutable\": true");
+    for (int i = 0; i < 22; i++) {
+        buf_append_char(&want, ' ');
+    }
+    buf_printf(&want, "...\n    %60s^\n", "");
+    assert_string_equal(buf_str(&out), buf_str(&want));
+    release(&p);
+}
+
+static void control_characters_do_not_reach_the_terminal(void **state)
+{
+    const char *text = "kind: \"a\x1b[31m\"\r\n";
+    autobuf out = BUF_INIT;
+    struct parsed p = parse(text);
+    (void)state;
+    assert_int_equal(p.rv, E_INVAL);
+    problems_print(&p.problems, "x.yaml", slice_str(text), &out);
+    assert_null(strpbrk(buf_str(&out), "\x1b\r"));
+    release(&p);
+}
+
 static void kinds_that_are_not_here_are_named(void **state)
 {
     (void)state;
@@ -331,6 +372,8 @@ int test_manifest_run(void)
         cmocka_unit_test(the_example_in_examples_is_right),
         cmocka_unit_test(all_problems_come_at_once_in_order_with_their_places),
         cmocka_unit_test(problems_print_like_a_compilers),
+        cmocka_unit_test(long_lines_show_the_part_around_the_caret),
+        cmocka_unit_test(control_characters_do_not_reach_the_terminal),
         cmocka_unit_test(kinds_that_are_not_here_are_named),
         cmocka_unit_test(documents_and_lists_give_objects_in_order),
         cmocka_unit_test(problems_in_lists_have_their_place),
