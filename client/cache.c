@@ -167,7 +167,7 @@ static const struct bucket *find_bucket(const struct cache *c, const struct cach
             return map_get_str(&c->indexes[i].buckets, value);
         }
     }
-    PRE(!"the cache has this index");
+    PRE(def == NULL); /* the cache has no such index */
     return NULL;
 }
 

@@ -145,6 +145,9 @@ struct client_watch_options {
 struct client_watch *client_watch_start(struct client *c,
                                         const struct client_watch_options *options);
 void client_watch_stop(struct client_watch *w);
+/* Asks the member for a bookmark now, on every watch that has delivered all it had to (best
+ * effort: it comes later, or not at all when the connection breaks first). */
+void client_watch_progress(struct client *c);
 
 /* --- cluster: cluster.c ----------------------------------------------------------------------- */
 struct client_member {

@@ -18,7 +18,14 @@
 #include "lib/base/log.h"
 #include "lib/io/timer.h"
 
-enum { CACHE_WAIT_MS = 10000, WORKERS_DEFAULT = 8, WROTE_MAX = 8 };
+enum {
+    CACHE_WAIT_MS = 10000,
+    UNCERTAIN_MS = 2500, /* a write without an answer may have happened: by then a watch shows it */
+    CATCH_UP_MS = 3000,
+    CATCH_UP_STEP_MS = 20,
+    WORKERS_DEFAULT = 8,
+    WROTE_MAX = 8,
+};
 
 struct runner;
 
@@ -61,6 +68,11 @@ struct controller_group {
     struct loop *loop;
     struct rng rng;
     bool leading;
+    bool caught_up;               /* the caches show what the store held when we began to lead */
+    int64_t catch_up_revision;    /* 0 = not read yet */
+    uint64_t catch_up_until_ms;
+    struct client_call *present;  /* reads it */
+    struct timer catch_up;
     struct runner *runners;
     size_t n;
 };
@@ -155,6 +167,12 @@ static void enqueue_all(struct hook *hook)
 
 /* --- a pass ----------------------------------------------------------------------------------- */
 
+static bool uncertain(int status)
+{
+    return status == E_UNAVAILABLE || status == E_TIMEOUT || status == E_NOLEADER ||
+           status == E_LEADER_CHANGED || status == E_CANCELED || status == E_CLOSED;
+}
+
 static void pass_end(struct pass *pass)
 {
     struct runner *r = pass->runner;
@@ -163,6 +181,8 @@ static void pass_end(struct pass *pass)
     list_remove(&pass->link);
     if (!r->group->leading) {
         workqueue_forget(r->queue, pass->key);
+    } else if (uncertain(pass->status)) {
+        workqueue_add_at(r->queue, pass->key, now + UNCERTAIN_MS);
     } else if (pass->status != 0) {
         workqueue_add_rate_limited(r->queue, pass->key, now);
     } else {
@@ -287,7 +307,7 @@ static void runner_pump(struct runner *r)
     const char *key;
 
     settle_waiting(r, now);
-    if (!r->group->leading || !runner_synced(r)) {
+    if (!r->group->leading || !r->group->caught_up || !runner_synced(r)) {
         arm_timer(r);
         return;
     }
@@ -315,6 +335,76 @@ static void on_resync(struct timer *t)
         enqueue_all(&r->hooks[0]);
     }
     timer_start(&r->resync, r->spec->resync_ms);
+}
+
+/* --- taking over --------------------------------------------------------------------------------- */
+
+static bool caches_show(const struct controller_group *g, int64_t revision)
+{
+    const struct lister *l = informers_lister(g->informers);
+
+    for (size_t i = 0; i < g->n; i++) {
+        for (size_t k = 0; k < g->runners[i].n_hooks; k++) {
+            if (cache_revision(lister_cache(l, g->runners[i].hooks[k].watch->kind)) < revision) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void catch_up_end(struct controller_group *g)
+{
+    client_call_cancel(TAKE(g->present));
+    timer_stop(&g->catch_up);
+    g->caught_up = true;
+    for (size_t i = 0; i < g->n; i++) {
+        runner_pump_soon(&g->runners[i]);
+    }
+}
+
+/* Asks for bookmarks until they say that nothing is missing. */
+static void catch_up_step(struct controller_group *g)
+{
+    if (g->catch_up_revision != 0 && caches_show(g, g->catch_up_revision)) {
+        catch_up_end(g);
+        return;
+    }
+    if (loop_now_ms(g->loop) >= g->catch_up_until_ms) {
+        log_warn("controller", "the caches do not catch up; beginning anyway", "revision=%lld",
+                 (long long)g->catch_up_revision);
+        catch_up_end(g);
+        return;
+    }
+    if (g->catch_up_revision != 0) {
+        client_watch_progress(informers_client(g->informers));
+    }
+    timer_start(&g->catch_up, CATCH_UP_STEP_MS);
+}
+
+static void on_catch_up(struct timer *t)
+{
+    catch_up_step(CONTAINER_OF(t, struct controller_group, catch_up));
+}
+
+static void on_present(void *arg, const struct client_result *result)
+{
+    struct controller_group *g = arg;
+
+    g->present = NULL;
+    g->catch_up_revision = result->status == 0 ? result->revision : 0;
+    catch_up_step(g);
+}
+
+static void catch_up_begin(struct controller_group *g)
+{
+    struct client_range range = { .key = slice_str("barque/present"), .count_only = true };
+
+    g->caught_up = false;
+    g->catch_up_revision = 0;
+    g->catch_up_until_ms = loop_now_ms(g->loop) + CATCH_UP_MS;
+    g->present = client_get(informers_client(g->informers), &range, on_present, g);
+    timer_start(&g->catch_up, CATCH_UP_STEP_MS);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -388,6 +478,7 @@ struct controller_group *controller_group_new(const struct controller_group_opti
     g->recorder = recorder_new(c, options->component, options->host, rng_u64(&g->rng));
     g->executor = executor_new(c, g->recorder);
     g->n = options->n;
+    timer_init(g->loop, &g->catch_up, on_catch_up);
     g->runners = mem_zalloc((g->n + 1) * sizeof *g->runners);
     for (size_t i = 0; i < g->n; i++) {
         runner_init(g, &g->runners[i], options->table[i]);
@@ -400,6 +491,8 @@ struct controller_group *controller_group_free(struct controller_group *g)
     if (g == NULL) {
         return NULL;
     }
+    client_call_cancel(g->present);
+    timer_stop(&g->catch_up);
     executor_free(g->executor);
     for (size_t i = 0; i < g->n; i++) {
         runner_fini(&g->runners[i]);
@@ -416,6 +509,11 @@ void controller_group_lead(struct controller_group *g, bool leading)
         return;
     }
     g->leading = leading;
+    client_call_cancel(TAKE(g->present));
+    timer_stop(&g->catch_up);
+    if (leading) {
+        catch_up_begin(g);
+    }
     for (size_t i = 0; i < g->n; i++) {
         struct runner *r = &g->runners[i];
 
@@ -446,7 +544,7 @@ bool controller_group_idle(const struct controller_group *g)
     for (size_t i = 0; i < g->n; i++) {
         const struct runner *r = &g->runners[i];
 
-        if (!runner_synced(r) || workqueue_len(r->queue) != 0 ||
+        if (!g->caught_up || !runner_synced(r) || workqueue_len(r->queue) != 0 ||
             workqueue_processing(r->queue) != 0) {
             return false;
         }

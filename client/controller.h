@@ -3,6 +3,8 @@
  * A controller is data (see controllers/table.c): the kinds it watches, how an event of each
  * becomes keys, and a pure reconcile. The harness brings the rest:
  *   - it works only while leading and once every watched kind is synced; standbys keep warm caches;
+ *   - a new leader first lets its caches catch up with the store's present revision (at most 3 s),
+ *     so that it does not repeat what the old leader has just done;
  *   - a key is with one worker at a time, `workers` keys are in flight;
  *   - never acts on a stale cache: after a plan's writes at revision R the key waits until the
  *     caches of the kinds written show R (at most 10 s, then it is looked at anyway: guards

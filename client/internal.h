@@ -84,7 +84,7 @@ void client_release(struct client *c, struct endpoint *e);
 /* Sentence for a call that found no endpoint: every endpoint with its last failure. */
 int client_explain(const struct client *c, struct err *err);
 
-/* --- probe.c ------------------------------------------------------------------------------------ */
+/* --- probe.c ---------------------------------------------------------------------------------- */
 void client_probe_init(struct client *c);
 void client_probe_start(struct client *c); /* a stream was opened */
 void client_probe_fini(struct client *c);

@@ -38,6 +38,7 @@ struct client_lease {
 struct lease_keeper {
     struct client *client;
     struct list leases;
+    struct u64map by_id;         /* those alive: one process may hold thousands */
     struct rpc_stream *stream;
     struct endpoint *endpoint;
     uint32_t failures;
@@ -121,6 +122,7 @@ static void kept_grant_finish(struct client_call *call, int status, const struct
     l->id = pb->id;
     l->ttl_s = pb->ttl;
     l->state = LEASE_ALIVE;
+    u64map_put(&l->keeper->by_id, (uint64_t)l->id, l);
     l->deadline_ms = call->sent_ms + (uint64_t)l->ttl_s * 1000;
     l->next_ms = call->sent_ms + (uint64_t)l->ttl_s * 1000 / 3;
     lease_step(l);
@@ -129,18 +131,26 @@ static void kept_grant_finish(struct client_call *call, int status, const struct
 
 /* --- one lease -------------------------------------------------------------------------------- */
 
+static void lease_detach(struct client_lease *l)
+{
+    if (l->keeper != NULL && l->state == LEASE_ALIVE) {
+        u64map_remove(&l->keeper->by_id, (uint64_t)l->id);
+    }
+    list_remove(&l->link);
+    l->keeper = NULL;
+}
+
 static void lease_free(struct client_lease *l)
 {
     timer_stop(&l->timer);
-    list_remove(&l->link);
+    lease_detach(l);
     mem_free(l);
 }
 
 static void lease_lost(struct client_lease *l)
 {
     timer_stop(&l->timer);
-    list_remove(&l->link);
-    l->keeper = NULL;
+    lease_detach(l);
     l->state = LEASE_ENDED;
     l->on_state(l->arg, l->id, false, l->deadline_ms);
     lease_free(l);
@@ -297,24 +307,12 @@ void client_lease_stop(struct client_lease *l, void (*done)(void *arg), void *ar
 
 /* --- the stream ------------------------------------------------------------------------------- */
 
-static struct client_lease *find(struct lease_keeper *k, int64_t id)
-{
-    LIST_FOREACH(it, &k->leases) {
-        struct client_lease *l = LIST_ENTRY(it, struct client_lease, link);
-
-        if (l->state == LEASE_ALIVE && l->id == id) {
-            return l;
-        }
-    }
-    return NULL;
-}
-
 static void on_message(void *arg, const ProtobufCMessage *msg)
 {
     struct lease_keeper *k = arg;
     const Etcdserverpb__LeaseKeepAliveResponse *pb =
         (const Etcdserverpb__LeaseKeepAliveResponse *)msg;
-    struct client_lease *l = find(k, pb->id);
+    struct client_lease *l = u64map_get(&k->by_id, (uint64_t)pb->id);
 
     k->failures = 0;
     client_heard(k->client);
@@ -393,12 +391,7 @@ static void keeper_open(struct lease_keeper *k)
 
 static bool keeper_needed(const struct lease_keeper *k)
 {
-    LIST_FOREACH(it, &k->leases) {
-        if (LIST_ENTRY(it, struct client_lease, link)->state == LEASE_ALIVE) {
-            return true;
-        }
-    }
-    return false;
+    return k->by_id.n != 0;
 }
 
 static void on_pause_over(struct timer *t)
@@ -435,6 +428,7 @@ struct lease_keeper *lease_keeper_new(struct client *c)
 
     k->client = c;
     list_init(&k->leases);
+    u64map_init(&k->by_id);
     timer_init(c->loop, &k->pause, on_pause_over);
     return k;
 }
@@ -455,5 +449,6 @@ void lease_keeper_free(struct lease_keeper *k)
         l->keeper = NULL;
     }
     timer_stop(&k->pause);
+    u64map_fini(&k->by_id);
     mem_free(k);
 }

@@ -81,6 +81,18 @@ static void send_cancel(struct watch_mux *m, int64_t id)
     rpc_stream_send(m->stream, &request.base);
 }
 
+void client_watch_progress(struct client *c)
+{
+    Etcdserverpb__WatchRequest request = ETCDSERVERPB__WATCH_REQUEST__INIT;
+    Etcdserverpb__WatchProgressRequest progress = ETCDSERVERPB__WATCH_PROGRESS_REQUEST__INIT;
+
+    if (c->watches->stream != NULL) {
+        request.request_union_case = ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_PROGRESS_REQUEST;
+        request.progress_request = &progress;
+        rpc_stream_send(c->watches->stream, &request.base);
+    }
+}
+
 /* --- a watch ---------------------------------------------------------------------------------- */
 
 static void gathered_drop(struct client_watch *w)
@@ -278,6 +290,27 @@ static void on_bookmark(struct client_watch *w, int64_t revision)
     }
 }
 
+/* The answer to client_watch_progress. Told, but not used for resuming: etcd before 3.4.25 may
+ * send it ahead of events. A callback may stop any watch, so each is found again by its id. */
+static void on_progress(struct watch_mux *m, int64_t revision)
+{
+    autofree int64_t *ids = mem_alloc((m->by_id.n + 1) * sizeof *ids);
+    struct u64map_entry *e;
+    size_t n = 0;
+    size_t at = 0;
+
+    while ((e = u64map_next(&m->by_id, &at)) != NULL) {
+        ids[n++] = (int64_t)e->key;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct client_watch *w = u64map_get(&m->by_id, (uint64_t)ids[i]);
+
+        if (w != NULL && w->state == WATCH_LIVE && w->n_gathered == 0 && revision >= w->floor) {
+            w->options.on_events(w->options.arg, NULL, 0, revision);
+        }
+    }
+}
+
 static void on_created(struct client_watch *w, int64_t revision)
 {
     struct watch_mux *m = w->mux;
@@ -344,6 +377,9 @@ static void on_message(void *arg, const ProtobufCMessage *msg)
     m->client->noleader_since_ms = 0;
     client_heard(m->client);
     if (w == NULL) {
+        if (pb->watch_id == -1 && !pb->created && !pb->canceled && pb->n_events == 0) {
+            on_progress(m, revision);
+        }
         return;
     }
     if (pb->canceled) {

@@ -10,6 +10,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
+#include "lib/base/str.h"
 #include "lib/io/file.h"
 #include "lib/io/timer.h"
 #include "lib/rpc/channel.h"
@@ -313,7 +314,15 @@ void etcd_cleanup(void)
     }
 }
 
-/* --- a revocation by hand ------------------------------------------------------------------------ */
+int etcd_number(const char *text)
+{
+    int64_t n = 0;
+
+    assert_int_equal(str_parse_i64(text, &n), 0);
+    return (int)n;
+}
+
+/* --- a revocation by hand --------------------------------------------------------------------- */
 
 static void on_revoked(void *arg, const struct rpc_result *result)
 {

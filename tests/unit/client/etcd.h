@@ -51,6 +51,8 @@ struct client *etcd_client_on(struct etcd *e, struct loop *loop);
 /* A client_done: sets the bool at arg when the status is 0. */
 void etcd_set_flag(void *arg, const struct client_result *result);
 
+/* A decimal number, or the test fails. */
+int etcd_number(const char *text);
 /* Runs the loop until cond(arg); false when deadline_ms passed first. */
 bool run_until(struct loop *loop, bool (*cond)(void *arg), void *arg, uint64_t deadline_ms);
 /* Runs the loop until *flag. */

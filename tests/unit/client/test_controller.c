@@ -5,7 +5,6 @@
 #include "tests/unit/client/tests.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "api/core.h"
 #include "api/meta.h"
@@ -25,7 +24,7 @@ static void reconcile(const struct lister *l, const char *key, int64_t now_ms, s
         return;
     }
     want_text = string_map_get(&owner->metadata.labels, "want");
-    want = want_text != NULL ? (size_t)atoi(want_text) : 0;
+    want = want_text != NULL ? (size_t)etcd_number(want_text) : 0;
     pods = lister_by(l, &kind_pod, &index_owner, owner->metadata.uid, &plan->arena);
     for (size_t i = pods.n; i < want; i++) {
         struct object *pod = object_new(&kind_pod);

@@ -90,7 +90,7 @@ static void a_second_one_waits_and_takes_over_at_once_when_the_first_resigns(voi
 }
 
 /* The leader's loop does not turn: as if its process were stopped, or dead. */
-static void a_standby_takes_over_from_a_frozen_leader_that_then_knows_it_was_deposed(void **state)
+static void a_standby_takes_over_from_a_frozen_leader_that_then_steps_down(void **state)
 {
     struct etcd *e = etcd_shared();
     struct loop *loop = loop_new();
@@ -120,7 +120,7 @@ static void a_standby_takes_over_from_a_frozen_leader_that_then_knows_it_was_dep
     loop_free(loop);
 }
 
-static void a_leader_cut_off_from_the_store_steps_down_on_its_own_clock_and_comes_back(void **state)
+static void a_leader_cut_off_from_the_store_steps_down_in_time_and_comes_back(void **state)
 {
     struct etcd *e = etcd_start(1);
     struct client *c = etcd_client(e);
@@ -172,8 +172,8 @@ int test_elector_run(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_second_one_waits_and_takes_over_at_once_when_the_first_resigns),
-        cmocka_unit_test(a_standby_takes_over_from_a_frozen_leader_that_then_knows_it_was_deposed),
-        cmocka_unit_test(a_leader_cut_off_from_the_store_steps_down_on_its_own_clock_and_comes_back),
+        cmocka_unit_test(a_standby_takes_over_from_a_frozen_leader_that_then_steps_down),
+        cmocka_unit_test(a_leader_cut_off_from_the_store_steps_down_in_time_and_comes_back),
         cmocka_unit_test(a_leader_whose_key_is_deleted_steps_down_and_stands_again),
     };
 

@@ -5,7 +5,6 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
@@ -29,7 +28,7 @@ static void on_events(void *arg, const struct client_event *events, size_t n, in
         snprintf(text, sizeof text, "%.*s", (int)events[i].kv.value.len,
                  (const char *)events[i].kv.value.data);
         assert_true(w->n < 256);
-        w->values[w->n++] = atoi(text);
+        w->values[w->n++] = etcd_number(text);
     }
 }
 

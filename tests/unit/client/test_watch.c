@@ -5,7 +5,6 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "lib/base/alloc.h"
 
@@ -19,6 +18,7 @@ struct watcher {
     size_t want;
     int64_t last;         /* revision of the last call */
     size_t bookmarks;
+    size_t calls;         /* with events */
     size_t resumed;
     bool ended;
     int end_status;
@@ -32,14 +32,15 @@ static void on_events(void *arg, const struct client_event *events, size_t n, in
 
     assert_false(w->ended);
     w->bookmarks += n == 0;
+    w->calls += n != 0;
     for (size_t i = 0; i < n; i++) {
         char text[32];
 
-        snprintf(text, sizeof text, "%.*s", (int)events[i].kv.value.len,
+        snprintf(text, 12, "%.*s", (int)events[i].kv.value.len,
                  (const char *)events[i].kv.value.data);
         assert_true(w->n < SEEN_MAX);
         w->revisions[w->n] = events[i].kv.mod_revision;
-        w->values[w->n] = events[i].type == EVENT_DELETE ? -1 : atoi(text);
+        w->values[w->n] = events[i].type == EVENT_DELETE ? -1 : etcd_number(text);
         w->has_prev[w->n] = events[i].has_prev;
         w->n++;
         assert_true(events[i].kv.mod_revision <= revision);
@@ -261,6 +262,41 @@ static void a_restart_of_the_store_neither_loses_nor_repeats_an_event(void **sta
     etcd_stop(e);
 }
 
+/* etcd splits a response of more than 1.5 MiB when the watch allows it, as ours do. */
+static void a_response_in_fragments_is_delivered_whole_and_once(void **state)
+{
+    enum { SIZE = 700 * 1024, N = 6 };
+    struct etcd *e = etcd_shared();
+    struct client *c = etcd_client(e);
+    struct watcher w = { .want = N };
+    struct client_watch *cw;
+    char *big = mem_alloc(SIZE + 1);
+    int64_t first = 0;
+
+    (void)state;
+    memset(big, '0', SIZE);
+    big[SIZE] = 0;
+    for (int i = 0; i < N; i++) {
+        int64_t revision;
+
+        big[10] = (char)('0' + i); /* on_events reads the first characters as the number */
+        memset(big + 11, ' ', SIZE - 11);
+        revision = must_put(c, "w8/a", big, 0);
+        first = first == 0 ? revision : first;
+    }
+    cw = watch(c, &w, "w8/", first);
+    assert_true(run_until(e->loop, enough, &w, 10000));
+    assert_int_equal(w.n, N);
+    assert_int_equal(w.calls, 1);
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(w.values[i], i);
+        assert_int_equal(w.revisions[i], first + i);
+    }
+    client_watch_stop(cw);
+    client_free(c);
+    mem_free(big);
+}
+
 static void a_watch_outlives_its_client_silently_until_it_is_stopped(void **state)
 {
     struct etcd *e = etcd_shared();
@@ -305,6 +341,7 @@ int test_watch_run(void)
         cmocka_unit_test(a_watch_stopped_inside_its_own_callback_is_silent_afterwards),
         cmocka_unit_test(a_watch_from_a_compacted_revision_ends_with_compacted),
         cmocka_unit_test(an_idle_watch_gets_bookmarks),
+        cmocka_unit_test(a_response_in_fragments_is_delivered_whole_and_once),
         cmocka_unit_test(a_watch_outlives_its_client_silently_until_it_is_stopped),
         cmocka_unit_test(a_restart_of_the_store_neither_loses_nor_repeats_an_event),
     };
