@@ -1,21 +1,18 @@
 /* The faults, drawn one at a time while the first phase lasts, and their end. */
+#include <raft.h>
+
 #include "lib/base/alloc.h"
 #include "tests/sim/sim.h"
 
 struct node *sim_leader(struct sim *s)
 {
     struct node *best = NULL;
-    uint64_t term = 0;
     for (unsigned i = 1; i <= s->n_nodes; i++) {
         struct node *n = &s->nodes[i];
-        struct rnode_status status;
-        if (!n->up || n->stopping || n->rnode == NULL || n->paused_until > s->now) {
-            continue;
-        }
-        rnode_get_status(n->rnode, &status);
-        if (status.state == RNODE_LEADER && status.term >= term) {
+        if (n->up && !n->stopping && n->raft != NULL && n->paused_until <= s->now &&
+            raft_state(n->raft) == RAFT_LEADER &&
+            (best == NULL || raft_current_term(n->raft) >= raft_current_term(best->raft))) {
             best = n;
-            term = status.term;
         }
     }
     return best;

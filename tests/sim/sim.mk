@@ -1,6 +1,5 @@
-# The simulator: the real raft/ objects over this folder's loop, disk and network instead of lib/io and
-# the transport. `make sim` is a short run, `make sim-recall` shows that the checks find what the gates
-# prevent.
+# The simulator: the real raft/ objects over this folder's loop, disk and network instead of lib/io
+# and the transport.
 
 SIM_SRC := $(wildcard tests/sim/*.c)
 SIM_RAFT := $(filter-out $(wildcard raft/transport*.c) raft/peer_frame.c,$(wildcard raft/*.c))
@@ -10,8 +9,10 @@ $(B)/sim: $(SIM_OBJ) $(call archives,store lib/codec lib/base)
 	@echo "  LD $@"
 	@$(CC) $(LDFLAGS_ALL) -Wl,--wrap=raft_step -o $@ $^ $(PKG_LIBS)
 
-.PHONY: sim-short sim-recall
-sim-short: $(B)/sim
-	@$(B)/sim --hours 20 --jobs 2
-sim-recall: $(B)/sim
+.PHONY: sim-recall
+sim: $(B)/sim ## the simulator: build/sim --seed N, --hours H
+sim-recall: $(B)/sim ## what the raft gates prevent is found without them
 	@$(B)/sim --recall tests/sim/regressions.txt
+test-sim: check-deps $(B)/sim
+	@tests/run $(B) sim
+test-programs: $(B)/sim

@@ -1,0 +1,36 @@
+#!/bin/sh
+# The simulator as a test: tests/sim/sim.test.sh BUILD. SIM_HOURS (default 30) is split between the small state
+# machine and the real store; SIM_FROM is the first seed. TAP on stdout.
+set -u
+sim=$1/sim
+hours=${SIM_HOURS:-30}
+from=${SIM_FROM:-1}
+jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+[ "$jobs" -gt 16 ] && jobs=16
+n=0
+bad=0
+
+check() { # name command...
+    name=$1
+    shift
+    n=$((n + 1))
+    if out=$("$@" 2>/dev/null); then
+        echo "ok $n - $name"
+        printf '%s\n' "$out" | grep 'simulated hours' | sed 's/^/# sim: /'
+    else
+        echo "not ok $n - $name"
+        bad=1
+        printf '%s\n' "$out" | sed 's/^/# /'
+    fi
+}
+
+half=$(awk "BEGIN { print $hours / 2 }")
+check raft_keeps_every_promise_under_faults \
+    "$sim" --hours "$half" --from "$from" --jobs "$jobs" --keep-going
+check the_store_keeps_every_promise_under_faults \
+    "$sim" --hours "$half" --from "$from" --jobs "$jobs" --keep-going --fsm store
+check the_same_seed_is_the_same_run "$sim" --seeds "$from..$((from + 29))" --twice --jobs "$jobs"
+check each_kept_bug_and_each_gate_turned_off_is_found \
+    "$sim" --recall "$(dirname "$0")/regressions.txt"
+echo "1..$n"
+exit $bad
