@@ -166,7 +166,8 @@ static void on_apply(void *arg, uint64_t index, uint64_t term, struct slice byte
                 index, err_text(rv));
         server_fatal(s, &err);
     }
-    if (own != NULL) {
+    /* Expiries of leases are proposals of ours too, but nobody waits for their result. */
+    if (own != NULL && own->done == write_done) {
         struct write_call *w = CONTAINER_OF(own, struct write_call, proposal);
         store_apply(s->store, index, &c, &w->result);
     } else {
