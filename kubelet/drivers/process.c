@@ -446,13 +446,16 @@ int driver_process_new(struct loop *loop, const char *root, const char *shim_pat
                                  .log_path = process_log_path,
                                  .free = process_free };
     d->fs = loop_fs(loop);
-    char *absolute = realpath(root, NULL);
+    int rv = fs_mkdir_p(d->fs, root, 0700, err);
+    char *absolute = rv == 0 ? realpath(root, NULL) : NULL;
     d->pods = mem_printf("%s/pods", absolute != NULL ? absolute : root);
     d->events = mem_printf("%s/events", absolute != NULL ? absolute : root);
     free(absolute);
     d->shim = mem_strdup(shim_path);
     d->inotify = -1;
-    int rv = fs_mkdir_p(d->fs, d->pods, 0700, err);
+    if (rv == 0) {
+        rv = fs_mkdir_p(d->fs, d->pods, 0700, err);
+    }
     if (rv == 0) {
         rv = fs_mkdir_p(d->fs, d->events, 0700, err);
     }
