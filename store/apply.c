@@ -131,8 +131,14 @@ void write_delete(struct store *s, const struct delete_request *d, struct arena 
 static int apply_put(struct store *s, const struct put_request *p, struct store_result *r)
 {
     int rv = put_check(p);
+    if (rv == 0 && store_over_quota(s)) {
+        rv = E_NOSPACE;
+    }
+    if (rv == 0 && p->lease != 0 && lease_find(&s->leases, p->lease) == NULL) {
+        rv = E_LEASE_NOT_FOUND; /* alone, the lease is asked for first; in a txn, the key */
+    }
     if (rv == 0) {
-        rv = store_over_quota(s) ? E_NOSPACE : write_check_put(s, p);
+        rv = write_check_put(s, p);
     }
     if (rv == 0) {
         r->op.type = OP_PUT;

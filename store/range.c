@@ -12,6 +12,8 @@
 #include "lib/base/assert.h"
 #include "store/internal.h"
 
+enum { PREFETCH = 8 };
+
 int range_check_revision(const struct store *s, int64_t revision, int64_t latest)
 {
     if (revision <= 0) {
@@ -116,22 +118,28 @@ static void gather_add(struct gather *g, const struct range_request *r, struct r
     g->items[g->n++] = k;
 }
 
-static void gather_range(struct store *s, const struct range_request *r,
-                         const struct key_range *range, int64_t revision, struct gather *g)
+/* The newest state has exactly `count` live keys here, so the end needs no looking at keys. */
+static void gather_newest(struct store *s, const struct range_request *r,
+                          const struct key_range *range, int64_t count, struct gather *g)
 {
-    bool newest = revision == INT64_MAX;
-    if (range->single) {
-        gather_add(g, r, record_live_at(tree_get(&s->tree, range->lo), revision));
-        return;
+    struct tree_cursor c;
+    tree_seek(&s->tree, range->lo, &c);
+    for (int64_t i = 0; i < count && g->n < g->max; i++) {
+        gather_add(g, r, tree_next_live(&c));
     }
+}
+
+static void gather_old(struct store *s, const struct range_request *r,
+                       const struct key_range *range, int64_t revision, struct gather *g)
+{
     struct tree_cursor c;
     tree_seek(&s->tree, range->lo, &c);
     while (g->n < g->max) {
-        struct record *head = newest ? tree_next_live(&c) : tree_next(&c);
+        struct record *head = tree_next(&c);
         if (head == NULL || key_range_past(range, record_key(head))) {
             return;
         }
-        gather_add(g, r, newest ? head : record_live_at(head, revision));
+        gather_add(g, r, record_live_at(head, revision));
     }
 }
 
@@ -180,7 +188,8 @@ static bool wants_filter(const struct range_request *r)
            r->max_create_revision != 0;
 }
 
-/* Gathers, sorts, cuts; the count is known. */
+/* Gathers, sorts, cuts; the count is known. A revision of INT64_MAX is the newest state. Taking
+ * references touches records that are cold: the next ones are called for ahead. */
 static void range_fill(struct store *s, const struct range_request *r,
                        const struct key_range *range, int64_t revision, struct arena *arena,
                        struct range_result *out)
@@ -191,7 +200,13 @@ static void range_fill(struct store *s, const struct range_request *r,
         g.max = limit + 1;
     }
     g.items = arena_alloc(arena, g.max * sizeof *g.items);
-    gather_range(s, r, range, revision, &g);
+    if (range->single) {
+        gather_add(&g, r, record_live_at(tree_get(&s->tree, range->lo), revision));
+    } else if (revision == INT64_MAX) {
+        gather_newest(s, r, range, out->count, &g);
+    } else {
+        gather_old(s, r, range, revision, &g);
+    }
     if (wants_sort(r) && g.n > 1) {
         qsort_r(g.items, g.n, sizeof *g.items, compare_kvs, (void *)(uintptr_t)r);
     }
@@ -199,6 +214,9 @@ static void range_fill(struct store *s, const struct range_request *r,
     out->more = g.n > limit;
     out->n = out->more ? limit : g.n;
     for (size_t i = 0; i < out->n; i++) {
+        if (i + PREFETCH < out->n) {
+            __builtin_prefetch(out->kvs[i + PREFETCH], 1);
+        }
         record_ref(out->kvs[i]);
     }
 }

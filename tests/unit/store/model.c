@@ -485,6 +485,9 @@ static int model_command(struct model *m, const struct command *c, struct buf *o
     case COMMAND_PUT:
         rv = put_check(&c->put);
         rv = rv == 0 && over_quota(m) ? E_NOSPACE : rv;
+        rv = rv == 0 && c->put.lease != 0 && find_lease(m, c->put.lease) == NULL
+                 ? E_LEASE_NOT_FOUND
+                 : rv;
         return rv != 0 ? rv : model_put(m, &c->put, out);
     case COMMAND_DELETE:
         rv = delete_check(&c->del);
