@@ -17,6 +17,7 @@
 struct snapshot_take {
     struct job job;
     struct rnode *n;
+    uint64_t started_ms;
     /* the worker's */
     struct fs *fs;
     struct rnode_fsm fsm;
@@ -112,8 +113,8 @@ static void on_done(struct job *job)
             wal_compact(n->wal, t->info.index - trailing);
             wal_flush(n->wal);
         }
-        log_info("raft", "snapshot taken", "index=%" PRIu64 " first=%" PRIu64, t->info.index,
-                 n->log.first);
+        log_info("raft", "snapshot taken", "index=%" PRIu64 " first=%" PRIu64 " ms=%" PRIu64,
+                 t->info.index, n->log.first, loop_now_ms(n->loop) - t->started_ms);
         driver_settle(n);
     }
     take_free(t);
@@ -143,6 +144,7 @@ void snapshot_take_maybe(struct rnode *n)
     t->job = (struct job){ .run = on_run, .done = on_done };
     list_init(&t->job.link);
     t->n = n;
+    t->started_ms = loop_now_ms(n->loop);
     t->fs = n->fs;
     t->fsm = n->options.fsm;
     t->dir = mem_strdup(s->dir);
