@@ -1,17 +1,17 @@
 /* Barque's own kinds, never written by people: the node view and the node's sign of life.
  *
- * A node agent watches one prefix, /barque/nodes/<node>/, and writes under it; nothing else. Items there are of
- * kind NodeItem; metadata.namespace is the node and metadata.name tells what it is:
- *     pod.<namespace>.<name>     what this node shall run: written by the node_view controller, with every
- *                                ConfigMap reference already resolved into plain values
+ * A node agent watches one prefix, /barque/nodes/<node>/, and writes under it; nothing else. Items
+ * there are of kind NodeItem; metadata.namespace is the node and metadata.name tells what it is:
+ *     pod.<namespace>.<name>     what this node shall run: written by the node_view controller,
+ *                                with every ConfigMap reference already resolved into plain values
  *     status.<namespace>.<name>  what became of it: written by the agent, folded into the Pod
  *                                by the node_view controller
- *     node                       the node's own description: written by the agent at registration, made
- *                                into the Node object by the node_lifecycle controller
+ *     node                       the node's own description: written by the agent at registration,
+ *                                made into the Node object by the node_lifecycle controller
  * A namespace holds no dot, so the names split without doubt.
  *
- * /barque/alive/<node> (kind NodeAlive) is attached to an etcd lease that the agent keeps alive: its
- * disappearance is the one sign that a node is lost. The epoch tells registrations apart. */
+ * /barque/alive/<node> (kind NodeAlive) is attached to an etcd lease that the agent keeps alive:
+ * its disappearance is the one sign that a node is lost. The epoch tells registrations apart. */
 #ifndef BARQUE_API_BARQUE_H
 #define BARQUE_API_BARQUE_H
 

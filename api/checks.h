@@ -1,5 +1,5 @@
-/* Inside api/: the kinds' defaults and checks that the kinds table names, and the checks they share. A check
- * adds problems with paths; manifest.c finds the places. Pure. */
+/* Inside api/: the kinds' defaults and checks that the kinds table names, and the checks they
+ * share. A check adds problems with paths; manifest.c finds the places. Pure. */
 #ifndef BARQUE_API_CHECKS_H
 #define BARQUE_API_CHECKS_H
 

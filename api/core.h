@@ -1,13 +1,14 @@
-/* The core kinds as C structs: Namespace, Node, Pod, ConfigMap, Event. Field names follow Kubernetes' in snake
- * case. Strings are owned, NULL = absent; arrays are pointer + n_; an optional number has a has_ flag.
- * Fields of Kubernetes' schema that nothing here acts on are kept word by word as JSON text (the
- * `other_json` members, see schema.h), so that a manifest loses nothing on its way through. */
+/* The core kinds as C structs: Namespace, Node, Pod, ConfigMap, Event. Field names follow
+ * Kubernetes' in snake case. Strings are owned, NULL = absent; arrays are pointer + n_; an
+ * optional number has a has_ flag. Fields of Kubernetes' schema that nothing here acts on are kept
+ * word by word as JSON text (the `other_json` members, see schema.h), so that a manifest loses
+ * nothing on its way through. */
 #ifndef BARQUE_API_CORE_H
 #define BARQUE_API_CORE_H
 
 #include "api/object.h"
 
-/* --- shared pieces ------------------------------------------------------------------------------- */
+/* --- shared pieces ---------------------------------------------------------------------------- */
 struct condition {
     char *type;                 /* "Ready" */
     char *status;               /* "True" "False" "Unknown" */
@@ -30,14 +31,14 @@ struct label_selector {
     size_t n_match_expressions;
 };
 
-/* --- Namespace ------------------------------------------------------------------------------------ */
+/* --- Namespace -------------------------------------------------------------------------------- */
 struct namespace {
     struct object object;
     char *phase;                /* status.phase: "Active" */
     char *spec_other_json, *status_other_json; /* see schema.h, as all other_json below */
 };
 
-/* --- Node ------------------------------------------------------------------------------------------ */
+/* --- Node ------------------------------------------------------------------------------------- */
 struct taint {
     char *key, *value, *effect; /* NoSchedule, PreferNoSchedule, NoExecute */
     char *time_added;
@@ -64,12 +65,12 @@ struct node {
 };
 #define NODE_TAINT_UNREACHABLE "node.kubernetes.io/unreachable"
 
-/* --- Pod ---------------------------------------------------------------------------------------------- */
+/* --- Pod -------------------------------------------------------------------------------------- */
 struct env_var {
     char *name, *value;
     char *config_map_name, *config_map_key; /* valueFrom.configMapKeyRef */
     bool config_map_optional;
-    char *field_path;                       /* valueFrom.fieldRef: metadata.name, spec.nodeName, ... */
+    char *field_path;                       /* valueFrom.fieldRef: metadata.name, ... */
     char *value_from_other_json;
 };
 struct container_port {
@@ -152,7 +153,7 @@ struct pod_template {
     struct pod_spec spec;
 };
 
-/* --- ConfigMap, Event ----------------------------------------------------------------------------------- */
+/* --- ConfigMap, Event ------------------------------------------------------------------------- */
 struct configmap {
     struct object object;
     struct string_map data, binary_data;
@@ -171,7 +172,7 @@ struct event {
     char *other_json;
 };
 
-/* --- typed views: PRE the kind matches -------------------------------------------------------------------- */
+/* --- typed views: PRE the kind matches -------------------------------------------------------- */
 struct namespace *object_namespace(const struct object *o);
 struct node *object_node(const struct object *o);
 struct pod *object_pod(const struct object *o);

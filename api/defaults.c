@@ -1,5 +1,5 @@
-/* What Kubernetes fills in when a manifest says nothing. Setting what is set already is a no-op, so applying
- * defaults twice changes nothing. */
+/* What Kubernetes fills in when a manifest says nothing. Setting what is set already is a no-op,
+ * so applying defaults twice changes nothing. */
 #include "api/checks.h"
 #include "api/meta.h"
 

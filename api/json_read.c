@@ -1,8 +1,9 @@
-/* JSON to structs. One reader serves stored JSON (lenient: a newer writer's fields are passed over) and
- * manifests (strict). It never stops at the first problem: a wrong field is reported and left absent, and
- * reading goes on, so that people see all their mistakes at once.
+/* JSON to structs. One reader serves stored JSON (lenient: a newer writer's fields are passed
+ * over) and manifests (strict). It never stops at the first problem: a wrong field is reported and
+ * left absent, and reading goes on, so that people see all their mistakes at once.
  *
- * Where the reader stands is a chain of frames on the stack; the path's text is made only for a problem. */
+ * Where the reader stands is a chain of frames on the stack; the path's text is made only for a
+ * problem. */
 #include "api/walk.h"
 
 #include <stdio.h>
@@ -19,7 +20,7 @@ struct frame {
     bool is_key;      /* of a map: "labels[app]" */
 };
 
-/* --- problems ---------------------------------------------------------------------------------------- */
+/* --- problems --------------------------------------------------------------------------------- */
 
 static void write_path(const struct frame *at, struct buf *out)
 {
@@ -125,7 +126,7 @@ static void unknown_field(const struct struct_reader *r, const struct frame *at,
     }
 }
 
-/* --- scalars ----------------------------------------------------------------------------------------- */
+/* --- scalars ---------------------------------------------------------------------------------- */
 
 static void read_string(const struct struct_reader *r, const struct frame *at, const json_t *v,
                         char **ret)
@@ -193,7 +194,7 @@ static void read_int_or_percent(const struct struct_reader *r, const struct fram
     *ret = (struct int_or_percent){ true, true, (int32_t)n };
 }
 
-/* --- maps and lists ------------------------------------------------------------------------------------ */
+/* --- maps and lists --------------------------------------------------------------------------- */
 
 /* Checks over an object may be quadratic in the items of one list, so these are bounded. */
 static bool fits(const struct struct_reader *r, const struct frame *at, size_t n)
@@ -286,7 +287,7 @@ static void read_list(const struct struct_reader *r, const struct frame *at, con
     *field_count(f, base) = n;
 }
 
-/* --- fields and structs ---------------------------------------------------------------------------------- */
+/* --- fields and structs ----------------------------------------------------------------------- */
 
 static void read_set_flag(const struct field *f, void *base)
 {

@@ -1,6 +1,6 @@
-/* Structs to compact JSON, straight into a buf (no tree in between: every write of every controller passes
- * here). Keys come in the table's order and maps sorted, so equal structs give equal bytes: the template's
- * hash and the check "does this update change anything" rest on it. */
+/* Structs to compact JSON, straight into a buf (no tree in between: every write of every
+ * controller passes here). Keys come in the table's order and maps sorted, so equal structs give
+ * equal bytes: the template's hash and the check "does this update change anything" rest on it. */
 #include "api/walk.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 
-/* --- scalars ----------------------------------------------------------------------------------------- */
+/* --- scalars ---------------------------------------------------------------------------------- */
 
 /* Bytes of the UTF-8 character at s; 0 when it is none (overlong, surrogate, cut). */
 static size_t utf8_len(const unsigned char *s)
@@ -91,7 +91,7 @@ static bool write_int_or_percent(const struct int_or_percent *v, struct buf *out
     return v->set;
 }
 
-/* --- maps and lists ---------------------------------------------------------------------------------- */
+/* --- maps and lists --------------------------------------------------------------------------- */
 
 static int compare_pairs(const void *a, const void *b)
 {
@@ -170,7 +170,7 @@ static bool write_object(const struct field *f, const void *base, bool revision,
     return true;
 }
 
-/* --- fields and structs -------------------------------------------------------------------------------- */
+/* --- fields and structs ----------------------------------------------------------------------- */
 
 bool field_write(const struct field *f, const void *base, bool revision, struct buf *out)
 {

@@ -62,7 +62,7 @@ const size_t kinds_n = ARRAY_LEN(kinds);
 /* Not for people: found by their exact name and by key only. */
 static const struct kind *const own_kinds[] = { &kind_node_item, &kind_node_alive };
 
-/* --- names ------------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 const struct kind *kind_by_name(const char *api_version, const char *kind)
 {
@@ -115,7 +115,7 @@ const struct kind *kind_by_word(const char *word)
     return NULL;
 }
 
-/* --- keys -------------------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 /* PRE: not empty. Cut at the buffer's end: false. */
 static bool take_name(const uint8_t *from, size_t len, char *ret)
@@ -192,7 +192,7 @@ char *object_name_key(const struct object *o)
     return mem_printf("%s/%s", o->metadata.namespace_, o->metadata.name);
 }
 
-/* --- typed views --------------------------------------------------------------------------------------- */
+/* --- typed views ------------------------------------------------------------------------------ */
 
 /* Every kind's struct begins with its object. */
 static void *view(const struct object *o, const struct kind *kind)

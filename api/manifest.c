@@ -1,10 +1,11 @@
-/* Manifests to objects. Each document becomes a YAML tree (every node knows its place), then JSON, then a struct
- * by the strict reader; defaults are filled in and the checks run. The reader and the checks name their problems
- * by path; the place is found by following the path in the YAML tree, as far as it goes. Reading never
- * stops at a problem, and problems leave in the order of the file.
+/* Manifests to objects. Each document becomes a YAML tree (every node knows its place), then JSON,
+ * then a struct by the strict reader; defaults are filled in and the checks run. The reader and
+ * the checks name their problems by path; the place is found by following the path in the YAML
+ * tree, as far as it goes. Reading never stops at a problem, and problems leave in the order of
+ * the file.
  *
- * A check's problem is left out where the reader has complained already about the same field or one around or
- * inside it: "expected a string" should not be followed by "required". */
+ * A check's problem is left out where the reader has complained already about the same field or
+ * one around or inside it: "expected a string" should not be followed by "required". */
 #include "api/manifest.h"
 
 #include <stdio.h>
@@ -24,7 +25,7 @@ struct manifest {
     struct map seen; /* key -> object: nothing may come twice */
 };
 
-/* --- kinds ------------------------------------------------------------------------------------------- */
+/* --- kinds ------------------------------------------------------------------------------------ */
 
 /* Kubernetes' kinds that people will try and that are not here. */
 static const char *const absent_kinds[] = {
@@ -103,7 +104,7 @@ static const struct kind *find_kind(struct manifest *m, const struct yaml_node *
     return NULL;
 }
 
-/* --- one object -------------------------------------------------------------------------------------- */
+/* --- one object ------------------------------------------------------------------------------- */
 
 /* "spec.selector" is around "spec.selector.matchLabels[app]". */
 static bool is_around(const char *outer, const char *inner)
@@ -122,7 +123,8 @@ static void check_object(struct manifest *m, const struct yaml_node *root, const
     problems_init(&found);
     (void)object_validate(o, &found);
     for (size_t i = 0; i < found.n; i++) {
-        autofree char *at = mem_printf("%s%s%s", path, path[0] != 0 ? "." : "", found.items[i].path);
+        const char *dot = path[0] != 0 ? "." : "";
+        autofree char *at = mem_printf("%s%s%s", path, dot, found.items[i].path);
         bool known = false;
         for (size_t k = first; k < reported && !known; k++) {
             const char *other = m->problems->items[k].path;
@@ -178,7 +180,7 @@ static void read_object(struct manifest *m, const struct yaml_node *root, const 
     check_unique(m, root, path, o);
 }
 
-/* --- documents --------------------------------------------------------------------------------------- */
+/* --- documents -------------------------------------------------------------------------------- */
 
 /* What lib/codec says: "12:3: what". */
 static void complain_of_text(struct problems *problems, const struct err *err)

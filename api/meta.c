@@ -7,11 +7,11 @@
 #include "api/walk.h"
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
-#include "lib/base/clock.h"
+#include "lib/base/timestamp.h"
 #include "lib/base/map.h"
 #include "lib/base/str.h"
 
-/* --- strings and maps ------------------------------------------------------------------------------------ */
+/* --- strings and maps ------------------------------------------------------------------------- */
 
 void string_set(char **field, const char *value)
 {
@@ -74,7 +74,7 @@ int32_t int_or_percent_of(const struct int_or_percent *v, int32_t total, bool ro
     return (int32_t)(whole > INT32_MAX ? INT32_MAX : whole);
 }
 
-/* --- conditions -------------------------------------------------------------------------------------------- */
+/* --- conditions ------------------------------------------------------------------------------- */
 
 const struct condition *condition_find(const struct condition_list *l, const char *type)
 {
@@ -117,7 +117,7 @@ bool condition_set(struct condition_list *l, const char *type, const char *statu
     return true;
 }
 
-/* --- pods --------------------------------------------------------------------------------------------------- */
+/* --- pods ------------------------------------------------------------------------------------- */
 
 bool pod_is_ready(const struct pod *p)
 {
@@ -133,8 +133,8 @@ bool pod_is_available(const struct pod *p, int32_t min_ready_seconds, int64_t no
     if (min_ready_seconds <= 0) {
         return true;
     }
-    const struct condition *c = condition_find(&p->status.conditions, "Ready");
-    return c->last_transition_time != NULL && clock_parse(c->last_transition_time, &since_ms) == 0 &&
+    const char *since = condition_find(&p->status.conditions, "Ready")->last_transition_time;
+    return since != NULL && clock_parse(since, &since_ms) == 0 &&
            now_ms - since_ms >= (int64_t)min_ready_seconds * 1000;
 }
 
@@ -148,7 +148,7 @@ bool pod_is_active(const struct pod *p)
     return !pod_is_terminal(p) && p->object.metadata.deletion_timestamp == NULL;
 }
 
-/* --- deep copies -------------------------------------------------------------------------------------------- */
+/* --- deep copies ------------------------------------------------------------------------------ */
 
 /* Copies before it releases, so that `to` may be `from`'s own. */
 static void replace(const struct schema *schema, void *to, const void *from)
@@ -176,7 +176,7 @@ void label_selector_copy(struct label_selector *to, const struct label_selector 
     replace(&schema_label_selector, to, from);
 }
 
-/* --- templates ---------------------------------------------------------------------------------------------- */
+/* --- templates -------------------------------------------------------------------------------- */
 
 /* The template as JSON without the hash label: what its identity is. */
 static void write_template(const struct pod_template *t, struct buf *out)
@@ -215,7 +215,7 @@ void pod_template_hash(const struct pod_template *t, uint32_t collision, char *r
     ret_hash[HASH_CHARS] = 0;
 }
 
-/* --- the node view ------------------------------------------------------------------------------------------ */
+/* --- the node view ---------------------------------------------------------------------------- */
 
 static const char *const item_prefixes[] = {
     [NODE_ITEM_POD] = "pod.",

@@ -1,4 +1,5 @@
-/* Small operations on objects that every room needs. Pure: time is an argument, as RFC 3339 text. */
+/* Small operations on objects that every room needs. Pure: time is an argument, as RFC 3339
+ * text. */
 #ifndef BARQUE_API_META_H
 #define BARQUE_API_META_H
 
@@ -12,7 +13,8 @@ bool string_map_equal(const struct string_map *a, const struct string_map *b); /
 /* NULL when absent. */
 const struct condition *condition_find(const struct condition_list *l, const char *type);
 bool condition_is_true(const struct condition_list *l, const char *type);
-/* Adds or updates; last_transition_time moves only when the status changes. True when anything changed. */
+/* Adds or updates; last_transition_time moves only when the status changes. True when anything
+ * changed. */
 bool condition_set(struct condition_list *l, const char *type, const char *status,
                    const char *reason, const char *message, const char *now);
 
@@ -28,7 +30,8 @@ void pod_spec_copy(struct pod_spec *to, const struct pod_spec *from);
 void label_selector_copy(struct label_selector *to, const struct label_selector *from);
 /* Equal apart from the pod-template-hash label. */
 bool pod_template_equal(const struct pod_template *a, const struct pod_template *b);
-/* Stable short text (Kubernetes' safe alphabet) of the template and a collision count. At least 16 bytes. */
+/* Stable short text (Kubernetes' safe alphabet) of the template and a collision count. At least 16
+ * bytes. */
 void pod_template_hash(const struct pod_template *t, uint32_t collision, char *ret_hash);
 
 #endif

@@ -1,5 +1,5 @@
-/* Syntax of names: RFC 1123 labels and subdomains, label keys and values, environment variables. Each check
- * answers NULL or what is wrong, to be put behind the name in a message. */
+/* Syntax of names: RFC 1123 labels and subdomains, label keys and values, environment variables.
+ * Each check answers NULL or what is wrong, to be put behind the name in a message. */
 #include <string.h>
 
 #include "api/checks.h"

@@ -1,5 +1,5 @@
-/* Objects as wholes: new, copy, free, compare, and their text forms. What is inside is the walkers' work; this
- * file adds the two keys that the kind gives, apiVersion and kind. */
+/* Objects as wholes: new, copy, free, compare, and their text forms. What is inside is the
+ * walkers' work; this file adds the two keys that the kind gives, apiVersion and kind. */
 #include "api/object.h"
 
 #include <stdio.h>
@@ -44,7 +44,7 @@ void object_diff(const struct object *a, const struct object *b, struct buf *out
     struct_diff(a->kind->schema, a, b, "", out);
 }
 
-/* --- JSON -------------------------------------------------------------------------------------------- */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 static int from_tree(const struct kind *kind, const json_t *doc, struct object **ret_object,
                      struct err *err)
@@ -111,8 +111,8 @@ void object_to_json(const struct object *o, struct buf *out)
     write_object(o, false, out);
 }
 
-/* People's forms go through a tree. What the writer writes parses, unless the object is larger than any document
- * may be; such an object is shown compact. */
+/* People's forms go through a tree. What the writer writes parses, unless the object is larger
+ * than any document may be; such an object is shown compact. */
 static void write_for_people(const struct object *o, void (*write)(const json_t *, struct buf *),
                              struct buf *out)
 {
@@ -136,7 +136,7 @@ void object_to_json_pretty(const struct object *o, struct buf *out)
     write_for_people(o, json_write_pretty, out);
 }
 
-/* --- owners and ids ------------------------------------------------------------------------------------ */
+/* --- owners and ids --------------------------------------------------------------------------- */
 
 const struct owner_reference *object_controller_of(const struct object *o)
 {

@@ -1,11 +1,12 @@
-/* Objects: Kubernetes' shapes as C structs, described by schema tables; one set of walkers serves all kinds.
+/* Objects: Kubernetes' shapes as C structs, described by schema tables; one set of walkers serves
+ * all kinds.
  *
- * Every kind's struct begins with `struct object`. All strings and arrays belong to the object (mem_alloc);
- * object_free releases everything. A published object (cache, another thread of thought) is never changed:
- * object_copy, edit, publish.
+ * Every kind's struct begins with `struct object`. All strings and arrays belong to the object
+ * (mem_alloc); object_free releases everything. A published object (cache, another thread of
+ * thought) is never changed: object_copy, edit, publish.
  *
- * JSON is the stored form: at kind's key, spec and status together, metadata.resourceVersion left out (it is the
- * key's mod_revision and is filled in when read). Pure: no clock, random, I/O. */
+ * JSON is the stored form: at kind's key, spec and status together, metadata.resourceVersion left
+ * out (it is the key's mod_revision and is filled in when read). Pure: no clock, random, I/O. */
 #ifndef BARQUE_API_OBJECT_H
 #define BARQUE_API_OBJECT_H
 
@@ -80,7 +81,8 @@ extern const size_t kinds_n;
 const struct kind *kind_by_name(const char *api_version, const char *kind); /* exact; NULL */
 /* "pods" "pod" "po" "Pod" "deployments.apps": what people type; NULL when unknown. */
 const struct kind *kind_by_word(const char *word);
-/* The kind a key belongs to, with namespace and name (caller's buffers of >= 254 bytes); NULL when none. */
+/* The kind a key belongs to, with namespace and name (caller's buffers of >= 254 bytes); NULL when
+ * none. */
 const struct kind *kind_by_key(struct slice key, char *ret_namespace, char *ret_name);
 
 struct object *object_new(const struct kind *kind);
@@ -96,9 +98,11 @@ int object_from_json(const struct kind *kind, struct slice json, struct object *
                      struct err *err);
 /* The kind from apiVersion and kind inside. */
 int object_from_any_json(struct slice json, struct object **ret_object, struct err *err);
-void object_to_json(const struct object *o, struct buf *out);      /* compact; the stored form */
-void object_to_yaml(const struct object *o, struct buf *out);      /* with resourceVersion, as people read it */
-void object_to_json_pretty(const struct object *o, struct buf *out); /* with resourceVersion */
+/* The stored form, compact. */
+void object_to_json(const struct object *o, struct buf *out);
+/* As people read it, with resourceVersion. */
+void object_to_yaml(const struct object *o, struct buf *out);
+void object_to_json_pretty(const struct object *o, struct buf *out);
 
 /* "/registry/pods/default/web-1"; prefix of all of a kind, or of one namespace. */
 void object_key(const struct object *o, struct buf *out);

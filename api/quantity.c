@@ -1,5 +1,6 @@
-/* Quantities: <digits>[.<digits>][suffix], the suffix being n u m k M G T P E, Ki Mi Gi Ti Pi Ei, or an
- * exponent e3. Exact: the digits are one integer and the suffix a power, multiplied out in 128 bits. */
+/* Quantities: <digits>[.<digits>][suffix], the suffix being n u m k M G T P E, Ki Mi Gi Ti Pi Ei,
+ * or an exponent e3. Exact: the digits are one integer and the suffix a power, multiplied out in
+ * 128 bits. */
 #include "api/quantity.h"
 
 #include <stdlib.h>

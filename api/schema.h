@@ -1,15 +1,17 @@
-/* Field tables: one row a field of Kubernetes' JSON, and where it lives in the C struct. The walkers of
- * walk.h (read, write, copy, free, equal, diff) are loops over these rows, so a new field is one row.
+/* Field tables: one row a field of Kubernetes' JSON, and where it lives in the C struct. The
+ * walkers of walk.h (read, write, copy, free, equal, diff) are loops over these rows, so a new
+ * field is one row.
  *
- * A FIELD_OBJECT or FIELD_LIST row names the schema of what is inside. JSON nests deeper than our structs
- * here and there (spec.strategy.rollingUpdate.maxSurge is deployment.spec.max_surge): such a row has
- * offset 0 and its inner schema counts offsets from the same struct ("inline").
+ * A FIELD_OBJECT or FIELD_LIST row names the schema of what is inside. JSON nests deeper than our
+ * structs here and there (spec.strategy.rollingUpdate.maxSurge is deployment.spec.max_surge): such
+ * a row has offset 0 and its inner schema counts offsets from the same struct ("inline").
  *
- * FIELD_KEPT rows are Kubernetes' fields that nothing here acts on and that may be passed over without harm
- * (imagePullPolicy, dnsPolicy, managedFields): their JSON is kept word by word in the struct's `other_json`,
- * one compact JSON object. FIELD_ABSENT rows are those whose silent loss would change what the workload
- * means (volumes, probes, initContainers): a manifest that sets one is refused with a position; stored JSON
- * of another writer keeps them like FIELD_KEPT. FIELD_DROPPED rows carry nothing that we do not know. */
+ * FIELD_KEPT rows are Kubernetes' fields that nothing here acts on and that may be passed over
+ * without harm (imagePullPolicy, dnsPolicy, managedFields): their JSON is kept word by word in the
+ * struct's `other_json`, one compact JSON object. FIELD_ABSENT rows are those whose silent loss
+ * would change what the workload means (volumes, probes, initContainers): a manifest that sets one
+ * is refused with a position; stored JSON of another writer keeps them like FIELD_KEPT.
+ * FIELD_DROPPED rows carry nothing that we do not know. */
 #ifndef BARQUE_API_SCHEMA_H
 #define BARQUE_API_SCHEMA_H
 
@@ -81,14 +83,16 @@ const struct field *schema_field(const struct schema *schema, const char *name);
     { json, FIELD_INT64, OFFSET_OF_TYPE(s, m, int64_t), OFFSET_OF_TYPE(s, has, bool), 0, NULL }
 #define ROW_REVISION(json, s, m) \
     { json, FIELD_REVISION, OFFSET_OF_TYPE(s, m, int64_t), FIELD_NO_AUX, 0, NULL }
-#define ROW_INT_OR_PERCENT(json, s, m)                                                        \
-    { json, FIELD_INT_OR_PERCENT, OFFSET_OF_TYPE(s, m, struct int_or_percent), FIELD_NO_AUX, 0, NULL }
+#define ROW_INT_OR_PERCENT(json, s, m)                                                             \
+    { json, FIELD_INT_OR_PERCENT, OFFSET_OF_TYPE(s, m, struct int_or_percent), FIELD_NO_AUX, 0,    \
+      NULL }
 #define ROW_STRING_MAP(json, s, m) \
     { json, FIELD_STRING_MAP, OFFSET_OF_TYPE(s, m, struct string_map), FIELD_NO_AUX, 0, NULL }
 #define ROW_QUANTITY_MAP(json, s, m) \
     { json, FIELD_QUANTITY_MAP, OFFSET_OF_TYPE(s, m, struct string_map), FIELD_NO_AUX, 0, NULL }
-#define ROW_STRING_LIST(json, s, m, count) \
-    { json, FIELD_STRING_LIST, OFFSET_OF_TYPE(s, m, char **), OFFSET_OF_TYPE(s, count, size_t), 0, NULL }
+#define ROW_STRING_LIST(json, s, m, count)                                                         \
+    { json, FIELD_STRING_LIST, OFFSET_OF_TYPE(s, m, char **), OFFSET_OF_TYPE(s, count, size_t), 0, \
+      NULL }
 #define ROW_OBJECT(json, s, m, t, inner) \
     { json, FIELD_OBJECT, OFFSET_OF_TYPE(s, m, t), FIELD_NO_AUX, 0, inner }
 #define ROW_INLINE(json, inner) \

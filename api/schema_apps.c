@@ -1,7 +1,7 @@
 /* Field tables of ReplicaSet and Deployment. */
 #include "api/schema.h"
 
-/* --- ReplicaSet --------------------------------------------------------------------------------------- */
+/* --- ReplicaSet ------------------------------------------------------------------------------- */
 
 static const struct field replicaset_spec_rows[] = {
     ROW_INT32_HAS("replicas", struct replicaset, spec.replicas, spec.has_replicas),
@@ -34,7 +34,7 @@ static const struct field replicaset_rows[] = {
 };
 SCHEMA(replicaset, "ReplicaSet", struct replicaset, replicaset_rows);
 
-/* --- Deployment --------------------------------------------------------------------------------------- */
+/* --- Deployment ------------------------------------------------------------------------------- */
 
 static const struct field rolling_update_rows[] = {
     ROW_INT_OR_PERCENT("maxUnavailable", struct deployment, spec.max_unavailable),

@@ -2,7 +2,7 @@
 #include "api/barque.h"
 #include "api/schema.h"
 
-/* --- Namespace --------------------------------------------------------------------------------------- */
+/* --- Namespace -------------------------------------------------------------------------------- */
 
 static const struct field namespace_spec_rows[] = {
     ROW_KEPT("finalizers"),
@@ -25,7 +25,7 @@ static const struct field namespace_rows[] = {
 };
 SCHEMA(namespace, "Namespace", struct namespace, namespace_rows);
 
-/* --- Node ---------------------------------------------------------------------------------------------- */
+/* --- Node ------------------------------------------------------------------------------------- */
 
 static const struct field taint_rows[] = {
     ROW_STRING("key", struct taint, key),
@@ -72,7 +72,7 @@ static const struct field node_rows[] = {
 };
 SCHEMA(node, "Node", struct node, node_rows);
 
-/* --- ConfigMap ----------------------------------------------------------------------------------------- */
+/* --- ConfigMap -------------------------------------------------------------------------------- */
 
 static const struct field configmap_rows[] = {
     ROW_OBJECT("metadata", struct configmap, object.metadata, struct object_meta,
@@ -83,7 +83,7 @@ static const struct field configmap_rows[] = {
 };
 SCHEMA(configmap, "ConfigMap", struct configmap, configmap_rows);
 
-/* --- Event --------------------------------------------------------------------------------------------- */
+/* --- Event ------------------------------------------------------------------------------------ */
 
 static const struct field object_reference_rows[] = {
     ROW_STRING("kind", struct object_reference, kind),
@@ -122,7 +122,7 @@ static const struct field event_rows[] = {
 };
 SCHEMA_OTHER(event, "Event", struct event, event_rows, other_json);
 
-/* --- NodeItem, NodeAlive --------------------------------------------------------------------------------- */
+/* --- NodeItem, NodeAlive ---------------------------------------------------------------------- */
 
 static const struct field node_item_pod_rows[] = {
     ROW_STRING("namespace", struct node_item, pod_namespace),

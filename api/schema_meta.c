@@ -1,5 +1,5 @@
-/* Field tables of what all kinds share: metadata, conditions, label selectors. The order of the rows is the
- * order of the keys in written JSON. */
+/* Field tables of what all kinds share: metadata, conditions, label selectors. The order of the
+ * rows is the order of the keys in written JSON. */
 #include "api/schema.h"
 
 #include "lib/base/assert.h"

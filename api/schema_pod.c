@@ -1,7 +1,7 @@
 /* Field tables of Pod and all that is inside it. */
 #include "api/schema.h"
 
-/* --- containers ----------------------------------------------------------------------------------- */
+/* --- containers ------------------------------------------------------------------------------- */
 
 /* valueFrom: three levels of JSON, flat in struct env_var. */
 static const struct field config_map_key_ref_rows[] = {
@@ -82,7 +82,7 @@ static const struct field container_rows[] = {
 };
 static SCHEMA_OTHER(container, "Container", struct container, container_rows, other_json);
 
-/* --- placement -------------------------------------------------------------------------------------- */
+/* --- placement -------------------------------------------------------------------------------- */
 
 static const struct field toleration_rows[] = {
     ROW_STRING("key", struct toleration, key),
@@ -108,7 +108,7 @@ static const struct field topology_spread_rows[] = {
 static SCHEMA_OTHER(topology_spread, "TopologySpreadConstraint", struct topology_spread,
                     topology_spread_rows, other_json);
 
-/* --- spec ------------------------------------------------------------------------------------------- */
+/* --- spec ------------------------------------------------------------------------------------- */
 
 static const struct field pod_spec_rows[] = {
     ROW_LIST("containers", struct pod_spec, containers, n_containers, struct container,
@@ -159,7 +159,7 @@ static const struct field pod_spec_rows[] = {
 };
 SCHEMA_OTHER(pod_spec, "PodSpec", struct pod_spec, pod_spec_rows, other_json);
 
-/* --- status ----------------------------------------------------------------------------------------- */
+/* --- status ----------------------------------------------------------------------------------- */
 
 static const struct field waiting_rows[] = {
     ROW_STRING("reason", struct container_state, waiting.reason),
@@ -235,7 +235,7 @@ static const struct field pod_status_rows[] = {
 };
 SCHEMA_OTHER(pod_status, "PodStatus", struct pod_status, pod_status_rows, other_json);
 
-/* --- Pod, PodTemplateSpec ---------------------------------------------------------------------------- */
+/* --- Pod, PodTemplateSpec --------------------------------------------------------------------- */
 
 static const struct field pod_rows[] = {
     ROW_OBJECT("metadata", struct pod, object.metadata, struct object_meta, &schema_object_meta),

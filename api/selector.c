@@ -10,7 +10,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
-/* --- matching ---------------------------------------------------------------------------------------- */
+/* --- matching --------------------------------------------------------------------------------- */
 
 static bool has_value(const struct label_requirement *r, const char *value)
 {
@@ -60,7 +60,7 @@ void label_selector_fini(struct label_selector *s)
     struct_fini(&schema_label_selector, s);
 }
 
-/* --- printing ---------------------------------------------------------------------------------------- */
+/* --- printing --------------------------------------------------------------------------------- */
 
 static void print_values(const struct label_requirement *r, const char *word, struct buf *out)
 {
@@ -99,7 +99,7 @@ void label_selector_print(const struct label_selector *s, struct buf *out)
     }
 }
 
-/* --- parsing ----------------------------------------------------------------------------------------- */
+/* --- parsing ---------------------------------------------------------------------------------- */
 
 struct parser {
     const char *text;
@@ -117,7 +117,8 @@ static int expected(struct parser *p, const char *what)
 {
     size_t column = (size_t)(p->at - p->text) + 1;
     if (*p->at == 0) {
-        return err_set(p->err, E_INVAL, "selector \"%.80s\": expected %s at the end", p->text, what);
+        return err_set(p->err, E_INVAL, "selector \"%.80s\": expected %s at the end", p->text,
+                       what);
     }
     return err_set(p->err, E_INVAL, "selector \"%.80s\", character %zu: expected %s, got \"%.10s\"",
                    p->text, column, what, p->at);

@@ -1,4 +1,5 @@
-/* Label selectors: of objects (matchLabels, matchExpressions) and of the command line (`-l`). Pure. */
+/* Label selectors: of objects (matchLabels, matchExpressions) and of the command line (`-l`).
+ * Pure. */
 #ifndef BARQUE_API_SELECTOR_H
 #define BARQUE_API_SELECTOR_H
 

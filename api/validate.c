@@ -1,5 +1,5 @@
-/* Problems, and the checks that all kinds share: metadata, labels, selectors, quantities; and what may not
- * change in an update. The kinds' own checks are in validate_kinds.c. */
+/* Problems, and the checks that all kinds share: metadata, labels, selectors, quantities; and what
+ * may not change in an update. The kinds' own checks are in validate_kinds.c. */
 #include "api/validate.h"
 
 #include <stdio.h>
@@ -18,7 +18,7 @@ enum {
     SOURCE_BEFORE = 60, /* so many of them before the caret */
 };
 
-/* --- problems ---------------------------------------------------------------------------------------- */
+/* --- problems --------------------------------------------------------------------------------- */
 
 void problems_init(struct problems *p)
 {
@@ -91,9 +91,9 @@ static size_t bytes_of_chars(const char *line, size_t len, size_t chars)
     return at;
 }
 
-/* The line and a caret below its column; tabs are kept so that the caret stands right. Of a long line
- * (JSON without line breaks) the part around the column is shown. Other control characters must not
- * reach a terminal. */
+/* The line and a caret below its column; tabs are kept so that the caret stands right. Of a long
+ * line (JSON without line breaks) the part around the column is shown. Other control characters
+ * must not reach a terminal. */
 static void print_line(const char *line, size_t len, unsigned column, struct buf *out)
 {
     size_t chars = column > 0 ? column - 1 : 0;
@@ -146,7 +146,7 @@ void problems_print(const struct problems *p, const char *filename, struct slice
     }
 }
 
-/* --- shared checks ----------------------------------------------------------------------------------- */
+/* --- shared checks ---------------------------------------------------------------------------- */
 
 void check_labels(const struct string_map *m, const char *path, struct problems *p)
 {
@@ -227,7 +227,7 @@ void check_quantities(const struct string_map *m, const char *path, struct probl
     }
 }
 
-/* --- metadata ---------------------------------------------------------------------------------------- */
+/* --- metadata --------------------------------------------------------------------------------- */
 
 static void check_annotations(const struct string_map *m, struct problems *p)
 {
@@ -296,7 +296,7 @@ int object_validate(const struct object *o, struct problems *problems)
     return problems->found == before ? 0 : E_INVAL;
 }
 
-/* --- updates ----------------------------------------------------------------------------------------- */
+/* --- updates ---------------------------------------------------------------------------------- */
 
 static void check_same(const char *old, const char *now, const char *path, struct problems *p)
 {

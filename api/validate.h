@@ -1,4 +1,5 @@
-/* Problems of a document: all of them at once, each with a path and (from a manifest) a place. Pure. */
+/* Problems of a document: all of them at once, each with a path and (from a manifest) a place.
+ * Pure. */
 #ifndef BARQUE_API_VALIDATE_H
 #define BARQUE_API_VALIDATE_H
 
@@ -27,7 +28,8 @@ void problem_add(struct problems *p, const char *path, unsigned line, unsigned c
 void problems_print(const struct problems *p, const char *filename, struct slice text,
                     struct buf *out);
 
-/* Runs metadata's and the kind's checks on an object (also used before writing plans). 0 or E_INVAL. */
+/* Runs metadata's and the kind's checks on an object (also used before writing plans). 0 or
+ * E_INVAL. */
 int object_validate(const struct object *o, struct problems *problems);
 /* What may not change between two versions (a selector, a bound nodeName, ...). 0 or E_INVAL. */
 int object_validate_update(const struct object *old, const struct object *o,

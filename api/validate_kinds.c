@@ -9,7 +9,7 @@
 
 enum { PORT_MAX = 65535, PERCENT_MAX = 100 };
 
-/* --- containers -------------------------------------------------------------------------------------- */
+/* --- containers ------------------------------------------------------------------------------- */
 
 static void check_env(const struct env_var *e, const char *path, struct problems *p)
 {
@@ -114,7 +114,7 @@ static void check_container_names(const struct pod_spec *spec, const char *path,
     }
 }
 
-/* --- pods ---------------------------------------------------------------------------------------------- */
+/* --- pods ------------------------------------------------------------------------------------- */
 
 static void check_toleration(const struct toleration *t, const char *path, struct problems *p)
 {
@@ -207,7 +207,7 @@ void pod_validate(const struct object *o, struct problems *problems)
     check_pod_spec(&object_pod(o)->spec, "spec", problems);
 }
 
-/* --- workloads ------------------------------------------------------------------------------------------ */
+/* --- workloads -------------------------------------------------------------------------------- */
 
 void check_workload(const struct label_selector *selector, const struct pod_template *t,
                     int32_t replicas, int32_t min_ready_seconds, struct problems *p)
@@ -290,7 +290,7 @@ void deployment_validate(const struct object *o, struct problems *problems)
     }
 }
 
-/* --- Namespace, Node, ConfigMap --------------------------------------------------------------------------- */
+/* --- Namespace, Node, ConfigMap --------------------------------------------------------------- */
 
 void namespace_validate(const struct object *o, struct problems *problems)
 {
@@ -319,16 +319,15 @@ void node_validate(const struct object *o, struct problems *problems)
     check_quantities(&node->status.allocatable, "status.allocatable", problems);
 }
 
+#define DATA_KEY_CHARS "-_.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 static void check_data_keys(const struct string_map *m, const char *path, struct problems *p)
 {
     for (size_t i = 0; i < m->n; i++) {
         const char *key = m->items[i].key;
         size_t len = strlen(key);
         bool right = len != 0 && len <= 253 && !str_eq(key, ".") && !str_starts(key, "..");
-        for (size_t c = 0; c < len; c++) {
-            right = right && ((key[c] >= '0' && key[c] <= '9') || (key[c] >= 'a' && key[c] <= 'z') ||
-                              (key[c] >= 'A' && key[c] <= 'Z') || strchr("-_.", key[c]) != NULL);
-        }
+        right = right && strspn(key, DATA_KEY_CHARS) == len;
         if (!right) {
             autofree char *field = mem_printf("[%s]", key);
             check_add(p, path, field, "a key must be letters, digits, '-', '_' and '.'");

@@ -1,5 +1,5 @@
-/* Free, copy and compare structs by their schema. Inline rows (offset 0) walk the same struct again with the
- * inner rows, so each member is visited exactly once. */
+/* Free, copy and compare structs by their schema. Inline rows (offset 0) walk the same struct
+ * again with the inner rows, so each member is visited exactly once. */
 #include "api/walk.h"
 
 #include "api/meta.h"
@@ -7,7 +7,7 @@
 #include "lib/base/assert.h"
 #include "lib/base/str.h"
 
-/* --- free -------------------------------------------------------------------------------------------- */
+/* --- free ------------------------------------------------------------------------------------- */
 
 static void string_map_fini(struct string_map *m)
 {
@@ -100,7 +100,7 @@ void struct_fini(const struct schema *schema, void *base)
     }
 }
 
-/* --- copy -------------------------------------------------------------------------------------------- */
+/* --- copy ------------------------------------------------------------------------------------- */
 
 static char *dup_or_null(const char *s)
 {
@@ -215,7 +215,7 @@ void struct_copy(const struct schema *schema, void *to, const void *from)
     }
 }
 
-/* --- equal ------------------------------------------------------------------------------------------- */
+/* --- equal ------------------------------------------------------------------------------------ */
 
 bool string_map_equal(const struct string_map *a, const struct string_map *b)
 {

@@ -1,5 +1,5 @@
-/* Fuzzes manifests: whatever the text, the answer is objects or problems with places. What was accepted is
- * valid, and its stored form and its YAML read back equal. */
+/* Fuzzes manifests: whatever the text, the answer is objects or problems with places. What was
+ * accepted is valid, and its stored form and its YAML read back equal. */
 #include <stddef.h>
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
-/* Fuzzes quantities against a naive reading in long double: near the same where that is precise, and what is
- * printed parses back. */
+/* Fuzzes quantities against a naive reading in long double: near the same where that is precise,
+ * and what is printed parses back. */
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>

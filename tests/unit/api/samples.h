@@ -1,5 +1,5 @@
-/* One object of every kind with every field of its struct set, in the stored form: what is read from it must be
- * written back byte by byte. */
+/* One object of every kind with every field of its struct set, in the stored form: what is read
+ * from it must be written back byte by byte. */
 #ifndef BARQUE_TESTS_UNIT_API_SAMPLES_H
 #define BARQUE_TESTS_UNIT_API_SAMPLES_H
 
@@ -39,8 +39,9 @@
     "\"labelSelector\":{\"matchLabels\":{\"app\":\"web\"}}}],\"hostname\":\"h\","                  \
     "\"serviceAccountName\":\"sa\",\"schedulerName\":\"s\",\"dnsPolicy\":\"ClusterFirst\","        \
     "\"volumes\":[{\"name\":\"v\"}]}"
-#define TEMPLATE \
-    "\"template\":{\"metadata\":{\"labels\":{\"app\":\"web\",\"tier\":\"a\"}},\"spec\":" POD_SPEC "}"
+#define TEMPLATE                                                                                   \
+    "\"template\":{\"metadata\":{\"labels\":{\"app\":\"web\",\"tier\":\"a\"}},\"spec\":" \
+    POD_SPEC "}"
 #define POD_STATUS                                                                            \
     "{\"phase\":\"Running\"," CONDITIONS ",\"message\":\"m\",\"reason\":\"r\","               \
     "\"hostIP\":\"10.0.0.1\",\"podIP\":\"10.1.0.1\",\"startTime\":\"t\","                     \

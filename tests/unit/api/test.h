@@ -1,4 +1,5 @@
-/* What every test of this folder includes: cmocka in the order it needs, and short ways to objects. */
+/* What every test of this folder includes: cmocka in the order it needs, and short ways to
+ * objects. */
 #ifndef BARQUE_TESTS_UNIT_API_TEST_H
 #define BARQUE_TESTS_UNIT_API_TEST_H
 

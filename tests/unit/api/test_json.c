@@ -1,4 +1,5 @@
-/* Reading and writing JSON: what is read is written back byte by byte, and what can't be read says where. */
+/* Reading and writing JSON: what is read is written back byte by byte, and what can't be read says
+ * where. */
 #include "test.h"
 
 #include <string.h>

@@ -164,8 +164,8 @@ static void all_problems_come_at_once_in_order_with_their_places(void **state)
                     "got the string \"sleep 9\"\n"
                     "23:9 spec.template.spec.containers[0].livenessProbe: absent in this version: "
                     "it would have no effect\n"
-                    "26:30 spec.template.spec.containers[0].resources.requests[memory]: \"64MB\" is "
-                    "not a quantity (like 100m, 0.5, 2, 64Mi, 1G, 1e3)\n"
+                    "26:30 spec.template.spec.containers[0].resources.requests[memory]: \"64MB\" "
+                    "is not a quantity (like 100m, 0.5, 2, 64Mi, 1G, 1e3)\n"
                     "27:15 spec.template.spec.containers[1].name: \"main\" is the name of another "
                     "container\n"
                     "30:17 spec.template.spec.containers[1].env[0].name: the name of a variable "
@@ -251,11 +251,13 @@ static void kinds_that_are_not_here_are_named(void **state)
 
 static void documents_and_lists_give_objects_in_order(void **state)
 {
-    struct parsed p = parse("# first\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: team}\n"
+    struct parsed p = parse("# first\n---\n"
+                            "apiVersion: v1\nkind: Namespace\nmetadata: {name: team}\n"
                             "---\n---\n"
                             "apiVersion: v1\nkind: List\nitems:\n"
                             "- {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n"
-                            "- {apiVersion: v1, kind: ConfigMap, metadata: {name: b, namespace: n}}\n");
+                            "- {apiVersion: v1, kind: ConfigMap, metadata: {name: b, "
+                            "namespace: n}}\n");
     (void)state;
     assert_int_equal(p.rv, 0);
     assert_int_equal(p.n, 3);
@@ -284,7 +286,8 @@ static void json_manifests_have_places_too(void **state)
 {
     (void)state;
     assert_problems("{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"Node\",\n"
-                    "  \"metadata\": {\"name\": \"n1\"},\n  \"spec\": {\"taints\": [{\"key\": \"k\","
+                    "  \"metadata\": {\"name\": \"n1\"},\n  \"spec\": {\"taints\": [{\"key\": "
+                    "\"k\","
                     " \"effect\": \"NoSchedul\"}]}\n}\n",
                     "5:46 spec.taints[0].effect: \"NoSchedul\" is unknown (did you mean "
                     "\"NoSchedule\"?)\n");
@@ -292,8 +295,8 @@ static void json_manifests_have_places_too(void **state)
 
 static void malformed_text_is_one_problem_with_its_place(void **state)
 {
-    static const char *const texts[] = { "a: [1\n", "a: b: c\n", "\ta: 1\n", "a: &x 1\n", "{\"a\": }}",
-                                         "a: 1\na: 2\n", "\xff\xfe" };
+    static const char *const texts[] = { "a: [1\n", "a: b: c\n", "\ta: 1\n", "a: &x 1\n",
+                                         "{\"a\": }}", "a: 1\na: 2\n", "\xff\xfe" };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         struct parsed p = parse(texts[i]);

@@ -76,14 +76,14 @@ static void wrong_selectors_say_where(void **state)
     } cases[] = {
         { "a=1,", "selector \"a=1,\": expected a label key at the end" },
         { ",a", "selector \",a\", character 1: expected a label key, got \",a\"" },
-        { "a b", "selector \"a b\", character 3: expected \"=\", \"!=\", \"in\", \"notin\" or \",\","
-                 " got \"b\"" },
+        { "a b", "selector \"a b\", character 3: expected \"=\", \"!=\", \"in\", \"notin\" or "
+                 "\",\", got \"b\"" },
         { "a in x", "selector \"a in x\", character 6: expected \"(\", got \"x\"" },
         { "a in (x", "selector \"a in (x\": expected \",\" or \")\" at the end" },
         { "a in (x y)", "selector \"a in (x y)\", character 9: expected \",\" or \")\", got "
                         "\"y)\"" },
-        { "a=-", "selector \"a=-\", character 3: expected a label value (letters, digits, - _ .; at "
-                 "most 63), got \"-\"" },
+        { "a=-", "selector \"a=-\", character 3: expected a label value (letters, digits, - _ .; "
+                 "at most 63), got \"-\"" },
         { "-=a", "selector \"-=a\", character 1: expected a label key, got \"-=a\"" },
         { "!", "selector \"!\": expected a label key at the end" },
         { "!a=1", "selector \"!a=1\", character 3: expected \",\", got \"=1\"" },

@@ -97,87 +97,101 @@ static void assert_one(const char *manifest, const char *path, const char *messa
     "  selector: {matchLabels: {a: b}}\n  template: {metadata: {labels: " \
     "{a: b}}, spec: {containers: [{name: c, command: [x]}]}}\n"
 
-static void each_check_finds_its_mistake(void **state)
+struct check_case {
+    const char *manifest, *path, *message;
+};
+
+static const struct check_case pod_cases[] = {
+    { POD "  containers: []\n", "spec.containers", "at least one container" },
+    { POD "  containers: [{name: c, image: web}]\n", "spec.containers[0].command",
+      "without an image" },
+    { POD "  containers: [{command: [x]}]\n", "spec.containers[0].name", "required" },
+    { POD "  containers: [{name: c.d, command: [x]}]\n", "spec.containers[0].name",
+      "lower-case" },
+    { POD "  containers: [{name: c, command: ['']}]\n", "spec.containers[0].command[0]",
+      "empty" },
+    { C("    ports: [{containerPort: 0}]\n"), "spec.containers[0].ports[0].containerPort",
+      "between 1 and 65535" },
+    { C("    ports: [{containerPort: 1, hostPort: 65536}]\n"),
+      "spec.containers[0].ports[0].hostPort", "between 0 and 65535" },
+    { C("    ports: [{containerPort: 1, protocol: tcp}]\n"),
+      "spec.containers[0].ports[0].protocol", "unknown" },
+    { C("    env: [{value: a}]\n"), "spec.containers[0].env[0].name", "is required" },
+    { C("    env: [{name: A, value: a, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]\n"),
+      "spec.containers[0].env[0].valueFrom", "not together" },
+    { C("    env: [{name: A, valueFrom: {configMapKeyRef: {name: a}}}]\n"),
+      "spec.containers[0].env[0].valueFrom.configMapKeyRef", "name and key" },
+    { C("    env: [{name: A, valueFrom: {fieldRef: {fieldPath: metadata.nam}}}]\n"),
+      "spec.containers[0].env[0].valueFrom.fieldRef.fieldPath", "metadata.name" },
+    { C("    env: [{name: A, valueFrom: {secretKeyRef: {name: a, key: b}}}]\n"),
+      "spec.containers[0].env[0].valueFrom.secretKeyRef", "absent in this version" },
+    { C("    resources: {requests: {cpu: 2}, limits: {cpu: 1}}\n"),
+      "spec.containers[0].resources.requests[cpu]", "more than the limit" },
+    { POD GOOD "  restartPolicy: Never-ever\n", "spec.restartPolicy", "Always, OnFailure" },
+    { POD GOOD "  terminationGracePeriodSeconds: -1\n", "spec.terminationGracePeriodSeconds",
+      "negative" },
+    { POD GOOD "  hostname: a.b\n", "spec.hostname", "lower-case" },
+    { POD GOOD "  nodeName: A\n", "spec.nodeName", "lower-case" },
+    { POD GOOD "  nodeSelector: {a: '-'}\n", "spec.nodeSelector[a]", "label value" },
+    { POD GOOD "  tolerations: [{key: a, operator: Exist}]\n", "spec.tolerations[0].operator",
+      "did you mean \"Exists\"" },
+    { POD GOOD "  tolerations: [{value: a}]\n", "spec.tolerations[0].key", "required" },
+    { POD GOOD "  tolerations: [{key: a, tolerationSeconds: 1}]\n",
+      "spec.tolerations[0].tolerationSeconds", "NoExecute" },
+    { POD GOOD "  topologySpreadConstraints: [{maxSkew: 0, topologyKey: z, whenUnsatisfiable: "
+               "DoNotSchedule}]\n",
+      "spec.topologySpreadConstraints[0].maxSkew", "at least 1" },
+};
+
+static const struct check_case other_cases[] = {
+    { WORKLOAD "ReplicaSet\nspec:\n  template: {spec: {containers: [{name: c, command: [x]}]}}\n",
+      "spec.selector", "required" },
+    { WORKLOAD "ReplicaSet\nspec:\n  replicas: -2\n" TEMPLATE, "spec.replicas", "negative" },
+    { WORKLOAD "ReplicaSet\nspec:\n  minReadySeconds: -2\n" TEMPLATE, "spec.minReadySeconds",
+      "negative" },
+    { WORKLOAD "ReplicaSet\nspec:\n  selector: {matchExpressions: [{key: a, operator: In}]}\n"
+               "  template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, command: "
+               "[x]}]}}\n",
+      "spec.selector.matchExpressions[0].values", "required with operator In" },
+    { WORKLOAD "Deployment\nspec:\n  strategy: {type: Recreate, rollingUpdate: {maxSurge: 1}}\n"
+      TEMPLATE, "spec.strategy.rollingUpdate", "not together" },
+    { WORKLOAD "Deployment\nspec:\n  strategy: {type: Rolling}\n" TEMPLATE,
+      "spec.strategy.type", "unknown" },
+    { WORKLOAD "Deployment\nspec:\n  strategy: {rollingUpdate: {maxUnavailable: 101%}}\n" TEMPLATE,
+      "spec.strategy.rollingUpdate.maxUnavailable", "over 100%" },
+    { WORKLOAD "Deployment\nspec:\n  revisionHistoryLimit: -1\n" TEMPLATE,
+      "spec.revisionHistoryLimit", "negative" },
+    { WORKLOAD "Deployment\nspec:\n  progressDeadlineSeconds: 5\n  minReadySeconds: 5\n" TEMPLATE,
+      "spec.progressDeadlineSeconds", "more than minReadySeconds (5)" },
+    { "apiVersion: v1\nkind: Namespace\nmetadata: {name: a.b}\n", "metadata.name",
+      "lower-case" },
+    { "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, namespace: b}\n",
+      "metadata.namespace", "no namespace" },
+    { "apiVersion: v1\nkind: Node\nmetadata: {name: a}\nspec: {taints: [{effect: NoExecute}]}\n",
+      "spec.taints[0].key", "required" },
+    { "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: B}\n",
+      "metadata.namespace", "lower-case" },
+    { "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {'a b': c}\n", "data[a b]",
+      "a key must be" },
+    { "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: c}\nbinaryData: {a: c}\n",
+      "binaryData[a]", "in data too" },
+    { "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, annotations: {'a b': c}}\n",
+      "metadata.annotations[a b]", "annotation key" },
+};
+
+static void each_check_of_pods_finds_its_mistake(void **state)
 {
-    static const struct {
-        const char *manifest, *path, *message;
-    } cases[] = {
-        { POD "  containers: []\n", "spec.containers", "at least one container" },
-        { POD "  containers: [{name: c, image: web}]\n", "spec.containers[0].command",
-          "without an image" },
-        { POD "  containers: [{command: [x]}]\n", "spec.containers[0].name", "required" },
-        { POD "  containers: [{name: c.d, command: [x]}]\n", "spec.containers[0].name",
-          "lower-case" },
-        { POD "  containers: [{name: c, command: ['']}]\n", "spec.containers[0].command[0]",
-          "empty" },
-        { C("    ports: [{containerPort: 0}]\n"), "spec.containers[0].ports[0].containerPort",
-          "between 1 and 65535" },
-        { C("    ports: [{containerPort: 1, hostPort: 65536}]\n"),
-          "spec.containers[0].ports[0].hostPort", "between 0 and 65535" },
-        { C("    ports: [{containerPort: 1, protocol: tcp}]\n"),
-          "spec.containers[0].ports[0].protocol", "unknown" },
-        { C("    env: [{value: a}]\n"), "spec.containers[0].env[0].name", "is required" },
-        { C("    env: [{name: A, value: a, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]\n"),
-          "spec.containers[0].env[0].valueFrom", "not together" },
-        { C("    env: [{name: A, valueFrom: {configMapKeyRef: {name: a}}}]\n"),
-          "spec.containers[0].env[0].valueFrom.configMapKeyRef", "name and key" },
-        { C("    env: [{name: A, valueFrom: {fieldRef: {fieldPath: metadata.nam}}}]\n"),
-          "spec.containers[0].env[0].valueFrom.fieldRef.fieldPath", "metadata.name" },
-        { C("    env: [{name: A, valueFrom: {secretKeyRef: {name: a, key: b}}}]\n"),
-          "spec.containers[0].env[0].valueFrom.secretKeyRef", "absent in this version" },
-        { C("    resources: {requests: {cpu: 2}, limits: {cpu: 1}}\n"),
-          "spec.containers[0].resources.requests[cpu]", "more than the limit" },
-        { POD GOOD "  restartPolicy: Never-ever\n", "spec.restartPolicy", "Always, OnFailure" },
-        { POD GOOD "  terminationGracePeriodSeconds: -1\n", "spec.terminationGracePeriodSeconds",
-          "negative" },
-        { POD GOOD "  hostname: a.b\n", "spec.hostname", "lower-case" },
-        { POD GOOD "  nodeName: A\n", "spec.nodeName", "lower-case" },
-        { POD GOOD "  nodeSelector: {a: '-'}\n", "spec.nodeSelector[a]", "label value" },
-        { POD GOOD "  tolerations: [{key: a, operator: Exist}]\n", "spec.tolerations[0].operator",
-          "did you mean \"Exists\"" },
-        { POD GOOD "  tolerations: [{value: a}]\n", "spec.tolerations[0].key", "required" },
-        { POD GOOD "  tolerations: [{key: a, tolerationSeconds: 1}]\n",
-          "spec.tolerations[0].tolerationSeconds", "NoExecute" },
-        { POD GOOD "  topologySpreadConstraints: [{maxSkew: 0, topologyKey: z, whenUnsatisfiable: "
-                   "DoNotSchedule}]\n",
-          "spec.topologySpreadConstraints[0].maxSkew", "at least 1" },
-        { WORKLOAD "ReplicaSet\nspec:\n  template: {spec: {containers: [{name: c, command: [x]}]}}\n",
-          "spec.selector", "required" },
-        { WORKLOAD "ReplicaSet\nspec:\n  replicas: -2\n" TEMPLATE, "spec.replicas", "negative" },
-        { WORKLOAD "ReplicaSet\nspec:\n  minReadySeconds: -2\n" TEMPLATE, "spec.minReadySeconds",
-          "negative" },
-        { WORKLOAD "ReplicaSet\nspec:\n  selector: {matchExpressions: [{key: a, operator: In}]}\n"
-                   "  template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, command: "
-                   "[x]}]}}\n",
-          "spec.selector.matchExpressions[0].values", "required with operator In" },
-        { WORKLOAD "Deployment\nspec:\n  strategy: {type: Recreate, rollingUpdate: {maxSurge: 1}}\n"
-          TEMPLATE, "spec.strategy.rollingUpdate", "not together" },
-        { WORKLOAD "Deployment\nspec:\n  strategy: {type: Rolling}\n" TEMPLATE,
-          "spec.strategy.type", "unknown" },
-        { WORKLOAD "Deployment\nspec:\n  strategy: {rollingUpdate: {maxUnavailable: 101%}}\n" TEMPLATE,
-          "spec.strategy.rollingUpdate.maxUnavailable", "over 100%" },
-        { WORKLOAD "Deployment\nspec:\n  revisionHistoryLimit: -1\n" TEMPLATE,
-          "spec.revisionHistoryLimit", "negative" },
-        { WORKLOAD "Deployment\nspec:\n  progressDeadlineSeconds: 5\n  minReadySeconds: 5\n" TEMPLATE,
-          "spec.progressDeadlineSeconds", "more than minReadySeconds (5)" },
-        { "apiVersion: v1\nkind: Namespace\nmetadata: {name: a.b}\n", "metadata.name",
-          "lower-case" },
-        { "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, namespace: b}\n",
-          "metadata.namespace", "no namespace" },
-        { "apiVersion: v1\nkind: Node\nmetadata: {name: a}\nspec: {taints: [{effect: NoExecute}]}\n",
-          "spec.taints[0].key", "required" },
-        { "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: B}\n",
-          "metadata.namespace", "lower-case" },
-        { "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {'a b': c}\n", "data[a b]",
-          "a key must be" },
-        { "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: c}\nbinaryData: {a: c}\n",
-          "binaryData[a]", "in data too" },
-        { "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, annotations: {'a b': c}}\n",
-          "metadata.annotations[a b]", "annotation key" },
-    };
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        assert_one(cases[i].manifest, cases[i].path, cases[i].message);
+    for (size_t i = 0; i < ARRAY_LEN(pod_cases); i++) {
+        assert_one(pod_cases[i].manifest, pod_cases[i].path, pod_cases[i].message);
+    }
+}
+
+static void each_check_of_other_kinds_finds_its_mistake(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(other_cases); i++) {
+        assert_one(other_cases[i].manifest, other_cases[i].path, other_cases[i].message);
     }
 }
 
@@ -198,8 +212,9 @@ static void assert_update(const char *old_json, const char *new_json, const char
 }
 
 #define P(spec) "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"spec\":{" spec "}}"
-#define D(sel) \
-    "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"spec\":{\"selector\":{\"matchLabels\":{" sel "}}}}"
+#define D(sel)                                                                                  \
+    "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"spec\":{"                               \
+    "\"selector\":{\"matchLabels\":{" sel "}}}}"
 #define CM(rest) "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\"" rest "}"
 #define N(meta) "{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{" meta "}}"
 
@@ -248,7 +263,8 @@ int test_validate_run(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_follow_their_syntax),
         cmocka_unit_test(names_have_their_lengths),
-        cmocka_unit_test(each_check_finds_its_mistake),
+        cmocka_unit_test(each_check_of_pods_finds_its_mistake),
+        cmocka_unit_test(each_check_of_other_kinds_finds_its_mistake),
         cmocka_unit_test(what_may_not_change_does_not),
         cmocka_unit_test(a_generated_name_needs_a_right_prefix),
     };

@@ -1,4 +1,5 @@
-/* Copy, equal and diff over all kinds. The samples set every field, so a row that a walker forgets shows. */
+/* Copy, equal and diff over all kinds. The samples set every field, so a row that a walker forgets
+ * shows. */
 #include "test.h"
 
 #include <string.h>
