@@ -74,7 +74,7 @@ cluster_start() {
     done
     "$BENCH" bench --endpoints "$ENDPOINTS" --load first-read --wait-seconds 30 >/dev/null || {
         echo "bench: $kind with $n members does not serve; its log ends:" >&2
-        tail -n 5 "$WORK/$kind-$n-1/log" >&2
+        tail -n 25 "$WORK/$kind-$n-1/log" >&2
         exit 1
     }
 }
