@@ -1,4 +1,5 @@
 /* Compaction, HashKV and snapshots: what may be forgotten, and that nobody notices. */
+#include <pthread.h>
 #include <stdio.h>
 
 #include "lib/base/rng.h"
@@ -187,6 +188,47 @@ static void a_pin_does_not_see_what_comes_after_it(void **state)
     store_unpin(w->store, pin);
 }
 
+struct reading {
+    struct store_pin *pin;
+    struct buf bytes;
+};
+
+static void *read_pin(void *arg)
+{
+    struct reading *r = arg;
+    while (store_pin_next(r->pin, &r->bytes) == 1) {
+    }
+    return NULL;
+}
+
+/* Under the thread sanitizer this also shows that the two share nothing that changes. */
+static void a_worker_may_read_a_pin_while_the_loop_writes(void **state)
+{
+    struct world *w = *state;
+    for (int i = 0; i < 5; i++) {
+        fill(w);
+        autobuf before = BUF_INIT;
+        snapshot_bytes(w->store, &before);
+        struct reading r = { .pin = store_pin(w->store) };
+        pthread_t worker;
+        assert_int_equal(pthread_create(&worker, NULL, read_pin, &r), 0);
+        for (int k = 0; k < 300; k++) {
+            char key[16];
+            snprintf(key, sizeof key, "k%d", k % 90);
+            put(w, key, "changed");
+            assert_string_not_equal(get_at(w, "k3", 60), "");
+            del_range(w, "k1", "k2");
+            compact(w, store_revision(w->store) - 100);
+            store_compact_step(w->store, 50);
+        }
+        pthread_join(worker, NULL);
+        assert_true(slice_eq(buf_slice(&before), buf_slice(&r.bytes)));
+        buf_fini(&r.bytes);
+        store_unpin(w->store, r.pin);
+        sweep(w);
+    }
+}
+
 static void a_cut_snapshot_is_refused_at_every_length(void **state)
 {
     struct world *w = *state;
@@ -241,6 +283,7 @@ int test_compact_run(void)
         WORLD_TEST(a_snapshot_restores_to_an_equal_store),
         WORLD_TEST(an_empty_store_has_a_snapshot_too),
         WORLD_TEST(a_pin_does_not_see_what_comes_after_it),
+        WORLD_TEST(a_worker_may_read_a_pin_while_the_loop_writes),
         WORLD_TEST(a_cut_snapshot_is_refused_at_every_length),
         WORLD_TEST(a_snapshot_with_any_flipped_bit_is_refused),
         WORLD_TEST(bytes_after_the_end_are_refused),
