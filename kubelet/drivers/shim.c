@@ -317,6 +317,7 @@ int kubelet_shim_main(int argc, char **argv)
     if (argc != 2 || child_fd < 0 || shim_open(&s, argv[1]) != 0) {
         return 1;
     }
+    fcntl(SHIM_READY_FD, F_SETFD, FD_CLOEXEC); /* the program must not keep it open */
     prctl(PR_SET_NAME, "barque-shim");
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
