@@ -130,6 +130,14 @@ static void print_source(struct slice text, unsigned line, unsigned column, stru
     print_line(at, (size_t)((stop != NULL ? stop : end) - at), column, out);
 }
 
+/* Paths and messages quote the document, which may hold a terminal's commands. */
+static void print_text(const char *s, struct buf *out)
+{
+    for (; *s != 0; s++) {
+        buf_append_char(out, (unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s);
+    }
+}
+
 void problems_print(const struct problems *p, const char *filename, struct slice text,
                     struct buf *out)
 {
@@ -139,7 +147,11 @@ void problems_print(const struct problems *p, const char *filename, struct slice
         if (at->line != 0) {
             buf_printf(out, ":%u:%u", at->line, at->column);
         }
-        buf_printf(out, ": %s%s%s\n", at->path, at->path[0] != 0 ? ": " : "", at->message);
+        buf_append_str(out, ": ");
+        print_text(at->path, out);
+        buf_append_str(out, at->path[0] != 0 ? ": " : "");
+        print_text(at->message, out);
+        buf_append_char(out, '\n');
         if (at->line != 0 && text.len != 0) {
             print_source(text, at->line, at->column, out);
         }

@@ -232,6 +232,19 @@ static void control_characters_do_not_reach_the_terminal(void **state)
     release(&p);
 }
 
+static void problems_print_nothing_that_commands_a_terminal(void **state)
+{
+    const char *text = "apiVersion: v1\nkind: Node\nmetadata: {name: n}\n\"a\\e[31m\": 1\n";
+    autobuf out = BUF_INIT;
+    struct parsed p = parse(text);
+    (void)state;
+    assert_int_equal(p.problems.n, 1);
+    assert_non_null(strchr(p.problems.items[0].message, '\x1b'));
+    problems_print(&p.problems, "n.yaml", slice_str(text), &out);
+    assert_null(strchr(buf_str(&out), '\x1b'));
+    release(&p);
+}
+
 static void kinds_that_are_not_here_are_named(void **state)
 {
     (void)state;
@@ -377,6 +390,7 @@ int test_manifest_run(void)
         cmocka_unit_test(problems_print_like_a_compilers),
         cmocka_unit_test(long_lines_show_the_part_around_the_caret),
         cmocka_unit_test(control_characters_do_not_reach_the_terminal),
+        cmocka_unit_test(problems_print_nothing_that_commands_a_terminal),
         cmocka_unit_test(kinds_that_are_not_here_are_named),
         cmocka_unit_test(documents_and_lists_give_objects_in_order),
         cmocka_unit_test(problems_in_lists_have_their_place),
