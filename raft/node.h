@@ -35,6 +35,7 @@ enum {
     SUBMIT_MAX = 1024,         /* entries per RAFT_SUBMIT */
     MESSAGES_HELD_MAX = 256,   /* G7 */
     PROBE_ROUNDS_MAX = 8,
+    REJECT_STEP_MAX = 128,
     CATCH_UP_ENTRIES = 50,     /* a learner this close to the leader may be promoted */
     SEEN_WINDOW = 65536,       /* sequence numbers of one origin remembered by the leader */
 };

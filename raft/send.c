@@ -125,11 +125,28 @@ void send_commits(struct rnode *n)
     }
 }
 
+/* The core steps back one entry a round trip where logs differ. What of our log has the term of the
+ * rejected entry is likely to be of the same lost leader (Raft §5.3), so the leader is told to try
+ * before that; a bounded step, since what is skipped in vain is sent again. */
+static uint64_t rejection_hint(const struct rnode *n, uint64_t rejected, uint64_t hint)
+{
+    uint64_t term = driver_entry_term(n, rejected);
+    uint64_t lowest = hint > REJECT_STEP_MAX ? hint - REJECT_STEP_MAX : 0;
+    lowest = lowest > n->commit ? lowest : n->commit;
+    while (term != 0 && hint > lowest && driver_entry_term(n, hint) == term) {
+        hint--;
+    }
+    return hint;
+}
+
 static void send_other(struct rnode *n, uint64_t to, const struct raft_message *message)
 {
     struct raft_message m = *message;
     if (m.type == RAFT_APPEND_ENTRIES_RESULT && n->stale_request && gate_on(n, GATE_STALE_REPLY)) {
         gate_stale_reply(&m.append_entries_result, raft_last_index(&n->core));
+    } else if (m.type == RAFT_APPEND_ENTRIES_RESULT && m.append_entries_result.rejected != 0) {
+        struct raft_append_entries_result *r = &m.append_entries_result;
+        r->last_log_index = rejection_hint(n, r->rejected, r->last_log_index);
     }
     if (m.type == RAFT_REQUEST_VOTE && gate_on(n, GATE_DISRUPT_ONCE)) {
         gate_disrupt_once(&m.request_vote, loop_now_ms(n->loop) - n->timeout_now_ms,
