@@ -29,7 +29,7 @@ static size_t write_records(struct slice input, struct buf *out, struct wal_reco
     size_t n = 0;
     while (input.len > 0 && n < RECORDS_MAX) {
         size_t len = input.data[0] < input.len ? input.data[0] : input.len;
-        struct wal_record r = { .type = 1 + len % 3, .prev_crc = crc, .index = n + 1, .term = 1,
+        struct wal_record r = { .type = 1 + (uint32_t)(len % 3), .prev_crc = crc, .index = n + 1, .term = 1,
                                 .data = slice_make(input.data, len) };
         uint8_t *p = buf_reserve(out, wal_record_size(len));
         memset(p, 0, wal_record_size(len));
