@@ -7,9 +7,9 @@
  *
  * May repeat: always when the request certainly never left (never_sent) or the server refused it
  * before it did anything; also after an uncertain end when the call is idempotent (reads, guarded
- * txns, grants). A try of an idempotent call gets 2 s, then 4, ... so that a silent member does
- * not eat the whole deadline. At the deadline the caller is told the last real failure, not just
- * "timed out". */
+ * txns, grants). A try of an idempotent call gets 1.5 s, again 1.5, 3, 3, 6 ... so that a silent
+ * member does not eat the whole deadline. At the deadline the caller is told the last real
+ * failure, not just "timed out". */
 #include "client/internal.h"
 
 #include "lib/base/alloc.h"
@@ -167,7 +167,7 @@ static void call_send(struct client_call *call)
     }
     timeout_ms = call->deadline_ms > now ? call->deadline_ms - now : 1;
     if (call->idempotent && c->n_endpoints > 1 && call->attempts < 8) {
-        uint64_t attempt_ms = (uint64_t)CLIENT_ATTEMPT_MS << call->attempts;
+        uint64_t attempt_ms = (uint64_t)CLIENT_ATTEMPT_MS << (call->attempts / 2);
 
         timeout_ms = timeout_ms < attempt_ms ? timeout_ms : attempt_ms;
     }

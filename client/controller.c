@@ -337,7 +337,7 @@ static void on_resync(struct timer *t)
     timer_start(&r->resync, r->spec->resync_ms);
 }
 
-/* --- taking over --------------------------------------------------------------------------------- */
+/* --- taking over ------------------------------------------------------------------------------ */
 
 static bool caches_show(const struct controller_group *g, int64_t revision)
 {
@@ -526,6 +526,11 @@ void controller_group_lead(struct controller_group *g, bool leading)
         }
         runner_pump_soon(r);
     }
+}
+
+void controller_group_fence(struct controller_group *g, const struct client_guard *fence)
+{
+    executor_set_fence(g->executor, fence);
 }
 
 void controller_group_enqueue(struct controller_group *g, const char *controller, const char *key)

@@ -63,6 +63,9 @@ struct controller_group *controller_group_new(const struct controller_group_opti
 struct controller_group *controller_group_free(struct controller_group *g);
 /* From elector's on_leading. */
 void controller_group_lead(struct controller_group *g, bool leading);
+/* Optional, before controller_group_lead(true): writes only while this guard holds, so that nothing
+ * from a deposed leader arrives late. NULL = none. */
+void controller_group_fence(struct controller_group *g, const struct client_guard *fence);
 /* Adds a key by hand (timers outside, tests). */
 void controller_group_enqueue(struct controller_group *g, const char *controller, const char *key);
 /* Everything synced, nothing queued, in flight or waiting (delayed keys do not count). */

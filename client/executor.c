@@ -43,6 +43,8 @@ struct run {
 struct executor {
     struct client *client;
     struct recorder *recorder;
+    struct buf fence_key;        /* empty = no fence */
+    struct client_guard fence;
     struct list runs;
     size_t n_runs;
 };
@@ -82,8 +84,18 @@ struct executor *executor_free(struct executor *x)
         }
         run_free(run);
     }
+    buf_fini(&x->fence_key);
     mem_free(x);
     return NULL;
+}
+
+void executor_set_fence(struct executor *x, const struct client_guard *fence)
+{
+    buf_reset(&x->fence_key);
+    if (fence != NULL) {
+        buf_append_slice(&x->fence_key, fence->key);
+        x->fence = (struct client_guard){ buf_slice(&x->fence_key), fence->mod_revision };
+    }
 }
 
 size_t executor_running(const struct executor *x)
@@ -182,20 +194,22 @@ static void on_step(void *arg, struct objects_result *result)
 
 static void step_begin(struct run *run, struct step *step)
 {
-    struct client *c = run->executor->client;
+    struct executor *x = run->executor;
+    struct client *c = x->client;
     const struct plan_op *op = step->op;
+    const struct client_guard *fence = x->fence_key.len != 0 ? &x->fence : NULL;
 
     switch (op->action) {
     case PLAN_CREATE:
-        step->call = objects_create(c, op->object, on_step, step);
+        step->call = objects_create_fenced(c, op->object, fence, on_step, step);
         break;
     case PLAN_UPDATE:
     case PLAN_UPDATE_STATUS:
-        step->call = objects_update(c, op->object, on_step, step);
+        step->call = objects_update_fenced(c, op->object, fence, on_step, step);
         break;
     case PLAN_DELETE:
-        step->call = objects_delete(c, op->kind, op->namespace_, op->name, op->resource_version,
-                                    on_step, step);
+        step->call = objects_delete_fenced(c, op->kind, op->namespace_, op->name,
+                                           op->resource_version, fence, on_step, step);
         break;
     case PLAN_EVENT:
         return; /* at the end */

@@ -32,6 +32,9 @@ struct executor *executor_free(struct executor *x);
 /* Takes the plan's contents (p is left empty, as after plan_fini). `done` comes later, also for an
  * empty plan. */
 void executor_run(struct executor *x, struct plan *p, executor_done done, void *arg);
+/* From now on every write also needs this guard (elector_guard: nothing from a deposed leader is
+ * written). Copied; NULL = none. A broken fence is E_CONFLICT. */
+void executor_set_fence(struct executor *x, const struct client_guard *fence);
 size_t executor_running(const struct executor *x);
 
 #endif

@@ -24,7 +24,7 @@ enum {
     CLIENT_ADDRESS_BYTES = 256,
     CLIENT_HEDGE_MS = 200,          /* another endpoint is tried beside a slow one after that */
     CLIENT_NOLEADER_MS = 1000,      /* a member without a leader for so long is left */
-    CLIENT_ATTEMPT_MS = 2000,       /* one try of a call that may be repeated; doubles each time */
+    CLIENT_ATTEMPT_MS = 1500,       /* one try of what may be repeated; doubles every second time */
     CLIENT_CONNECT_MS = 1000,
 };
 

@@ -229,7 +229,7 @@ static bool own_write(const struct client_call *call, const Etcdserverpb__RangeR
     const Etcdserverpb__Compare *guard;
     const Mvccpb__KeyValue *kv;
 
-    if (call->attempts < 2 || txn->n_compare != 1 || txn->n_success != 1 || range == NULL) {
+    if (call->attempts < 2 || txn->n_compare == 0 || txn->n_success != 1 || range == NULL) {
         return false;
     }
     guard = txn->compare[0];

@@ -184,8 +184,8 @@ static void on_created(void *arg, const struct client_result *result)
 
     if (result->status == 0) {
         answer_written(ask, result->revision);
-    } else if (result->status != E_CONFLICT) {
-        answer_failed(ask, result->status, result->err, "create");
+    } else if (result->status != E_CONFLICT || result->n_kvs == 0) {
+        answer_failed(ask, result->status, result->err, "create"); /* or the fence is broken */
     } else {
         err_set(&err, E_EXIST, "%s \"%s\" already exists", ask->kind->plural, ask->name_key);
         r.err = &err;
@@ -193,21 +193,39 @@ static void on_created(void *arg, const struct client_result *result)
     }
 }
 
+/* The object's own guard comes first: on conflict its key is read. */
+static size_t fill_guards(struct client_guard *guards, struct slice key, int64_t mod_revision,
+                          const struct client_guard *fence)
+{
+    guards[0] = (struct client_guard){ key, mod_revision };
+    if (fence == NULL) {
+        return 1;
+    }
+    guards[1] = *fence;
+    return 2;
+}
+
 static struct client_call *put_guarded(struct client *c, const struct object *o, int64_t lease,
-                                       client_done on_done, objects_done done, void *arg)
+                                       const struct client_guard *fence, client_done on_done,
+                                       objects_done done, void *arg)
 {
     struct ask *ask = ask_new(o->kind, o->metadata.namespace_, o->metadata.name, done, arg);
     autobuf key = BUF_INIT;
     autobuf json = BUF_INIT;
-    struct client_guard guard;
+    struct client_guard guards[2];
     struct client_write write;
+    size_t n;
 
     object_key(o, &key);
     object_to_json(o, &json);
     ask->object = object_copy(o);
-    guard = (struct client_guard){ buf_slice(&key), o->metadata.resource_version };
-    write = (struct client_write){ .key = guard.key, .value = buf_slice(&json), .lease = lease };
-    return own(client_cas(c, &guard, 1, &write, 1, on_done, ask), ask);
+    n = fill_guards(guards, buf_slice(&key), o->metadata.resource_version, fence);
+    write = (struct client_write){
+        .key = guards[0].key,
+        .value = buf_slice(&json),
+        .lease = lease,
+    };
+    return own(client_cas(c, guards, n, &write, 1, on_done, ask), ask);
 }
 
 struct client_call *objects_create_leased(struct client *c, const struct object *o, int64_t lease,
@@ -215,7 +233,16 @@ struct client_call *objects_create_leased(struct client *c, const struct object 
 {
     PRE(o->metadata.uid != NULL);
     PRE(o->metadata.resource_version == 0);
-    return put_guarded(c, o, lease, on_created, done, arg);
+    return put_guarded(c, o, lease, NULL, on_created, done, arg);
+}
+
+struct client_call *objects_create_fenced(struct client *c, const struct object *o,
+                                          const struct client_guard *fence, objects_done done,
+                                          void *arg)
+{
+    PRE(o->metadata.uid != NULL);
+    PRE(o->metadata.resource_version == 0);
+    return put_guarded(c, o, 0, fence, on_created, done, arg);
 }
 
 struct client_call *objects_create(struct client *c, const struct object *o, objects_done done,
@@ -260,7 +287,15 @@ struct client_call *objects_update_leased(struct client *c, const struct object 
                                           objects_done done, void *arg)
 {
     PRE(o->metadata.resource_version > 0);
-    return put_guarded(c, o, lease, on_updated, done, arg);
+    return put_guarded(c, o, lease, NULL, on_updated, done, arg);
+}
+
+struct client_call *objects_update_fenced(struct client *c, const struct object *o,
+                                          const struct client_guard *fence, objects_done done,
+                                          void *arg)
+{
+    PRE(o->metadata.resource_version > 0);
+    return put_guarded(c, o, 0, fence, on_updated, done, arg);
 }
 
 struct client_call *objects_update(struct client *c, const struct object *o, objects_done done,
@@ -296,19 +331,34 @@ struct client_call *objects_delete(struct client *c, const struct kind *kind,
                                    const char *namespace_, const char *name,
                                    int64_t resource_version, objects_done done, void *arg)
 {
+    struct ask *ask;
+    autobuf key = BUF_INIT;
+
+    if (resource_version != 0) {
+        return objects_delete_fenced(c, kind, namespace_, name, resource_version, NULL, done, arg);
+    }
+    ask = ask_new(kind, namespace_, name, done, arg);
+    kind_key(kind, namespace_, name, &key);
+    return own(client_delete(c, buf_slice(&key), slice_make(NULL, 0), on_deleted_any, ask), ask);
+}
+
+struct client_call *objects_delete_fenced(struct client *c, const struct kind *kind,
+                                          const char *namespace_, const char *name,
+                                          int64_t resource_version,
+                                          const struct client_guard *fence, objects_done done,
+                                          void *arg)
+{
     struct ask *ask = ask_new(kind, namespace_, name, done, arg);
     autobuf key = BUF_INIT;
-    struct client_guard guard;
+    struct client_guard guards[2];
     struct client_write write;
+    size_t n;
 
+    PRE(resource_version > 0);
     kind_key(kind, namespace_, name, &key);
-    if (resource_version == 0) {
-        return own(client_delete(c, buf_slice(&key), slice_make(NULL, 0), on_deleted_any, ask),
-                   ask);
-    }
-    guard = (struct client_guard){ buf_slice(&key), resource_version };
-    write = (struct client_write){ .key = guard.key, .is_delete = true };
-    return own(client_cas(c, &guard, 1, &write, 1, on_deleted, ask), ask);
+    n = fill_guards(guards, buf_slice(&key), resource_version, fence);
+    write = (struct client_write){ .key = guards[0].key, .is_delete = true };
+    return own(client_cas(c, guards, n, &write, 1, on_deleted, ask), ask);
 }
 
 /* --- get -------------------------------------------------------------------------------------- */

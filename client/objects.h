@@ -53,6 +53,21 @@ struct client_call *objects_delete(struct client *c, const struct kind *kind,
 struct client_call *objects_get(struct client *c, const struct kind *kind, const char *namespace_,
                                 const char *name, objects_done done, void *arg);
 
+/* The same, and only while `fence` holds too (a leader's: see elector_guard); NULL = as above. A
+ * broken fence is E_CONFLICT, also for a create. */
+struct client_call *objects_create_fenced(struct client *c, const struct object *o,
+                                          const struct client_guard *fence, objects_done done,
+                                          void *arg);
+struct client_call *objects_update_fenced(struct client *c, const struct object *o,
+                                          const struct client_guard *fence, objects_done done,
+                                          void *arg);
+/* PRE: resource_version > 0. */
+struct client_call *objects_delete_fenced(struct client *c, const struct kind *kind,
+                                          const char *namespace_, const char *name,
+                                          int64_t resource_version,
+                                          const struct client_guard *fence, objects_done done,
+                                          void *arg);
+
 /* Longer ones, made of several calls; objects_op_cancel forgets them (done will not be called). */
 struct objects_op;
 /* All of a kind (namespace_ NULL = all namespaces) at one revision, read in pages of 500. */

@@ -124,6 +124,14 @@ struct wish {
     bool done;
 };
 
+static bool has_conflict(void *arg)
+{
+    struct controller_stats stats;
+
+    controller_group_stats(arg, 0, &stats);
+    return stats.conflicts >= 1;
+}
+
 static int set_want(void *arg, struct object *o, struct err *err)
 {
     (void)err;
@@ -223,10 +231,37 @@ static void a_standby_does_nothing_until_it_leads_and_then_goes_on(void **state)
     end(&b);
 }
 
+static void a_deposed_leader_writes_nothing_behind_its_fence(void **state)
+{
+    struct etcd *e = etcd_shared();
+    struct process_like a;
+    struct total t = { .p = &a, .want = 2 };
+    struct controller_stats stats;
+    struct client_guard fence = { .key = slice_str("/elect/fence") };
+    bool done = false;
+
+    (void)state;
+    begin(&a, e, 31);
+    delete_all(a.client);
+    fence.mod_revision = must_put(a.client, "/elect/fence", "a", 0);
+    controller_group_fence(a.group, &fence);
+    controller_group_lead(a.group, true);
+    create_owner(a.client, "owner-f", "2");
+    assert_true(run_until(e->loop, total_reached, &t, 10000));
+    client_delete(a.client, fence.key, slice_str(""), etcd_set_flag, &done);
+    assert_true(run_until_set(e->loop, &done, 5000));
+    wish(a.client, "owner-f", "5"); /* it still believes that it leads */
+    assert_true(run_until(e->loop, has_conflict, a.group, 5000));
+    controller_group_stats(a.group, 0, &stats);
+    assert_int_equal(stats.writes, 2);
+    end(&a);
+}
+
 int test_controller_run(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_controller_reaches_what_is_wanted_without_one_write_too_many),
+        cmocka_unit_test(a_deposed_leader_writes_nothing_behind_its_fence),
         cmocka_unit_test(a_standby_does_nothing_until_it_leads_and_then_goes_on),
     };
 
