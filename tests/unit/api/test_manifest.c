@@ -106,8 +106,21 @@ static void the_example_in_examples_is_right(void **state)
     (void)fclose(f);
     struct parsed p = parse(text);
     assert_int_equal(p.rv, 0);
-    assert_int_equal(p.n, 1);
-    assert_int_equal(object_deployment(p.objects[0])->spec.replicas, 6);
+    assert_int_equal(p.n, 2);
+    const struct configmap *cm = object_configmap(p.objects[0]);
+    const struct deployment *d = object_deployment(p.objects[1]);
+    assert_int_equal(d->spec.replicas, 6);
+    /* Every reference of the program finds its value. */
+    const struct container *c = &d->spec.template_.spec.containers[0];
+    size_t references = 0;
+    for (size_t i = 0; i < c->n_env; i++) {
+        if (c->env[i].config_map_name != NULL) {
+            references++;
+            assert_string_equal(c->env[i].config_map_name, cm->object.metadata.name);
+            assert_non_null(string_map_get(&cm->data, c->env[i].config_map_key));
+        }
+    }
+    assert_int_equal(references, 2);
     release(&p);
 }
 
