@@ -176,7 +176,12 @@ bool wal_vouched(struct slice bytes, size_t from, uint64_t position)
 
 size_t wal_written_end(struct slice bytes, size_t from)
 {
+    static const uint8_t zeros[4096]; /* most of a segment: whole blocks first */
     size_t at = bytes.len;
+    while (at > from && at - from >= sizeof zeros &&
+           memcmp(bytes.data + at - sizeof zeros, zeros, sizeof zeros) == 0) {
+        at -= sizeof zeros;
+    }
     while (at > from && bytes.data[at - 1] == 0) {
         at--;
     }
