@@ -37,6 +37,7 @@ enum {
     PROBE_ROUNDS_MAX = 8,
     REJECT_STEP_MAX = 128,
     CATCH_UP_ENTRIES = 50,     /* a learner this close to the leader may be promoted */
+    TRAILING_BYTES = 32 * 1024 * 1024,
     SEEN_WINDOW = 65536,       /* sequence numbers of one origin remembered by the leader */
 };
 
@@ -344,6 +345,9 @@ void membership_leader_changed(struct rnode *n);
 /* snapshot_take.c */
 void snapshot_take_maybe(struct rnode *n);
 void snapshot_take_fini(struct rnode *n);
+/* How many entries up to `index` stay when a snapshot of it replaces the log: at most what the options say,
+ * and no more than hold TRAILING_BYTES. */
+uint64_t snapshot_trailing(const struct rnode *n, uint64_t index);
 
 /* snapshot_send.c */
 void snapshot_send_start(struct rnode *n, uint64_t to, const struct raft_install_snapshot *m);

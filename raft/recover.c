@@ -309,9 +309,10 @@ static int fit_log_to_snapshot(struct rnode *n, struct err *err)
         wal_flush(n->wal);
         return 0;
     }
-    if (s->index > n->options.snapshot_trailing) {
-        entry_log_compact(&n->log, s->index - n->options.snapshot_trailing);
-        wal_compact(n->wal, s->index - n->options.snapshot_trailing);
+    uint64_t trailing = snapshot_trailing(n, s->index);
+    if (s->index > trailing) {
+        entry_log_compact(&n->log, s->index - trailing);
+        wal_compact(n->wal, s->index - trailing);
         wal_flush(n->wal);
     }
     return check_log(n, err);

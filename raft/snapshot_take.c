@@ -73,7 +73,22 @@ static void take_free(struct snapshot_take *t)
     mem_free(t);
 }
 
-static void tell_core(struct rnode *n, const struct snapshot_info *info)
+uint64_t snapshot_trailing(const struct rnode *n, uint64_t index)
+{
+    uint64_t k = 0;
+    size_t bytes = 0;
+    while (k < n->options.snapshot_trailing && bytes < TRAILING_BYTES) {
+        const struct entry *e = k < index ? entry_log_get(&n->log, index - k) : NULL;
+        if (e == NULL) {
+            return n->options.snapshot_trailing; /* there are no more: all may stay */
+        }
+        bytes += e->data->len;
+        k++;
+    }
+    return k;
+}
+
+static void tell_core(struct rnode *n, const struct snapshot_info *info, uint64_t trailing)
 {
     if (!n->core_up) {
         return; /* it is started with this snapshot */
@@ -83,7 +98,7 @@ static void tell_core(struct rnode *n, const struct snapshot_info *info)
     event.snapshot.metadata.term = info->term;
     event.snapshot.metadata.configuration_index = info->conf_index;
     configuration_decode(value_slice(info->conf), &event.snapshot.metadata.configuration);
-    event.snapshot.trailing = (unsigned)n->options.snapshot_trailing;
+    event.snapshot.trailing = (unsigned)trailing;
     driver_event(n, &event, NULL);
 }
 
@@ -102,11 +117,11 @@ static void on_done(struct job *job)
     }
     if (!n->installing && n->closing < CLOSE_TRANSPORT &&
         t->info.index > n->snapshots.current.index) {
-        uint64_t trailing = n->options.snapshot_trailing;
+        uint64_t trailing = snapshot_trailing(n, t->info.index);
         snapshot_info_fini(&n->snapshots.current);
         snapshot_info_copy(&t->info, &n->snapshots.current);
         n->settling = true; /* one step at a time: the log is compacted together with the core's */
-        tell_core(n, &t->info);
+        tell_core(n, &t->info, trailing);
         n->settling = false;
         if (t->info.index > trailing) {
             entry_log_compact(&n->log, t->info.index - trailing);
