@@ -224,7 +224,7 @@ static void peer_end_streams(struct transport *t, uint64_t id)
             continue;
         }
         if (l->hello.kind == PEER_KIND_STREAM) {
-            l->deadline_ms = 1; /* the next tick breaks it: its receiver is told, but not from here */
+            l->deadline_ms = 1; /* the next tick breaks it, and then its receiver is told */
         } else {
             link_close(l);
         }

@@ -5,10 +5,10 @@
  * Every connection starts with a hello {magic, version, cluster id, from id, to id, name,
  * address}. A foreign cluster, a removed member or another version is refused with a frame that
  * says why, logged once on both sides. A member that was never set introduces itself: its frames
- * are handed on, and it is sent to at the address of its hello. A frame is {u32 length, u32 crc32c, payload}; length <=
- * LIMIT_PEER_FRAME_BYTES or the connection is closed. Frames may be lost (a cut, a full queue),
- * never torn or reordered within one connection. Snapshot streams take a connection of their own
- * (transport_stream_*), so that heartbeats are never behind them.
+ * are handed on, and it is sent to at the address of its hello. A frame is {u32 length, u32 crc32c,
+ * payload}; length <= LIMIT_PEER_FRAME_BYTES or the connection is closed. Frames may be lost (a
+ * cut, a full queue), never torn or reordered within one connection. Snapshot streams take a
+ * connection of their own (transport_stream_*), so that heartbeats are never behind them.
  *
  * tests/sim implements this header over its simulated network (loss, delay, reorder, duplicates).
  * Threads: loop. Callbacks never run inside a submitting call. */

@@ -24,7 +24,7 @@ enum {
     PEER_CONNECT_TIMEOUT_MS = 1000,
     PEER_HELLO_TIMEOUT_MS = 5000,  /* from connected (or accepted) to the answer (or the hello) */
     PEER_TICK_MS = 500,            /* PEER_ALIVE at most this often; deadlines are looked at */
-    PEER_SILENCE_MS = 3000,        /* sent, but no answer for so long: the path is dead, reconnect */
+    PEER_SILENCE_MS = 3000,        /* sent, but no answer for so long: the path is dead */
     PEER_STREAM_HIGH_BYTES = 1024 * 1024,
     PEER_STRANGERS_MAX = 64,       /* accepted conns without a hello; a further one is closed */
     PEER_REFUSALS_LOGGED_MAX = 1024,

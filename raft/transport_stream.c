@@ -1,6 +1,6 @@
 /* Sending a snapshot: a connection of its own, pulled from its source.
  *
- *     connect --> hello --> welcome --> chunk, chunk, ... (while the queue is under 1 MiB, on drain) -->
+ *     connect --> hello --> welcome --> chunk, chunk, ... (while the queue is under 1 MiB) -->
  *     last chunk --> PEER_RECEIVED --> done(0)
  *
  * Anything else ends with done(error). The peer may refuse to go on (a stale snapshot): it cuts,

@@ -9,7 +9,7 @@
  *     leader completeness  a leader has every entry committed in an earlier term
  *     commit               two members never commit different entries at an index
  *     durability           a restart finds the term, the vote and the log that were promised
- *     state machine        equal digest at equal index; each proposal applied once; never one that its
+ *     state machine        equal digest at equal index; each proposal applied once; never one whose
  *                          client was told was not sent */
 #include "tests/sim/check.h"
 
@@ -117,8 +117,8 @@ static void on_commit(struct node *n, struct raft *r)
         }
         if (k->committed_term != 0 && k->committed_term != m->terms[i]) {
             sim_violation(n->sim,
-                          "STATE MACHINE SAFETY: member %u commits index %" PRIu64 " of term %" PRIu64
-                          ", another committed term %" PRIu64,
+                          "STATE MACHINE SAFETY: member %u commits index %" PRIu64
+                          " of term %" PRIu64 ", another committed term %" PRIu64,
                           n->id, i, m->terms[i], k->committed_term);
         }
         if (k->committed_term == 0) {
@@ -162,8 +162,8 @@ static void judge_election(struct node *n)
     c->leaders = check_grow(c->leaders, &c->leaders_cap, term, sizeof *c->leaders);
     struct leader *l = &c->leaders[term];
     if (l->node != 0 && (l->node != n->id || l->life != n->gen)) {
-        sim_violation(n->sim, "ELECTION SAFETY: term %" PRIu64 " is led by members %u and %u%s", term,
-                      l->node, n->id, l->node == n->id ? " (after a restart)" : "");
+        sim_violation(n->sim, "ELECTION SAFETY: term %" PRIu64 " is led by members %u and %u%s",
+                      term, l->node, n->id, l->node == n->id ? " (after a restart)" : "");
     }
     *l = (struct leader){ .node = n->id, .life = n->gen };
     SIM_LOG(n->sim, "member %u leads term %" PRIu64, n->id, term);
@@ -180,12 +180,14 @@ static void on_start(struct node *n, const struct raft_event *e)
     uint64_t last = e->start.start_index + e->start.n_entries - 1;
     last = last > snapshot ? last : snapshot;
     if (e->start.term < p->term) {
-        sim_violation(n->sim, "TERM FORGOTTEN: member %u restarts in term %llu, it spoke in %" PRIu64,
+        sim_violation(n->sim,
+                      "TERM FORGOTTEN: member %u restarts in term %llu, it spoke in %" PRIu64,
                       n->id, e->start.term, p->term);
     }
     if (e->start.term == p->term && p->voted_for != 0 && e->start.voted_for != p->voted_for) {
         sim_violation(n->sim,
-                      "VOTE FORGOTTEN: member %u term %llu: vote %llu on disk, %" PRIu64 " was told",
+                      "VOTE FORGOTTEN: member %u term %llu: vote %llu on disk, %" PRIu64
+                      " was told",
                       n->id, e->start.term, e->start.voted_for, p->voted_for);
     }
     if (last < p->persisted) {
@@ -199,7 +201,8 @@ static void on_start(struct node *n, const struct raft_event *e)
         check_matching(n, index, &e->start.entries[i]);
         if (index <= p->persisted && index > m->snapshot_index && index <= m->last &&
             m->terms[index] != e->start.entries[i].term) {
-            sim_violation(n->sim, "LOG CHANGED: member %u index %" PRIu64 " on restart", n->id, index);
+            sim_violation(n->sim, "LOG CHANGED: member %u index %" PRIu64 " on restart", n->id,
+                          index);
         }
         mirror_set(m, index, e->start.entries[i].term);
     }
@@ -247,10 +250,10 @@ static void after_step(struct node *n, struct raft *r, const struct raft_event *
         n->mirror.installing = true;
     }
     if ((u->flags & RAFT_UPDATE_STATE) != 0) {
+        bool won = e->type == RAFT_START || (u->flags & RAFT_UPDATE_CURRENT_TERM) != 0;
         n->mirror.electing = raft_state(r) == RAFT_LEADER;
-        /* A single voter elected without a vote: the driver has to throw this update away (B2, B3).
-         * */
-        if (n->mirror.electing && (e->type == RAFT_START || (u->flags & RAFT_UPDATE_CURRENT_TERM) != 0)) {
+        /* A single voter elected without a vote: the driver has to throw this update away. */
+        if (n->mirror.electing && won) {
             judge_election(n);
         }
     }
@@ -296,8 +299,9 @@ static void tell_frame(struct node *n, uint64_t to, const struct message *m)
     const struct raft_message *r = &m->raft;
     switch (m->kind) {
     case RAFT_REQUEST_VOTE:
-        sim_log(n->sim, "frame %u -> %" PRIu64 " RequestVote term %llu last %llu/%llu%s%s", n->id, to,
-                r->request_vote.term, r->request_vote.last_log_index, r->request_vote.last_log_term,
+        sim_log(n->sim, "frame %u -> %" PRIu64 " RequestVote term %llu last %llu/%llu%s%s", n->id,
+                to, r->request_vote.term, r->request_vote.last_log_index,
+                r->request_vote.last_log_term,
                 r->request_vote.pre_vote ? " pre" : "",
                 r->request_vote.disrupt_leader ? " disrupt" : "");
         break;
@@ -369,7 +373,8 @@ static void check_proposal(struct node *n, uint64_t index, uint64_t id)
                       f->index, index);
     }
     if (f->never) {
-        sim_violation(n->sim, "NEVER SENT, BUT APPLIED: proposal %" PRIu64 " at %" PRIu64, id, index);
+        sim_violation(n->sim, "NEVER SENT, BUT APPLIED: proposal %" PRIu64 " at %" PRIu64, id,
+                      index);
     }
     f->index = index;
 }
@@ -381,8 +386,8 @@ void check_applied(struct node *n, uint64_t index, uint64_t term, uint64_t diges
     n->sim->stats->applied++;
     sim_trace(n->sim, digest ^ index);
     if (index > c->committed || k->committed_term != term) {
-        sim_violation(n->sim, "APPLIED UNCOMMITTED: member %u index %" PRIu64 " term %" PRIu64, n->id,
-                      index, term);
+        sim_violation(n->sim, "APPLIED UNCOMMITTED: member %u index %" PRIu64 " term %" PRIu64,
+                      n->id, index, term);
     }
     if (k->digest == 0) {
         if (index <= c->last) {

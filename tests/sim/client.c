@@ -102,7 +102,8 @@ static void acknowledged(struct request *r)
     uint64_t index = r->u.proposal.index;
     s->stats->acked++;
     if (!r->own_seen || check_proposal_index(s->check, r->id) != index) {
-        sim_violation(s, "ACKED, NOT APPLIED: proposal %" PRIu64 " at index %" PRIu64, r->id, index);
+        sim_violation(s, "ACKED, NOT APPLIED: proposal %" PRIu64 " at index %" PRIu64, r->id,
+                      index);
     }
     if (machine_applied(r->node->machine) < index) {
         sim_violation(s, "ACKED BEFORE APPLIED: proposal %" PRIu64, r->id);
@@ -136,7 +137,8 @@ void clients_check_own(struct node *n, const struct rnode_proposal *own, uint64_
 {
     struct request *r = CONTAINER_OF(own, struct request, u.proposal);
     if (r->kind != KIND_PROPOSAL || r->id != id || r->node != n || r->own_seen) {
-        sim_violation(n->sim, "FOREIGN PROPOSAL: member %u takes %" PRIu64 " for its own", n->id, id);
+        sim_violation(n->sim, "FOREIGN PROPOSAL: member %u takes %" PRIu64 " for its own", n->id,
+                      id);
     }
     r->own_seen = true;
 }
@@ -297,7 +299,9 @@ void clients_check_end(struct sim *s)
     {
         const struct request *r = LIST_ENTRY(it, struct request, link);
         if (s->now - r->since > ANSWER_WITHIN_US) {
-            sim_violation(s, "NEVER ANSWERED: request of kind %d at member %u, asked at %" PRIu64 " ms",
+            sim_violation(s,
+                          "NEVER ANSWERED: request of kind %d at member %u, asked at %" PRIu64
+                          " ms",
                           (int)r->kind, r->node->id, r->since / 1000);
         }
     }

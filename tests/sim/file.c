@@ -305,10 +305,8 @@ static int write_and_sync(struct fs *fs, const char *path, struct slice bytes, s
 
 int fs_write_file_atomic(struct fs *fs, const char *path, struct slice bytes, struct err *err)
 {
-    char temporary[PATH_BYTES];
+    autofree char *temporary = mem_printf("%s.tmp", path);
     char dir[PATH_BYTES];
-    str_copy(temporary, sizeof temporary - 4, path);
-    strcat(temporary, ".tmp");
     str_copy(dir, sizeof dir, path);
     *strrchr(dir, '/') = '\0';
     int rv = write_and_sync(fs, temporary, bytes, err);

@@ -72,8 +72,8 @@ static void on_apply(void *arg, uint64_t index, uint64_t term, struct slice comm
     struct node *n = m->node;
     uint64_t id = machine_command_id(command);
     if (index <= m->index) {
-        sim_violation(n->sim, "APPLIED BACKWARDS: member %u index %" PRIu64 " after %" PRIu64, n->id,
-                      index, m->index);
+        sim_violation(n->sim, "APPLIED BACKWARDS: member %u index %" PRIu64 " after %" PRIu64,
+                      n->id, index, m->index);
     }
     m->index = index;
     m->ops->apply(m->state, index, term, command);

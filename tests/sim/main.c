@@ -3,7 +3,8 @@
  *     sim --seed N               one run, options printed first
  *     sim --seeds A..B           many, --jobs J at a time
  *     sim --hours H [--from A]   as many as make up H simulated hours
- *     sim --recall FILE          each line "<gates off> <seed> ..." must be found, and pass with all gates
+ *     sim --recall FILE          each line "<gates off> <seed> ..." must be found, and pass with
+ *                                all gates on
  *
  * Exit code 1 when any run broke an invariant; each is printed with the command that repeats it.
  * Workers are processes (a violation ends its process on the spot), and are renewed now and then
@@ -100,6 +101,13 @@ static void on_log(void *arg, enum log_level level, const char *line)
     }
 }
 
+static bool more(const struct args *a, struct board *b)
+{
+    return a->hours > 0
+               ? (double)__atomic_load_n(&b->sim_us, __ATOMIC_RELAXED) < a->hours * 3.6e9
+               : __atomic_load_n(&b->next, __ATOMIC_RELAXED) <= a->to;
+}
+
 static void finish(void) __attribute__((noreturn));
 static void finish(void)
 {
@@ -111,7 +119,7 @@ static void work(const struct args *a, struct board *b, struct sim_stats *stats)
 {
     catch_signals();
     for (int k = 0; k < RUNS_PER_PROCESS; k++) {
-        if (a->hours > 0 && (double)__atomic_load_n(&b->sim_us, __ATOMIC_RELAXED) >= a->hours * 3.6e9) {
+        if (!more(a, b)) {
             finish();
         }
         uint64_t seed = __atomic_fetch_add(&b->next, 1, __ATOMIC_RELAXED);
@@ -144,23 +152,20 @@ static void print_summary(const struct sim_stats *t, uint64_t wall_ms, unsigned 
 {
     double seconds = (double)(wall_ms > 0 ? wall_ms : 1) / 1000;
     double hours = (double)t->sim_us / 3.6e9;
-    printf("%.1f simulated hours in %.0f s (%.0fx per core)  seeds %" PRIu64 "  violations %u\n"
-           "  steps %" PRIu64 " (%.0f/s)  events %" PRIu64 "  frames %" PRIu64 " (lost %" PRIu64 ")\n"
-           "  elections %" PRIu64 "  crashes %" PRIu64 "  stops %" PRIu64 "  pauses %" PRIu64
-           "  transfers %" PRIu64 "  changes %" PRIu64 "  snapshots %" PRIu64 "  installs %" PRIu64 "\n"
-           "  proposed %" PRIu64 "  acked %" PRIu64 "  unknown %" PRIu64 "  refused %" PRIu64
+    printf("%.1f simulated hours in %.0f s (%.0fx per core)  seeds %" PRIu64 "  violations %u\n",
+           hours, seconds, hours * 3600 / seconds / jobs, t->runs, bad);
+    printf("  steps %" PRIu64 " (%.0f/s)  events %" PRIu64 "  frames %" PRIu64 " (lost %" PRIu64
+           ")\n",
+           t->steps, (double)t->steps / seconds, t->events, t->frames, t->frames_lost);
+    printf("  elections %" PRIu64 "  crashes %" PRIu64 "  stops %" PRIu64 "  pauses %" PRIu64
+           "  transfers %" PRIu64 "  changes %" PRIu64 "  snapshots %" PRIu64
+           "  installs %" PRIu64 "\n",
+           t->elections, t->crashes, t->stops, t->pauses, t->transfers, t->changes, t->snapshots,
+           t->installs);
+    printf("  proposed %" PRIu64 "  acked %" PRIu64 "  unknown %" PRIu64 "  refused %" PRIu64
            "  reads %" PRIu64 "  failed reads %" PRIu64 "  asks %" PRIu64 "  applied %" PRIu64 "\n",
-           hours, seconds, hours * 3600 / seconds / jobs, t->runs, bad, t->steps,
-           (double)t->steps / seconds, t->events, t->frames, t->frames_lost, t->elections, t->crashes,
-           t->stops, t->pauses, t->transfers, t->changes, t->snapshots, t->installs, t->proposed,
-           t->acked, t->unknown, t->refused, t->reads, t->reads_failed, t->asks, t->applied);
-}
-
-static bool more(const struct args *a, struct board *b)
-{
-    return a->hours > 0
-               ? (double)__atomic_load_n(&b->sim_us, __ATOMIC_RELAXED) < a->hours * 3.6e9
-               : __atomic_load_n(&b->next, __ATOMIC_RELAXED) <= a->to;
+           t->proposed, t->acked, t->unknown, t->refused, t->reads, t->reads_failed, t->asks,
+           t->applied);
 }
 
 static void progress(const struct board *b, uint64_t *last_ms, uint64_t start_ms, unsigned bad)
@@ -248,8 +253,8 @@ static int recall(struct args *a, struct board *b)
         }
         bool found = gates == 0 || violates(a, b, (uint32_t)gates, seed);
         bool clean = !violates(a, b, 0, seed);
-        printf("%s gates off 0x%lx seed %" PRIu64 "%s", found && clean ? "ok" : "NOT OK", gates, seed,
-               end);
+        printf("%s gates off 0x%lx seed %" PRIu64 "%s", found && clean ? "ok" : "NOT OK", gates,
+               seed, end);
         missed += !(found && clean);
     }
     fclose(f);
@@ -260,9 +265,10 @@ static int recall(struct args *a, struct board *b)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: sim [--seed N | --seeds A..B | --hours H [--from A] | --recall FILE]\n"
-                    "           [--jobs J] [--fsm chain|store] [--gates-off MASK] [--keep-going] [--twice]\n"
-                    "           [--verbose] [--frames]\n");
+    fprintf(stderr,
+            "usage: sim [--seed N | --seeds A..B | --hours H [--from A] | --recall FILE]\n"
+            "           [--jobs J] [--fsm chain|store] [--gates-off MASK] [--keep-going]\n"
+            "           [--twice] [--verbose] [--frames]\n");
     return 2;
 }
 
@@ -334,7 +340,8 @@ int main(int argc, char **argv)
     if (!parse(argc, argv, &a)) {
         return usage();
     }
-    struct board *b = mmap(NULL, sizeof *b, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct board *b = mmap(NULL, sizeof *b, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                           -1, 0);
     if (b == MAP_FAILED) {
         perror("mmap");
         return 2;

@@ -1,5 +1,5 @@
-/* Membership changes under fire: learners join on machines of their own, are promoted, demoted, removed.
- * A removed member is sometimes left running, to see that it disturbs nobody. */
+/* Membership changes under fire: learners join on machines of their own, are promoted, demoted,
+ * removed. A removed member is sometimes left running, to see that it disturbs nobody. */
 #include "raft/membership.h"
 
 #include <stdio.h>

@@ -106,15 +106,19 @@ void sim_print_options(const struct sim_options *o)
     };
     printf("seed %" PRIu64 "  founders %u  faults", o->seed, o->founders);
     for (unsigned i = 0; i < FAULTS; i++) {
-        printf("%s%s", (o->faults >> i & 1) != 0 ? " " : "", (o->faults >> i & 1) != 0 ? NAMES[i] : "");
+        if ((o->faults >> i & 1) != 0) {
+            printf(" %s", NAMES[i]);
+        }
     }
-    printf("\n  phases %" PRIu64 "+%" PRIu64 " s  nemesis %" PRIu64 "-%" PRIu64 " ms  client %" PRIu64
-           "-%" PRIu64 " ms  delay %" PRIu64 "-%" PRIu64 " us  loss %.3f dup %.3f late %.3f\n",
+    printf("\n  phases %" PRIu64 "+%" PRIu64 " s  nemesis %" PRIu64 "-%" PRIu64
+           " ms  client %" PRIu64 "-%" PRIu64 " ms  delay %" PRIu64 "-%" PRIu64
+           " us  loss %.3f dup %.3f late %.3f\n",
            o->fault_us / 1000000, o->heal_us / 1000000, o->nemesis_lo_us / 1000,
            o->nemesis_hi_us / 1000, o->client_lo_us / 1000, o->client_hi_us / 1000, o->delay_lo_us,
            o->delay_hi_us, o->loss, o->duplicate, o->late);
-    printf("  disk %" PRIu64 "-%" PRIu64 " us  turn %" PRIu64 " us  payload %u  snapshot every %" PRIu64
-           " trailing %" PRIu64 "  chunk %" PRIu64 " us  segment %zu  inflight %u  pre-vote %s\n",
+    printf("  disk %" PRIu64 "-%" PRIu64 " us  turn %" PRIu64 " us  payload %u  snapshot every %"
+           PRIu64 " trailing %" PRIu64 "  chunk %" PRIu64
+           " us  segment %zu  inflight %u  pre-vote %s\n",
            o->disk_lo_us, o->disk_hi_us, o->turn_us, o->payload_max, o->snapshot_entries,
            o->snapshot_trailing, o->chunk_us, o->wal_segment_bytes, o->inflight_max,
            o->no_pre_vote ? "off" : "on");
@@ -209,8 +213,8 @@ static void world_event(struct sim *s, const struct event *e)
     case EV_CLIENT:
         clients_event(s);
         if (!s->healed || s->now < s->o.fault_us + CALM_US) {
-            sim_post(s, s->now + rng_range(&s->rng, s->o.client_lo_us, s->o.client_hi_us), EV_CLIENT,
-                     NULL, 0, NULL);
+            uint64_t wait = rng_range(&s->rng, s->o.client_lo_us, s->o.client_hi_us);
+            sim_post(s, s->now + wait, EV_CLIENT, NULL, 0, NULL);
         }
         break;
     case EV_NEMESIS:
@@ -272,7 +276,9 @@ static void check_member(struct sim *s, const struct node *leader, const struct 
         sim_violation(s, "STATE DIVERGED: members %u and %u in the end", n->id, leader->id);
     }
     if (!clients_probed(s, n)) {
-        sim_violation(s, "LIVENESS: member %u serves no proposal or no read %" PRIu64 " s after healing",
+        sim_violation(s,
+                      "LIVENESS: member %u serves no proposal or no read %" PRIu64
+                      " s after healing",
                       n->id, s->o.heal_us / 1000000);
     }
 }

@@ -7,7 +7,7 @@
  * trace hash tells. Time is in virtual microseconds; each machine sees its own milliseconds (clock
  * drift).
  *
- *     seed -> options (which faults, how much load) -> boot -> faults for a while -> heal -> liveness
+ *     seed -> options (which faults, how much load) -> boot -> faults -> heal -> liveness
  *
  * What must hold is checked while it runs: check.c. */
 #ifndef BARQUE_TESTS_SIM_SIM_H

@@ -217,7 +217,8 @@ static void chunk_deliver(struct node *n, void *arg)
         end_post(s, sender, c->serial, net_delay(s), E_CLOSED);
         return;
     }
-    int rv = t->options.on_stream(t->options.arg, from, c->id, slice_make(c->data, c->len), c->last);
+    int rv = t->options.on_stream(t->options.arg, from, c->id, slice_make(c->data, c->len),
+                                  c->last);
     if (rv != 0 || c->last) {
         incoming_drop(in);
         bool lost = rv == 0 && !s->healed && rng_chance(&s->rng, 0.05);
