@@ -2,6 +2,7 @@
  * (apply, get, kv, ...) is a row in cli's table. */
 #include <stdio.h>
 
+#include "bench/bench.h"
 #include "cmd/command.h"
 #include "lib/base/assert.h"
 #include "lib/base/str.h"
@@ -21,6 +22,7 @@ static const struct subcommand subcommands[] = {
     { "store", command_store, "run one store member (etcd's v3 API, flags and variables)" },
     { "master", command_master, "run a member with the controllers and the scheduler" },
     { "agent", command_agent, "run one node's agent" },
+    { "bench", command_bench, "load for this or any server of etcd's API, and what it costs" },
     { "shim", command_shim, NULL },
 };
 
