@@ -172,6 +172,13 @@ static void judge_election(struct node *n)
 
 /* --- restart ---------------------------------------------------------------------------------- */
 
+/* A snapshot whose last entry the log does not hold voids the log: it is another history's. */
+static bool snapshot_voids_log(const struct mirror *m, const struct raft_snapshot_metadata *s)
+{
+    return s != NULL && s->index > m->snapshot_index &&
+           (s->index > m->last || m->terms[s->index] != s->term);
+}
+
 static void on_start(struct node *n, const struct raft_event *e)
 {
     struct promises *p = &n->promises;
@@ -179,6 +186,9 @@ static void on_start(struct node *n, const struct raft_event *e)
     uint64_t snapshot = e->start.metadata != NULL ? e->start.metadata->index : 0;
     uint64_t last = e->start.start_index + e->start.n_entries - 1;
     last = last > snapshot ? last : snapshot;
+    if (snapshot_voids_log(m, e->start.metadata)) {
+        p->persisted = snapshot;
+    }
     if (e->start.term < p->term) {
         sim_violation(n->sim,
                       "TERM FORGOTTEN: member %u restarts in term %llu, it spoke in %" PRIu64,
