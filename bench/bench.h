@@ -1,4 +1,5 @@
-/* `barque bench`: a load generator for any server of etcd's v3 API, Barque or etcd. See bench/README.md. */
+/* `barque bench`: a load generator for any server of etcd's v3 API, Barque or etcd. See
+ * bench/README.md. */
 #ifndef BARQUE_BENCH_BENCH_H
 #define BARQUE_BENCH_BENCH_H
 

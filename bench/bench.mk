@@ -1,4 +1,5 @@
-# make bench: Barque beside etcd, alternating, in one run. make bench-footprint: a million keys in one member.
+# make bench: Barque beside etcd, alternating, in one run. make bench-footprint: a million keys in
+# one member.
 .PHONY: bench-footprint
 bench: ## Barque beside etcd: throughput, latency, server CPU per operation
 	@tools/deps.sh test

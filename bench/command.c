@@ -16,11 +16,11 @@ static void usage(void)
            "  barque bench                                   puts, 100 clients, 127.0.0.1:2379\n"
            "  barque bench --load get --clients 1 --seconds 10\n"
            "  barque bench --endpoints A:2379,B:2379,C:2379 --pids 101,102,103 -o json\n\n"
-           "Each client has one operation under way and starts the next when it is answered. After a\n"
-           "warm-up, throughput is the median over windows of one second; latency is seen by the client.\n"
-           "With --pids also the CPU time that those processes spent per operation: the figure to\n"
-           "compare servers by, for it does not depend on how busy the machine is.\n"
-           "It writes keys bench/... and bench-watch/...: use a store that may hold them.\n\nLoads:\n");
+           "Each client has one operation under way and starts the next when it is answered.\n"
+           "After a warm-up, throughput is the median over windows of one second; latency is\n"
+           "seen by the client. With --pids also the CPU time that those processes spent per\n"
+           "operation: the figure to compare servers by, for it does not depend on how busy the\n"
+           "machine is. It writes keys bench/... and bench-watch/...\n\nLoads:\n");
     for (size_t i = 0; i < bench_loads_n; i++) {
         printf("  %-18s %s\n", bench_loads[i].name, bench_loads[i].help);
     }

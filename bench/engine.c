@@ -1,4 +1,5 @@
-/* The phases of a run. Counting is per call and must stay cheap: the machine's CPUs are the servers'. */
+/* The phases of a run. Counting is per call and must stay cheap: the machine's CPUs are the
+ * servers'. */
 #include "bench/engine.h"
 
 #include <string.h>
@@ -50,7 +51,7 @@ void bench_error(struct bench *b, const char *text)
     }
 }
 
-/* --- keys and values --------------------------------------------------------------------------- */
+/* --- keys and values -------------------------------------------------------------------------- */
 
 struct rpc_channel *bench_channel(struct bench *b, size_t caller)
 {
@@ -72,7 +73,7 @@ ProtobufCBinaryData bench_value(struct bench *b)
     return (ProtobufCBinaryData){ b->o->value_bytes, b->noise + at };
 }
 
-/* --- phases -------------------------------------------------------------------------------------- */
+/* --- phases ----------------------------------------------------------------------------------- */
 
 static void account(struct bench *b, uint64_t *ret_server_us)
 {
@@ -173,7 +174,7 @@ void bench_fail(struct bench *b, int code, const char *text)
     loop_stop(b->loop);
 }
 
-/* --- the first answer -------------------------------------------------------------------------- */
+/* --- the first answer ------------------------------------------------------------------------- */
 
 static void keys_filled(struct bench *b)
 {
@@ -199,8 +200,8 @@ static void probed(void *arg, const struct rpc_result *result)
     }
     if (loop_now_ms(b->loop) >= b->wait_until_ms) {
         char text[400];
-        snprintf(text, sizeof text, "%s does not answer: %s (%s). Next: start a member there, or name "
-                 "one with --endpoints", b->o->endpoints[0], result->text,
+        snprintf(text, sizeof text, "%s does not answer: %s (%s). Next: start a member there, or "
+                 "name one with --endpoints", b->o->endpoints[0], result->text,
                  grpc_code_name(result->grpc_code));
         bench_fail(b, result->err, text);
         return;

@@ -2,9 +2,9 @@
  *
  *   PROBE --answer--> PREPARE --bench_go--> WARMUP --time--> MEASURE --time--> DRAIN --idle--> DONE
  *
- * A load issues operations from start() on, and again after each one for as long as bench_running says
- * so. It brackets each with bench_begin and bench_end (DRAIN waits for them), and counts what succeeded
- * with bench_count and what failed with bench_error; only what ends in MEASURE counts.
+ * A load issues operations from start() on, and again after each one for as long as bench_running
+ * says so. It brackets each with bench_begin and bench_end (DRAIN waits for them), and counts what
+ * succeeded with bench_count and what failed with bench_error; only what ends in MEASURE counts.
  * Threads: the loop's. */
 #ifndef BARQUE_BENCH_ENGINE_H
 #define BARQUE_BENCH_ENGINE_H
@@ -38,7 +38,14 @@ extern const struct load bench_loads[];
 extern const size_t bench_loads_n;
 const struct load *load_find(const char *name); /* NULL when there is none */
 
-enum bench_phase { PHASE_PROBE, PHASE_PREPARE, PHASE_WARMUP, PHASE_MEASURE, PHASE_DRAIN, PHASE_DONE };
+enum bench_phase {
+    PHASE_PROBE,
+    PHASE_PREPARE,
+    PHASE_WARMUP,
+    PHASE_MEASURE,
+    PHASE_DRAIN,
+    PHASE_DONE,
+};
 
 enum { KEY_BYTES = 16, NOISE_BYTES = 65536, ERROR_PAUSE_MS = 20 };
 
@@ -77,8 +84,8 @@ struct bench {
     struct err failure; /* why there is no result; code 0 = there is one */
 };
 
-/* Runs to the end. 0, or E_UNAVAILABLE and the like with text when nothing could be measured. The result
- * (windows: mem_free) is filled in either case. */
+/* Runs to the end. 0, or E_UNAVAILABLE and the like with text when nothing could be measured. The
+ * result (windows: mem_free) is filled in either case. */
 int bench_run(const struct bench_options *o, const struct load *load,
               struct bench_result *ret_result, struct err *err);
 

@@ -1,5 +1,5 @@
-/* Writes the key space in order, `batch` puts in a txn, a few txns at a time: how a big store is loaded
- * quickly. A failed batch is sent again; too many failures end the run. */
+/* Writes the key space in order, `batch` puts in a txn, a few txns at a time: how a big store is
+ * loaded quickly. A failed batch is sent again; too many failures end the run. */
 #include "bench/engine.h"
 
 #include "lib/base/alloc.h"

@@ -1,5 +1,6 @@
-/* How long until a starting member serves: a linearizable read is tried, each time on a new connection so that
- * no back-off blurs the figure, until one is answered. The clock starts with this process. */
+/* How long until a starting member serves: a linearizable read is tried, each time on a new
+ * connection so that no back-off blurs the figure, until one is answered. The clock starts with
+ * this process. */
 #include "bench/engine.h"
 
 #include "lib/base/alloc.h"

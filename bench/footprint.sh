@@ -1,6 +1,7 @@
 #!/bin/sh
-# A million keys of 256 B in one member: memory, restart until the first read is served, a list of 500, a
-# snapshot of everything. First etcd, then Barque, alone. Prints a table, writes build/footprint.md.
+# A million keys of 256 B in one member: memory, restart until the first read is served, a list of
+# 500, a snapshot of everything. First etcd, then Barque, alone. Prints a table, writes
+# build/footprint.md.
 #
 #   FOOTPRINT_KEYS=1000000
 set -eu
@@ -15,12 +16,13 @@ rss() { awk '$1 == "VmRSS:" { printf "%.0f", $2 / 1000 }' "/proc/$1/status"; }
 
 peak() { awk '$1 == "VmHWM:" { printf "%.0f", $2 / 1000 }' "/proc/$1/status"; }
 
-# How long etcd takes to stream a snapshot of everything to a client; Barque has no such call yet, but
-# writes one by itself when enough was applied and logs the time.
+# How long etcd takes to stream a snapshot of everything to a client; Barque has no such call yet,
+# but writes one by itself when enough was applied and logs the time.
 snapshot_ms() { # kind dir endpoint
     if [ "$1" = etcd ]; then
         from=$(date +%s%N)
-        ETCDCTL_API=3 etcdctl --endpoints "$3" snapshot save "$2/save.db" >/dev/null 2>&1 || { echo -; return; }
+        ETCDCTL_API=3 etcdctl --endpoints "$3" snapshot save "$2/save.db" \
+            >/dev/null 2>&1 || return 0
         echo $(( ($(date +%s%N) - from) / 1000000 ))
     else
         sed -n 's/.*snapshot taken.* ms=\([0-9]*\).*/\1/p' "$2/log" | tail -n 1
@@ -57,7 +59,8 @@ footprint() { # kind
     printf '%s, commit %s, %s CPUs, %s.\n\n' "$(date -u +%Y-%m-%d)" \
         "$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)" "$(nproc)" \
         "$("$ETCD" --version | sed -n '1s/ Version//p')"
-    printf '| server | fill keys/s | fill CPU us/key | RSS MB | peak MB | restart ms | RSS after MB | list of 500 ms | snapshot ms |\n'
+    printf '| server | fill keys/s | fill CPU us/key | RSS MB | peak MB | restart ms |'
+    printf ' RSS after MB | list of 500 ms | snapshot ms |\n'
     printf '|---|---|---|---|---|---|---|---|---|\n'
     footprint etcd
     footprint barque

@@ -1,4 +1,5 @@
-/* A bucket's index is its shift (how many low bits do not matter) and the 7 bits below the top one. */
+/* A bucket's index is its shift (how many low bits do not matter) and the 7 bits below the top
+ * one. */
 #include "bench/histogram.h"
 
 #include <string.h>
@@ -19,7 +20,8 @@ static size_t bucket_of(uint64_t value)
     if (shift >= HISTOGRAM_SHIFTS) {
         return HISTOGRAM_BUCKETS - 1;
     }
-    return HISTOGRAM_SUB + (size_t)shift * HISTOGRAM_SUB + (size_t)((value >> shift) - HISTOGRAM_SUB);
+    size_t part = (size_t)(value >> shift) - HISTOGRAM_SUB;
+    return HISTOGRAM_SUB + (size_t)shift * HISTOGRAM_SUB + part;
 }
 
 /* The largest value that falls into a bucket. */

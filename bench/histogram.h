@@ -1,9 +1,10 @@
 /* Latencies in bounded memory: a log-linear histogram (as HdrHistogram's).
  *
- * Values below 128 have a bucket each; every further power of two is cut into 128 equal buckets, so a
- * value read back is at most 1/128 (0.8 %) above the one recorded. 3,968 buckets cover 0 .. 2^37-1;
- * in microseconds that is 38 hours; what is larger counts in the last one. No allocation; two histograms
- * add up. Example: 1,000 has its top bit at 512, buckets of 4, and is read back as 1,003. */
+ * Values below 128 have a bucket each; every further power of two is cut into 128 equal buckets, so
+ * a value read back is at most 1/128 (0.8 %) above the one recorded. 3,968 buckets cover 0 ..
+ * 2^37-1; in microseconds that is 38 hours; what is larger counts in the last one. No allocation;
+ * two histograms add up. Example: 1,000 has its top bit at 512, buckets of 4, and is read back as
+ * 1,003. */
 #ifndef BARQUE_BENCH_HISTOGRAM_H
 #define BARQUE_BENCH_HISTOGRAM_H
 
@@ -28,8 +29,8 @@ struct histogram {
 void histogram_init(struct histogram *h);
 void histogram_record(struct histogram *h, uint64_t value);
 void histogram_add(struct histogram *h, const struct histogram *from);
-/* The smallest recorded size of which at least `percent` (0..100) of all values are not larger, rounded up to
- * its bucket's end, never above the largest value; 0 when empty. */
+/* The smallest recorded size of which at least `percent` (0..100) of all values are not larger,
+ * rounded up to its bucket's end, never above the largest value; 0 when empty. */
 uint64_t histogram_percentile(const struct histogram *h, double percent);
 double histogram_mean(const struct histogram *h); /* exact; 0 when empty */
 

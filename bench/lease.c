@@ -1,5 +1,5 @@
-/* Keepalives: each client grants a lease, opens a stream and keeps one keepalive under way on it. The leases
- * are left to expire. */
+/* Keepalives: each client grants a lease, opens a stream and keeps one keepalive under way on it.
+ * The leases are left to expire. */
 #include "bench/engine.h"
 
 #include "lib/base/alloc.h"

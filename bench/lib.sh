@@ -1,5 +1,6 @@
-# Clusters for the benchmarks, on loopback and free ports, in one temporary directory; all are ended by pid and
-# all files removed when the script that sources this exits. BARQUE and ETCD name the binaries.
+# Clusters for the benchmarks, on loopback and free ports, in one temporary directory; all are ended
+# by pid and all files removed when the script that sources this exits. BARQUE and ETCD name the
+# binaries.
 #
 #   cluster_start etcd|barque N    sets ENDPOINTS (comma list) and PIDS, waits until it serves
 #   member_start KIND DIR NAME CLIENT_PORT PEER_PORT INITIAL   one member; its pid in PID
@@ -10,7 +11,10 @@ ETCD=${ETCD:-build/peer/usr/bin/etcd}
 # The generator; another build of it may drive the same servers.
 BENCH=${BENCH:-$BARQUE}
 for tool in "$BARQUE" "$ETCD"; do
-    [ -x "$tool" ] || { echo "bench: $tool is not there. Next: make, or tools/deps.sh test" >&2; exit 1; }
+    [ -x "$tool" ] || {
+        echo "bench: $tool is not there. Next: make, or tools/deps.sh test" >&2
+        exit 1
+    }
 done
 
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/barque-bench.XXXXXX")

@@ -1,4 +1,5 @@
-/* One row a flag: where it goes (an offset into struct bench_options), what it may hold, what it means. */
+/* One row a flag: where it goes (an offset into struct bench_options), what it may hold, what it
+ * means. */
 #include "bench/options.h"
 
 #include <stddef.h>

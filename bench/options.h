@@ -1,5 +1,5 @@
-/* The flags of `barque bench`, from one table: `--name value` or `--name=value`, `-o json`. Each number has
- * its bounds in the table; unknown flags and loads are refused with the nearest name. */
+/* The flags of `barque bench`, from one table: `--name value` or `--name=value`, `-o json`. Each
+ * number has its bounds in the table; unknown flags and loads are refused with the nearest name. */
 #ifndef BARQUE_BENCH_OPTIONS_H
 #define BARQUE_BENCH_OPTIONS_H
 
@@ -38,7 +38,8 @@ struct bench_options {
     bool help;
 };
 
-/* argv[0] is the command's name. E_INVAL with what is wrong. Whether the load exists is for loads.c. */
+/* argv[0] is the command's name. E_INVAL with what is wrong. Whether the load exists is for
+ * loads.c. */
 int bench_options_parse(struct bench_options *o, int argc, char **argv, struct err *err);
 /* One line a flag. */
 void bench_options_print(FILE *out);

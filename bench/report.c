@@ -1,5 +1,5 @@
-/* Throughput is the median of the windows: one hiccup of the machine does not move it. CPU is the whole
- * measured time's, divided by all its operations. */
+/* Throughput is the median of the windows: one hiccup of the machine does not move it. CPU is the
+ * whole measured time's, divided by all its operations. */
 #include "bench/report.h"
 
 #include <inttypes.h>

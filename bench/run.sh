@@ -1,6 +1,7 @@
 #!/bin/sh
-# Barque beside etcd: both run at once, each load goes to one and then to the other, so that what the machine
-# does otherwise hits both. Prints a table and writes build/bench.md and build/bench.json (one object a line).
+# Barque beside etcd: both run at once, each load goes to one and then to the other, so that what
+# the machine does otherwise hits both. Prints a table and writes build/bench.md and
+# build/bench.json (one object a line).
 #
 #   BENCH_SECONDS=3   measured time of each load
 #   BENCH_ROUNDS=1    rounds; the median round counts

@@ -1,5 +1,5 @@
-/* Closed loops of unary calls: each caller has one call open and makes the next when it is answered. After an
- * error a caller rests ERROR_PAUSE_MS, so that a dead server is not hammered. */
+/* Closed loops of unary calls: each caller has one call open and makes the next when it is
+ * answered. After an error a caller rests ERROR_PAUSE_MS, so that a dead server is not hammered. */
 #include "bench/engine.h"
 
 #include "lib/base/alloc.h"

@@ -1,7 +1,8 @@
-/* Watch fan-out: `clients` watchers of one prefix, and puts whose value carries the time they were sent.
+/* Watch fan-out: `clients` watchers of one prefix, and puts whose value carries the time they were
+ * sent.
  *
- * The loop is closed over the watchers: at most `putters` puts are under way until every watcher has
- * seen them, so what is measured is delivery, not the length of a backlog. Each watcher
+ * The loop is closed over the watchers: at most `putters` puts are under way until every watcher
+ * has seen them, so what is measured is delivery, not the length of a backlog. Each watcher
  * checks that revisions only grow; at the end events that never came count as errors. */
 #include "bench/engine.h"
 
