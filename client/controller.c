@@ -12,6 +12,7 @@
  * free. */
 #include "client/controller.h"
 
+#include "client/catch_up.h"
 #include "client/workqueue.h"
 #include "lib/base/alloc.h"
 #include "lib/base/list.h"
@@ -22,7 +23,6 @@ enum {
     CACHE_WAIT_MS = 10000,
     UNCERTAIN_MS = 2500, /* a write without an answer may have happened: by then a watch shows it */
     CATCH_UP_MS = 3000,
-    CATCH_UP_STEP_MS = 20,
     WORKERS_DEFAULT = 8,
     WROTE_MAX = 8,
 };
@@ -69,10 +69,7 @@ struct controller_group {
     struct rng rng;
     bool leading;
     bool caught_up;               /* the caches show what the store held when we began to lead */
-    int64_t catch_up_revision;    /* 0 = not read yet */
-    uint64_t catch_up_until_ms;
-    struct client_call *present;  /* reads it */
-    struct timer catch_up;
+    struct catch_up *catch_up;
     struct runner *runners;
     size_t n;
 };
@@ -339,72 +336,19 @@ static void on_resync(struct timer *t)
 
 /* --- taking over ------------------------------------------------------------------------------ */
 
-static bool caches_show(const struct controller_group *g, int64_t revision)
-{
-    const struct lister *l = informers_lister(g->informers);
-
-    for (size_t i = 0; i < g->n; i++) {
-        for (size_t k = 0; k < g->runners[i].n_hooks; k++) {
-            if (cache_revision(lister_cache(l, g->runners[i].hooks[k].watch->kind)) < revision) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-static void catch_up_end(struct controller_group *g)
-{
-    client_call_cancel(TAKE(g->present));
-    timer_stop(&g->catch_up);
-    g->caught_up = true;
-    for (size_t i = 0; i < g->n; i++) {
-        runner_pump_soon(&g->runners[i]);
-    }
-}
-
-/* Asks for bookmarks until they say that nothing is missing. */
-static void catch_up_step(struct controller_group *g)
-{
-    if (g->catch_up_revision != 0 && caches_show(g, g->catch_up_revision)) {
-        catch_up_end(g);
-        return;
-    }
-    if (loop_now_ms(g->loop) >= g->catch_up_until_ms) {
-        log_warn("controller", "the caches do not catch up; beginning anyway", "revision=%lld",
-                 (long long)g->catch_up_revision);
-        catch_up_end(g);
-        return;
-    }
-    if (g->catch_up_revision != 0) {
-        client_watch_progress(informers_client(g->informers));
-    }
-    timer_start(&g->catch_up, CATCH_UP_STEP_MS);
-}
-
-static void on_catch_up(struct timer *t)
-{
-    catch_up_step(CONTAINER_OF(t, struct controller_group, catch_up));
-}
-
-static void on_present(void *arg, const struct client_result *result)
+static void on_caught_up(void *arg, bool complete, int64_t revision)
 {
     struct controller_group *g = arg;
 
-    g->present = NULL;
-    g->catch_up_revision = result->status == 0 ? result->revision : 0;
-    catch_up_step(g);
-}
-
-static void catch_up_begin(struct controller_group *g)
-{
-    struct client_range range = { .key = slice_str("barque/present"), .count_only = true };
-
-    g->caught_up = false;
-    g->catch_up_revision = 0;
-    g->catch_up_until_ms = loop_now_ms(g->loop) + CATCH_UP_MS;
-    g->present = client_get(informers_client(g->informers), &range, on_present, g);
-    timer_start(&g->catch_up, CATCH_UP_STEP_MS);
+    g->catch_up = NULL;
+    g->caught_up = true;
+    if (!complete) {
+        log_warn("controller", "the caches do not catch up; beginning anyway", "revision=%lld",
+                 (long long)revision);
+    }
+    for (size_t i = 0; i < g->n; i++) {
+        runner_pump_soon(&g->runners[i]);
+    }
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -478,7 +422,6 @@ struct controller_group *controller_group_new(const struct controller_group_opti
     g->recorder = recorder_new(c, options->component, options->host, rng_u64(&g->rng));
     g->executor = executor_new(c, g->recorder);
     g->n = options->n;
-    timer_init(g->loop, &g->catch_up, on_catch_up);
     g->runners = mem_zalloc((g->n + 1) * sizeof *g->runners);
     for (size_t i = 0; i < g->n; i++) {
         runner_init(g, &g->runners[i], options->table[i]);
@@ -491,8 +434,7 @@ struct controller_group *controller_group_free(struct controller_group *g)
     if (g == NULL) {
         return NULL;
     }
-    client_call_cancel(g->present);
-    timer_stop(&g->catch_up);
+    catch_up_cancel(g->catch_up);
     executor_free(g->executor);
     for (size_t i = 0; i < g->n; i++) {
         runner_fini(&g->runners[i]);
@@ -509,10 +451,10 @@ void controller_group_lead(struct controller_group *g, bool leading)
         return;
     }
     g->leading = leading;
-    client_call_cancel(TAKE(g->present));
-    timer_stop(&g->catch_up);
+    catch_up_cancel(TAKE(g->catch_up));
     if (leading) {
-        catch_up_begin(g);
+        g->caught_up = false;
+        g->catch_up = catch_up_start(g->informers, CATCH_UP_MS, on_caught_up, g);
     }
     for (size_t i = 0; i < g->n; i++) {
         struct runner *r = &g->runners[i];

@@ -343,6 +343,11 @@ struct informer *informer_free(struct informer *inf)
     return NULL;
 }
 
+void informer_relist(struct informer *inf)
+{
+    reflector_relist(inf->reflector);
+}
+
 bool informer_synced(const struct informer *inf)
 {
     return inf->synced;

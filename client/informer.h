@@ -39,6 +39,7 @@ struct informer *informer_free(struct informer *inf);
 /* A handler that comes late gets `added` for all that is there (and `synced`) on the next turn. */
 void informer_handle(struct informer *inf, const struct informer_handler *handler, void *arg);
 void informer_unhandle(struct informer *inf, void *arg); /* all handlers with this arg */
+void informer_relist(struct informer *inf); /* see reflector_relist */
 bool informer_synced(const struct informer *inf);
 struct cache *informer_cache(struct informer *inf);
 const struct kind *informer_kind(const struct informer *inf);
@@ -53,6 +54,9 @@ struct informer *informers_of(struct informers *set, const struct kind *kind);
 void informers_index(struct informers *set, const struct kind *kind,
                      const struct cache_index *index);
 bool informers_synced(const struct informers *set); /* all that were started */
+void informers_relist(struct informers *set);
+/* All caches show the store at least as of this revision; 0 until all are synced. */
+int64_t informers_revision(const struct informers *set);
 const struct lister *informers_lister(const struct informers *set);
 struct client *informers_client(const struct informers *set);
 

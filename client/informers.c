@@ -98,6 +98,25 @@ bool informers_synced(const struct informers *set)
     return true;
 }
 
+void informers_relist(struct informers *set)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        informer_relist(set->items[i]);
+    }
+}
+
+int64_t informers_revision(const struct informers *set)
+{
+    int64_t lowest = INT64_MAX;
+
+    for (size_t i = 0; i < set->n; i++) {
+        int64_t revision = cache_revision(informer_cache(set->items[i]));
+
+        lowest = revision < lowest ? revision : lowest;
+    }
+    return lowest;
+}
+
 const struct lister *informers_lister(const struct informers *set)
 {
     return &set->lister;

@@ -225,6 +225,14 @@ struct reflector *reflector_free(struct reflector *r)
     return NULL;
 }
 
+void reflector_relist(struct reflector *r)
+{
+    client_call_cancel(TAKE(r->call));
+    client_watch_stop(TAKE(r->watch));
+    timer_stop(&r->again);
+    list_start(r);
+}
+
 int64_t reflector_revision(const struct reflector *r)
 {
     return r->revision;

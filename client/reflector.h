@@ -38,6 +38,8 @@ struct reflector_options {
 
 struct reflector *reflector_new(const struct reflector_options *options);
 struct reflector *reflector_free(struct reflector *r); /* also from inside a callback */
+/* Lists again now, as after a compaction: the sink sees the difference to what it was told. */
+void reflector_relist(struct reflector *r);
 /* The last revision told; 0 before the first list_end. */
 int64_t reflector_revision(const struct reflector *r);
 

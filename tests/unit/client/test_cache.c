@@ -7,6 +7,7 @@
 #include "api/core.h"
 #include "api/meta.h"
 #include "client/cache.h"
+#include "client/catch_up.h"
 #include "lib/base/rng.h"
 
 static struct object *pod(const char *namespace_, const char *name, const char *node,
@@ -206,6 +207,23 @@ static void thousands_of_random_changes_leave_the_indexes_exact(void **state)
     cache_free(c);
 }
 
+static void progress_is_trusted_only_where_it_is_ordered_after_events(void **state)
+{
+    static const struct {
+        const char *version;
+        bool exact;
+    } cases[] = {
+        { "3.4.23", false }, { "3.4.31", true },  { "3.5.0", false },  { "3.5.12", false },
+        { "3.5.13", true },  { "3.6.1", true },   { "3.3.9", false },  { "4.0.0", true },
+        { "", false },       { "abc", false },    { "3.5.13-rc1", true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(catch_up_progress_is_exact(cases[i].version), cases[i].exact);
+    }
+}
+
 int test_cache_run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +234,7 @@ int test_cache_run(void)
         cmocka_unit_test(an_index_of_our_own_may_emit_many_values_and_the_same_twice),
         cmocka_unit_test(the_revision_of_a_cache_never_goes_back),
         cmocka_unit_test(a_lister_reads_several_kinds),
+        cmocka_unit_test(progress_is_trusted_only_where_it_is_ordered_after_events),
         cmocka_unit_test(thousands_of_random_changes_leave_the_indexes_exact),
     };
 
