@@ -1,5 +1,5 @@
-/* Peer messages, log envelopes and configurations: bytes of an authenticated but possibly mad peer. What decodes
- * must be safe to hand to libraft, which trusts it. */
+/* Peer messages, log envelopes and configurations: bytes of an authenticated but possibly mad peer.
+ * What decodes must be safe to hand to libraft, which trusts it. */
 #include <stdlib.h>
 
 #include "raft/configuration.h"

@@ -1,5 +1,5 @@
-/* Snapshot files. Even inputs are read as they are; odd ones become the chunks of a valid file that is then damaged in
- * one place, which must be told. */
+/* Snapshot files. Even inputs are read as they are; odd ones become the chunks of a valid file that
+ * is then damaged in one place, which must be told. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,5 +1,6 @@
-/* WAL segments. Even inputs are scanned as they are; odd ones become the payloads of a valid segment that is then
- * damaged in one place: whatever still decodes in sequence must be what was written. */
+/* WAL segments. Even inputs are scanned as they are; odd ones become the payloads of a valid
+ * segment that is then damaged in one place: what still decodes in sequence must be what was
+ * written. */
 #include <stdlib.h>
 
 #include "lib/base/alloc.h"
@@ -29,8 +30,8 @@ static size_t write_records(struct slice input, struct buf *out, struct wal_reco
     size_t n = 0;
     while (input.len > 0 && n < RECORDS_MAX) {
         size_t len = input.data[0] < input.len ? input.data[0] : input.len;
-        struct wal_record r = { .type = 1 + (uint32_t)(len % 3), .prev_crc = crc, .index = n + 1, .term = 1,
-                                .data = slice_make(input.data, len) };
+        struct wal_record r = { .type = 1 + (uint32_t)(len % 3), .prev_crc = crc,
+                                .index = n + 1, .term = 1, .data = slice_make(input.data, len) };
         uint8_t *p = buf_reserve(out, wal_record_size(len));
         memset(p, 0, wal_record_size(len));
         wal_record_encode(&r, p);

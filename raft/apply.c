@@ -1,8 +1,9 @@
 /* Applying committed entries, in log order, each exactly once per life of the process.
  *
  * The commit index is the highest one ever seen (G10); nothing is applied while a snapshot is being
- * installed (G13). Each applied RAFT_CHANGE is fed back to the core, which is what makes a removed leader
- * step down. At most APPLY_PER_TURN entries a turn, so that a long replay does not starve heartbeats. */
+ * installed (G13). Each applied RAFT_CHANGE is fed back to the core, which is what makes a removed
+ * leader step down. At most APPLY_PER_TURN entries a turn, so that a long replay does not starve
+ * heartbeats. */
 #include <inttypes.h>
 
 #include "lib/base/alloc.h"
@@ -15,8 +16,8 @@ static void apply_command(struct rnode *n, uint64_t index, const struct entry *e
     struct envelope env;
     if (envelope_decode(value_slice(e->data), &env) != 0) {
         struct err err = ERR_INIT;
-        err_set(&err, E_UNSUPPORTED, "log entry %" PRIu64 " is not readable by this version of Barque; "
-                "update this member", index);
+        err_set(&err, E_UNSUPPORTED, "log entry %" PRIu64 " is not readable by this version of "
+                "Barque; update this member", index);
         node_fatal(n, &err);
         return;
     }

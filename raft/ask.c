@@ -1,6 +1,7 @@
-/* Small questions to the leader: soft state that lives there only (lease keepalives). On the leader itself they
- * are handed to options.on_ask at the end of the turn; elsewhere they travel as ASK and come back as ANSWER. A lost
- * frame is a timeout: whoever asks may ask again. Until a leader is known they wait. */
+/* Small questions to the leader: soft state that lives there only (lease keepalives). On the leader
+ * itself they are handed to options.on_ask at the end of the turn; elsewhere they travel as ASK and
+ * come back as ANSWER. A lost frame is a timeout: whoever asks may ask again. Until a leader is
+ * known they wait. */
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/base/limits.h"

@@ -1,5 +1,6 @@
-/* Configurations. The encoding is libraft's (it decodes RAFT_CHANGE entries itself): one byte 1, u64 count
- * (little-endian), then per server u64 id, the address with its NUL, one byte role; zero padding. */
+/* Configurations. The encoding is libraft's (it decodes RAFT_CHANGE entries itself): one byte 1,
+ * u64 count (little-endian), then per server u64 id, the address with its NUL, one byte role; zero
+ * padding. */
 #include "raft/configuration.h"
 
 #include "lib/base/assert.h"

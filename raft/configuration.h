@@ -1,5 +1,5 @@
-/* Cluster configurations: who is a member, where, and in which role. libraft's own struct and encoding,
- * with a bounded check in front of its decoder (which trusts the bytes it is given). */
+/* Cluster configurations: who is a member, where, and in which role. libraft's own struct and
+ * encoding, with a bounded check in front of its decoder (which trusts the bytes it is given). */
 #ifndef BARQUE_RAFT_CONFIGURATION_H
 #define BARQUE_RAFT_CONFIGURATION_H
 

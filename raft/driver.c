@@ -1,4 +1,5 @@
-/* The driver: feeds libraft's core one event at a time and carries out what it asks for, in the only safe order.
+/* The driver: feeds libraft's core one event at a time and carries out what it asks for, in the
+ * only safe order.
  *
  *   1. term and vote to disk, before anything else
  *   2. entries: truncate, append to the log, hand to the WAL (asynchronous)
@@ -9,8 +10,8 @@
  *   6. commit: apply, feed committed configurations back
  *   7. the timer, from raft_timeout(), after every step; never a fixed tick
  *
- * An event that the core fails leaves it in an unknown state: the update is thrown away and the core is started
- * again from the log, once the disk has caught up with it (driver_restart). */
+ * An event that the core fails leaves it in an unknown state: the update is thrown away and the
+ * core is started again from the log, once the disk has caught up with it (driver_restart). */
 #include <inttypes.h>
 
 #include "lib/base/alloc.h"
@@ -173,7 +174,8 @@ void driver_restart_if_settled(struct rnode *n)
         node_fatal(n, &err);
         return;
     }
-    /* What was applied stays applied; the core only needs to hear that its newest configuration was. */
+    /* What was applied stays applied; the core only needs to hear that its newest configuration
+     * was. */
     if (n->conf != NULL && n->core.configuration_uncommitted_index == n->conf_index) {
         struct raft_event event = { .type = RAFT_CONFIGURATION };
         event.configuration.index = n->conf_index;

@@ -1,7 +1,8 @@
 /* The gates: small corrections in front of and behind libraft 0.22.1's core, one per fault of it.
  *
- * Each is a pure function of what the driver knows; the driver asks gate_on() first, so that a test can turn a
- * gate off and show that the fault is real. Names are those of the list in docs/raft-gates.md. */
+ * Each is a pure function of what the driver knows; the driver asks gate_on() first, so that a test
+ * can turn a gate off and show that the fault is real. Names are those of the list in
+ * docs/raft-gates.md. */
 #ifndef BARQUE_RAFT_GATES_H
 #define BARQUE_RAFT_GATES_H
 
@@ -43,16 +44,17 @@ void gate_pre_vote_reply(struct raft_request_vote_result *result, uint64_t curre
 /* G6: returns the server entry whose role was changed (give it to gate_vote_end), or NULL. */
 struct raft_server *gate_vote_begin(struct raft *core, bool leader_is_silent, int *ret_role);
 void gate_vote_end(struct raft_server *self, int role);
-/* G7: true when the message must wait until `change_index` is on this leader's disk. A heartbeat anchored at or
- * after it is anchored before it instead (and prev_term must be set again by the caller). */
+/* G7: true when the message must wait until `change_index` is on this leader's disk. A heartbeat
+ * anchored at or after it is anchored before it instead (and prev_term must be set again by the
+ * caller). */
 bool gate_hold_append(struct raft_append_entries *ae, uint64_t change_index, uint64_t durable);
 /* G8 */
 bool gate_drop_rejection(const struct raft_append_entries_result *result, uint64_t match_index);
 /* G9 */
 void gate_disrupt_once(struct raft_request_vote *request, uint64_t since_timeout_now_ms,
                        uint64_t election_timeout_ms);
-/* G10: cuts what is committed here off the front of an AE. `commit_term` is the term of entry `commit`.
- * False: it contradicts what is committed. */
+/* G10: cuts what is committed here off the front of an AE. `commit_term` is the term of entry
+ * `commit`. False: it contradicts what is committed. */
 bool gate_cut_committed(struct raft_append_entries *ae, uint64_t commit, uint64_t commit_term);
 /* G11 */
 bool gate_takes_vote_result(const struct raft *core);

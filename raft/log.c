@@ -1,5 +1,6 @@
-/* The in-memory log: a ring of entries, slot = index modulo capacity, so an index is found in one step and
- * both ends move without a copy. Example: capacity 8, first 6, last 9 uses the slots 6 7 0 1. */
+/* The in-memory log: a ring of entries, slot = index modulo capacity, so an index is found in one
+ * step and both ends move without a copy. Example: capacity 8, first 6, last 9 uses the slots 6 7 0
+ * 1. */
 #include "raft/log.h"
 
 #include "lib/base/alloc.h"

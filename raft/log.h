@@ -1,6 +1,6 @@
-/* The in-memory log: entries by absolute index, in a ring that doubles; bounded by the snapshots, which
- * drop everything but a trailing part. Entry bytes are ref-counted values, shared with the WAL's queue and
- * with whoever sends them: a command is copied once, when it enters the member.
+/* The in-memory log: entries by absolute index, in a ring that doubles; bounded by the snapshots,
+ * which drop everything but a trailing part. Entry bytes are ref-counted values, shared with the
+ * WAL's queue and with whoever sends them: a command is copied once, when it enters the member.
  *
  * Threads: loop. Nothing here does I/O. (The name log_* belongs to lib/base/log.h.) */
 #ifndef BARQUE_RAFT_LOG_H

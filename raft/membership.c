@@ -1,9 +1,9 @@
-/* Who is who: the core's configuration (id, address, role) joined with what members publish about themselves
- * (name, client URL). The attributes are commands of rnode's own in the log and a part of each snapshot's
- * head, so every member knows them without asking.
+/* Who is who: the core's configuration (id, address, role) joined with what members publish about
+ * themselves (name, client URL). The attributes are commands of rnode's own in the log and a part
+ * of each snapshot's head, so every member knows them without asking.
  *
- * The transport knows the members of the newest configuration and of the committed one: a server on its way out
- * still hears of it until the change is committed. */
+ * The transport knows the members of the newest configuration and of the committed one: a server on
+ * its way out still hears of it until the change is committed. */
 #include "raft/membership.h"
 
 #include <inttypes.h>
@@ -302,8 +302,8 @@ static int next_configuration(struct rnode *n, struct raft_configuration *next)
         if (s->role == RAFT_VOTER) {
             return E_INVAL;
         }
-        /* It must hold the change that made it a member: who knows no configuration cannot vote (G6), and
-         * the promotion may need just that vote. */
+        /* It must hold the change that made it a member: who knows no configuration cannot vote
+         * (G6), and the promotion may need just that vote. */
         if (raft_match_index(&n->core, who->id, &match) != 0 ||
             match + CATCH_UP_ENTRIES < n->log.last ||
             match < n->core.configuration_committed_index) {
@@ -317,7 +317,7 @@ static int next_configuration(struct rnode *n, struct raft_configuration *next)
         }
         s->role = RAFT_STANDBY;
         break;
-    default: { /* remove, keeping the order of the others: the core's progress array is positional */
+    default: { /* remove, keeping the others' order: the core's progress array is positional */
         size_t at = (size_t)(s - next->servers);
         raft_free(s->address);
         memmove(s, s + 1, (next->n - at - 1) * sizeof *s);

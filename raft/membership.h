@@ -14,7 +14,8 @@ enum member_change {
 /* On the leader. done exactly once, later:
  *   0               committed
  *   E_NOTLEADER     also while a transfer runs
- *   E_NOTREADY      the leader has not committed an entry of its term yet, or the learner lags: try again
+ *   E_NOTREADY      the leader has not committed an entry of its term yet, or the learner lags: try
+ *                   again
  *   E_CONFLICT      another change is in flight
  *   E_EXIST, E_MEMBER_NOT_FOUND, E_INVAL (the last voter; a wrong role)
  *   E_PERM          it is the leader itself: transfer leadership first

@@ -2,7 +2,8 @@
  *
  *   REQUEST_VOTE           v, term, candidate, last index, last term, disrupt, pre-vote
  *   REQUEST_VOTE_RESULT    v, term, granted, pre-vote, features, capacity
- *   APPEND_ENTRIES         v, term, prev index, prev term, commit, n, then n times (term, type, data)
+ *   APPEND_ENTRIES         v, term, prev index, prev term, commit, n, then n times (term, type,
+ *                          data)
  *   APPEND_ENTRIES_RESULT  v, term, rejected, last index, features, capacity
  *   INSTALL_SNAPSHOT       v, term    (head of a snapshot stream; the rest is in the file)
  *   TIMEOUT_NOW            v, term, last index, last term
@@ -203,7 +204,8 @@ static void get_entries(struct message_reader *reader, struct mp_reader *r,
         return;
     }
     if (n > 0) {
-        reader->entries = mem_grow(reader->entries, &reader->entries_cap, n, sizeof *reader->entries);
+        reader->entries = mem_grow(reader->entries, &reader->entries_cap, n,
+                                   sizeof *reader->entries);
     }
     for (uint32_t i = 0; i < n && r->error == 0; i++) {
         struct raft_entry *e = &reader->entries[i];
@@ -364,7 +366,8 @@ int message_decode(struct message_reader *reader, struct slice payload, struct m
         return E_PROTO;
     }
     m.raft.type = (enum raft_message_type)m.kind;
-    bool known = m.kind <= RAFT_TIMEOUT_NOW ? get_raft(reader, &r, &m.raft) : get_own(reader, &r, &m);
+    bool known = m.kind <= RAFT_TIMEOUT_NOW ? get_raft(reader, &r, &m.raft)
+                                            : get_own(reader, &r, &m);
     if (mp_reader_error(&r) != 0 || !known) {
         return known ? mp_reader_error(&r) : E_PROTO;
     }

@@ -1,7 +1,8 @@
 /* What members say to one another: libraft's messages and Barque's own frames, as msgpack.
  *
- * Every payload is an array [version, kind, ...]; a reader skips trailing elements it does not know.
- * Decoding is bounded and keeps pointers into the payload: use the result while the payload lives. */
+ * Every payload is an array [version, kind, ...]; a reader skips trailing elements it does not
+ * know. Decoding is bounded and keeps pointers into the payload: use the result while the payload
+ * lives. */
 #ifndef BARQUE_RAFT_MESSAGE_H
 #define BARQUE_RAFT_MESSAGE_H
 
@@ -50,8 +51,8 @@ int message_decode(struct message_reader *r, struct slice payload, struct messag
 
 /* Requests and results, all but AE's entries. */
 void message_put_raft(struct buf *b, const struct raft_message *m);
-/* An AE carrying log entries prev+1 .. prev+n, at most about MESSAGE_AE_BYTES of them (at least one when
- * n > 0). Returns how many it took. PRE: they are in the log. */
+/* An AE carrying log entries prev+1 .. prev+n, at most about MESSAGE_AE_BYTES of them (at least one
+ * when n > 0). Returns how many it took. PRE: they are in the log. */
 unsigned message_put_append_entries(struct buf *b, const struct raft_append_entries *ae,
                                     const struct entry_log *log);
 /* Starts a PROPOSE of n commands; n message_put_command follow. */

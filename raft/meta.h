@@ -1,5 +1,5 @@
-/* The few facts a member must never forget, in one small file: who it is, its term and vote, and how often
- * it has started (the epoch that makes its proposals' sequence numbers unique).
+/* The few facts a member must never forget, in one small file: who it is, its term and vote, and
+ * how often it has started (the epoch that makes its proposals' sequence numbers unique).
  *
  * Two checksummed copies at offsets 0 and 4096, written one after the other, each synced before the
  * next: at any moment one of them is whole, and when one is damaged the other is at least as new as
@@ -23,7 +23,7 @@ struct meta {
     uint64_t term;
     uint64_t vote;
     uint64_t epoch;
-    bool ready;     /* false while the directory is being set up: what is in it may be thrown away */
+    bool ready;     /* false while the directory is set up: what is in it may be thrown away */
     /* the open file */
     struct file *file;
     bool no_fsync;

@@ -8,8 +8,9 @@
  *                        wal.c -> durable ->/
  *     propose.c, read_index.c, ask.c: what callers wait for; membership.c: who is who
  *
- * driver_event() is the only way into the core. Everything runs on the loop; nothing here is reentrant:
- * callers' requests are gathered and handed in at the end of the turn (rnode.c: on_turn_end). */
+ * driver_event() is the only way into the core. Everything runs on the loop; nothing here is
+ * reentrant: callers' requests are gathered and handed in at the end of the turn (rnode.c:
+ * on_turn_end). */
 #ifndef BARQUE_RAFT_NODE_H
 #define BARQUE_RAFT_NODE_H
 
@@ -261,8 +262,8 @@ int recover_open(struct rnode *n, struct err *err);
 
 /* driver.c */
 int driver_start(struct rnode *n, struct err *err);
-/* Feeds one event. Returns libraft's code (0 = done); the update is carried out before it returns, and
- * *ret_entries (may be NULL) says whether it had entries. */
+/* Feeds one event. Returns libraft's code (0 = done); the update is carried out before it returns,
+ * and *ret_entries (may be NULL) says whether it had entries. */
 int driver_event(struct rnode *n, struct raft_event *event, bool *ret_entries);
 /* Submits entries (values' references stay the caller's). libraft's code. */
 int driver_submit(struct rnode *n, struct raft_entry *entries, struct value **values, unsigned k);
@@ -302,7 +303,8 @@ void propose_kind(struct rnode *n, enum command_kind kind, struct rnode_proposal
 void proposals_flush(struct rnode *n);
 void proposals_sweep(struct rnode *n, uint64_t now);
 void proposals_receive(struct rnode *n, const struct message *m);
-/* An entry of a newer term was applied: what was sent in older terms and is not applied never will be. */
+/* An entry of a newer term was applied: what was sent in older terms and is not applied never will
+ * be. */
 void proposals_term_passed(struct rnode *n, uint64_t term);
 /* A snapshot was installed: whether what was sent is part of it cannot be known. */
 void proposals_outcome_lost(struct rnode *n);
@@ -345,8 +347,8 @@ void membership_leader_changed(struct rnode *n);
 /* snapshot_take.c */
 void snapshot_take_maybe(struct rnode *n);
 void snapshot_take_fini(struct rnode *n);
-/* How many entries up to `index` stay when a snapshot of it replaces the log: at most what the options say,
- * and no more than hold TRAILING_BYTES. */
+/* How many entries up to `index` stay when a snapshot of it replaces the log: at most what the
+ * options say, and no more than hold TRAILING_BYTES. */
 uint64_t snapshot_trailing(const struct rnode *n, uint64_t index);
 
 /* snapshot_send.c */

@@ -1,14 +1,16 @@
 /* Proposals: from the caller to the log and back.
  *
  *   rnode_propose: enveloped (the one copy), queued in a ring by sequence number
- *   end of turn:   leader: one RAFT_SUBMIT of all that is queued; follower: PROPOSE frames to the leader
+ *   end of turn:   leader: one RAFT_SUBMIT of all that is queued; follower: PROPOSE frames to the
+ *                  leader
  *   apply:         an entry whose (origin, epoch, seq) is ours answers its proposal
  *
- * Exactly once. A PROPOSE frame names the term it is for; a leader takes it only in that term, and remembers per
- * origin which sequence numbers it has taken, so lost frames may be repeated freely. When an entry of a newer
- * term is applied, nothing sent in an older one can follow in the log any more (terms only grow along
- * the log, and this prefix is in every later leader's log): what is still unanswered was lost for certain and is
- * sent again in the new term. Hence a new leader always appends an entry of its own.
+ * Exactly once. A PROPOSE frame names the term it is for; a leader takes it only in that term, and
+ * remembers per origin which sequence numbers it has taken, so lost frames may be repeated freely.
+ * When an entry of a newer term is applied, nothing sent in an older one can follow in the log any
+ * more (terms only grow along the log, and this prefix is in every later leader's log): what is
+ * still unanswered was lost for certain and is sent again in the new term. Hence a new leader
+ * always appends an entry of its own.
  *
  * Deadlines are looked at by one coarse sweep; there is no timer per proposal. */
 #include "lib/base/alloc.h"

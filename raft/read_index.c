@@ -1,18 +1,21 @@
 /* Linearizable reads: ReadIndex (Raft §6.4), one round for all reads of a turn, no disk.
  *
- *   leader:   round = {seq, term, index = commit}; PROBE(term, seq) to the voters; a voter answers ACK if its term
- *             is not higher; with a majority, and still leader of that term, everything committed before
- *             the round began is at or below index
- *   follower: READ_INDEX(epoch, seq) to the leader, which makes it part of its next round; READ_REPLY(index)
+ *   leader:   round = {seq, term, index = commit}; PROBE(term, seq) to the voters; a voter answers
+ *             ACK if its term is not higher; with a majority, and still leader of that term,
+ *             everything committed before the round began is at or below index
+ *   follower: READ_INDEX(epoch, seq) to the leader, which makes it part of its next round;
+ *   READ_REPLY(index)
  *   both:     done once applied >= index
  *
- * Why it is safe: an election of a later term needs a majority, so it shares a voter with the ackers; that
- * voter acknowledged before it voted, hence the later leader's first commit is after the round began. A leader
- * first waits until its commit index has reached the last index of its election: before, it may lack
- * commits of its predecessors. No clocks, no leases: a restarted voter votes at once.
+ * Why it is safe: an election of a later term needs a majority, so it shares a voter with the
+ * ackers; that voter acknowledged before it voted, hence the later leader's first commit is after
+ * the round began. A leader first waits until its commit index has reached the last index of its
+ * election: before, it may lack commits of its predecessors. No clocks, no leases: a restarted
+ * voter votes at once.
  *
- * An ACK of a later round of the same term also counts for all earlier ones, so a lost probe costs nothing
- * but the wait for the next. Reads of callers keep their deadline in `seq`; one sweep looks at them. */
+ * An ACK of a later round of the same term also counts for all earlier ones, so a lost probe costs
+ * nothing but the wait for the next. Reads of callers keep their deadline in `seq`; one sweep looks
+ * at them. */
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/base/limits.h"

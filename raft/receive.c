@@ -1,8 +1,9 @@
 /* Incoming frames: decoded with bounds, checked, passed through the gates, fed to the core.
  *
- * An AppendEntries is fed in parts (G4). Ownership, libraft's rule: the entries of one event share one
- * raft_malloc'ed batch; if the update stores them the batch is ours to free, otherwise the core freed it. The
- * bytes themselves stay in the frame, so the only copy made of a command is the one into the log. */
+ * An AppendEntries is fed in parts (G4). Ownership, libraft's rule: the entries of one event share
+ * one raft_malloc'ed batch; if the update stores them the batch is ours to free, otherwise the core
+ * freed it. The bytes themselves stay in the frame, so the only copy made of a command is the one
+ * into the log. */
 #include <inttypes.h>
 
 #include "lib/base/log.h"
@@ -58,8 +59,8 @@ static bool cut_committed(struct rnode *n, struct raft_append_entries *ae)
         return true;
     }
     struct err err = ERR_INIT;
-    err_set(&err, E_CORRUPT, "the leader's entry %" PRIu64 " contradicts the one committed here; keep "
-            "the data directories of all members and report this", commit);
+    err_set(&err, E_CORRUPT, "the leader's entry %" PRIu64 " contradicts the one committed here; "
+            "keep the data directories of all members and report this", commit);
     node_fatal(n, &err);
     return false;
 }
@@ -95,9 +96,9 @@ static bool two_leaders(struct rnode *n, uint64_t from, uint64_t term)
         return false;
     }
     struct err err = ERR_INIT;
-    err_set(&err, E_CORRUPT, "member %016" PRIx64 " claims to lead term %" PRIu64 " too; two members "
-            "share one identity, or one has lost its disk: stop it, and add it again under a new id",
-            from, term);
+    err_set(&err, E_CORRUPT, "member %016" PRIx64 " claims to lead term %" PRIu64 " too; two "
+            "members share one identity, or one has lost its disk: stop it, and add it again under "
+            "a new id", from, term);
     node_fatal(n, &err);
     return true;
 }

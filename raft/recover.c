@@ -1,9 +1,11 @@
 /* Opening the data directory: <dir>/lock, meta (identity, term, vote), wal/, snap/.
  *
- *   empty:      set up. meta says "not ready" until all is on disk, so a crash in between starts over.
- *   not empty:  identity must match; the newest snapshot is restored, the WAL read, and both must fit:
- *               the log holds the snapshot's last entry, or ends before it and is dropped (a crash during an
- *               installation, or a disk slower than the commit). Anything else is damage and is told. */
+ *   empty:      set up. meta says "not ready" until all is on disk, so a crash in between starts
+ *               over.
+ *   not empty:  identity must match; the newest snapshot is restored, the WAL read, and both must
+ *               fit: the log holds the snapshot's last entry, or ends before it and is dropped (a
+ *               crash during an installation, or a disk slower than the commit). Anything else is
+ *               damage and is told. */
 #include <inttypes.h>
 
 #include "lib/base/alloc.h"
@@ -138,8 +140,8 @@ static int create_meta(struct rnode *n, const char *path, struct err *err)
     }
     for (size_t i = 0; i < count && rv == 0; i++) {
         if (!str_eq(names[i], "lock") && !str_ends(names[i], ".tmp")) {
-            rv = err_set(err, E_MISMATCH, "%s is neither empty nor a Barque data directory (it holds "
-                         "\"%s\"); choose another --data-dir", n->options.dir, names[i]);
+            rv = err_set(err, E_MISMATCH, "%s is neither empty nor a Barque data directory (it "
+                         "holds \"%s\"); choose another --data-dir", n->options.dir, names[i]);
         }
     }
     fs_list_free(names, count);
@@ -233,8 +235,8 @@ static int restore_snapshot(struct rnode *n, struct err *err)
     }
     if (rv != 0) {
         return err_prefix(err, "the newest snapshot cannot be used (keep the directory for "
-                          "inspection, remove this member from the cluster and add it again with an "
-                          "empty data directory)");
+                          "inspection, remove this member from the cluster and add it again with "
+                          "an empty data directory)");
     }
     const struct snapshot_info *s = &n->snapshots.current;
     n->applied = n->commit = s->index;
@@ -265,9 +267,9 @@ static void on_scan_reset(void *arg, uint64_t index, uint64_t term)
 
 static int log_damaged(const struct rnode *n, struct err *err)
 {
-    return err_set(err, E_CORRUPT, "%s: log %" PRIu64 "..%" PRIu64 " and snapshot %" PRIu64 " do not "
-                   "fit together; keep the directory for inspection, remove this member from the "
-                   "cluster and add it again with an empty data directory", n->options.dir,
+    return err_set(err, E_CORRUPT, "%s: log %" PRIu64 "..%" PRIu64 " and snapshot %" PRIu64
+                   " do not fit together; keep the directory for inspection, remove this member "
+                   "from the cluster and add it again with an empty data directory", n->options.dir,
                    n->log.first, n->log.last, n->snapshots.current.index);
 }
 

@@ -1,8 +1,10 @@
 /* A member's life: open, the end of each turn, the sweep of deadlines, status, close.
  *
- *   open -> (serving) -> close: hand leadership over -> stop the transport -> finish the WAL -> closed()
+ *   open -> (serving) -> close: hand leadership over -> stop the transport -> finish the WAL ->
+ *   closed()
  *
- * Nothing that callers ask for happens inside their call: it is gathered, and done at the end of the turn. */
+ * Nothing that callers ask for happens inside their call: it is gathered, and done at the end of
+ * the turn. */
 #include "raft/rnode.h"
 
 #include <inttypes.h>
@@ -374,7 +376,8 @@ void rnode_close(struct rnode *n, void (*closed)(void *arg), void *arg)
     n->closed_arg = arg;
     n->closing = CLOSE_TRANSFER;
     timer_stop(&n->sweep);
-    if (driver_leads(n) && configuration_voters(&n->core.configuration) > 1 && !n->transfer.active) {
+    bool others = n->core_up && configuration_voters(&n->core.configuration) > 1;
+    if (driver_leads(n) && others && !n->transfer.active) {
         rnode_transfer(n, 0, NULL, NULL);
         return;
     }

@@ -1,19 +1,20 @@
-/* One Raft member: libraft's pure raft_step() fed with events, its updates carried out on disk and wire.
+/* One Raft member: libraft's pure raft_step() fed with events, its updates carried out on disk and
+ * wire.
  *
- * A proposal's life: rnode_propose (any member) -> gathered until the end of the turn -> leader: one
- * RAFT_SUBMIT; follower: a PROPOSE frame to the leader -> WAL and peers in parallel -> committed ->
- * fsm.apply on every member in log order -> on the member that proposed it, own != NULL and afterwards
- * own->done(0). Never answered before commit. Each command travels with (origin member, origin epoch,
- * sequence number), so the origin recognises its own entries in the log.
+ * A proposal's life: rnode_propose (any member) -> gathered until the end of the turn -> leader:
+ * one RAFT_SUBMIT; follower: a PROPOSE frame to the leader -> WAL and peers in parallel ->
+ * committed -> fsm.apply on every member in log order -> on the member that proposed it, own !=
+ * NULL and afterwards own->done(0). Never answered before commit. Each command travels with (origin
+ * member, origin epoch, sequence number), so the origin recognises its own entries in the log.
  *
- * A linearizable read: rnode_read_index -> (follower: forwarded to the leader) one ReadIndex round for all
- * reads of the turn, no disk -> done when applied >= read index.
+ * A linearizable read: rnode_read_index -> (follower: forwarded to the leader) one ReadIndex round
+ * for all reads of the turn, no disk -> done when applied >= read index.
  *
  * Threads: all calls and callbacks on the loop's thread, except the fsm's snapshot_next and
  * restore_chunk, which run on the snapshot worker. Callbacks never run inside the submitting call.
- * Failures of this machine (failed write or fsync, corruption, committed conflict) call options.fatal, which
- * must not return in production (it logs and exits); the peer's faults close that connection.
- * Source: raft dissertation §3-6; gates: see gates.h. */
+ * Failures of this machine (failed write or fsync, corruption, committed conflict) call
+ * options.fatal, which must not return in production (it logs and exits); the peer's faults close
+ * that connection. Source: raft dissertation §3-6; gates: see gates.h. */
 #ifndef BARQUE_RAFT_RNODE_H
 #define BARQUE_RAFT_RNODE_H
 
@@ -54,12 +55,14 @@ struct rnode_read {
     struct timer timer;
     uint64_t seq;
     uint64_t index;
-    /* status 0: everything committed before the call is applied here. E_NOLEADER, E_TIMEOUT, E_STOPPED. */
+    /* status 0: everything committed before the call is applied here. E_NOLEADER, E_TIMEOUT,
+     * E_STOPPED. */
     void (*done)(struct rnode_read *self, int status);
 };
 
 /* A small question to the leader (lease keepalive, time to live): answered by the leader's
- * options.on_ask; on the leader itself it is answered locally. Bounded: request and answer <= 64 KiB. */
+ * options.on_ask; on the leader itself it is answered locally. Bounded: request and answer <= 64
+ * KiB. */
 struct rnode_ask {
     struct list link;
     struct timer timer;
@@ -80,11 +83,12 @@ struct rnode_fsm {
     void (*apply_end)(void *arg, uint64_t applied);
     /* Pins the state now, O(1); loop thread. */
     void *(*snapshot_pin)(void *arg);
-    /* Appends the next <= LIMIT_SNAPSHOT_CHUNK_BYTES to out; 1 = more, 0 = that was the last. Worker. */
+    /* Appends the next <= LIMIT_SNAPSHOT_CHUNK_BYTES to out; 1 = more, 0 = that was the last.
+     * Worker. */
     int (*snapshot_next)(void *arg, void *pin, struct buf *out);
     void (*snapshot_unpin)(void *arg, void *pin);
-    /* Building a new state beside the running one; commit swaps it in (loop), abort drops it (loop).
-     * chunk returns E_CORRUPT for bytes it cannot take (worker). */
+    /* Building a new state beside the running one; commit swaps it in (loop), abort drops it
+     * (loop). chunk returns E_CORRUPT for bytes it cannot take (worker). */
     void *(*restore_begin)(void *arg);
     int (*restore_chunk)(void *arg, void *restore, struct slice bytes, struct err *err);
     int (*restore_commit)(void *arg, void *restore, uint64_t index, struct err *err);
@@ -95,17 +99,18 @@ struct rnode_options {
     struct loop *loop;
     const char *dir;                   /* <data-dir>/member: created, locked */
     uint64_t cluster_id;
-    uint64_t member_id;                /* 0: take it from the data directory / derive (see rnode_member_id) */
+    uint64_t member_id;                /* 0: the data directory's, or rnode_member_id's */
     const char *name;
     const char *peer_listen;           /* "host:port" */
     const char *client_url;            /* advertised */
-    /* Founders (bootstrap): used only when the data directory is empty; identical on every founder. */
+    /* Founders (bootstrap): used only when the data directory is empty; identical on every
+     * founder. */
     const struct rnode_member *initial;
     size_t n_initial;
     uint64_t seed;
     uint64_t election_timeout_ms;      /* default 1000 */
     uint64_t heartbeat_ms;             /* default 100 */
-    uint64_t snapshot_entries;         /* snapshot after this many applied entries; default 100000 */
+    uint64_t snapshot_entries;         /* snapshot after so many applied entries; default 100000 */
     uint64_t snapshot_trailing;        /* entries kept for slow followers; default 10000 */
     uint64_t snapshot_bytes;           /* or after this many bytes of log; default 256 MiB */
     bool unsafe_no_fsync;              /* tests and benchmarks only */
@@ -114,7 +119,8 @@ struct rnode_options {
     void (*on_change)(void *arg);
     /* Only on the leader: answer with rnode_answer, now or later. */
     void (*on_ask)(void *arg, uint64_t ask_id, struct slice question);
-    /* This machine's fault; message says what, where and the next step. Must not return in production. */
+    /* This machine's fault; message says what, where and the next step. Must not return in
+     * production. */
     void (*fatal)(void *arg, const struct err *err);
     void *arg;
     struct metrics *metrics;           /* may be NULL */
@@ -135,11 +141,13 @@ struct rnode_status {
 uint64_t rnode_cluster_id(const struct rnode_member *initial, size_t n, const char *token);
 uint64_t rnode_member_id(const char *peer_address, const char *token);
 
-/* Opens the data directory, recovers WAL and snapshot (replaying applied state through fsm.restore_* and
- * fsm.apply), starts listening and the member. Synchronous; E_CORRUPT, E_MISMATCH (other cluster or member),
- * E_ADDRINUSE, E_CONFLICT (locked), E_PERM, E_DISKFULL with a message that says what to do next. */
+/* Opens the data directory, recovers WAL and snapshot (replaying applied state through
+ * fsm.restore_* and fsm.apply), starts listening and the member. Synchronous; E_CORRUPT, E_MISMATCH
+ * (other cluster or member), E_ADDRINUSE, E_CONFLICT (locked), E_PERM, E_DISKFULL with a message
+ * that says what to do next. */
 int rnode_open(const struct rnode_options *options, struct rnode **ret_node, struct err *err);
-/* Hands leadership over (at most election_timeout), fails what is in flight with E_STOPPED, closes. */
+/* Hands leadership over (at most election_timeout), fails what is in flight with E_STOPPED,
+ * closes. */
 void rnode_close(struct rnode *n, void (*closed)(void *arg), void *arg);
 /* Frees everything without any I/O, as a crash would (simulator only). */
 void rnode_abandon(struct rnode *n);
@@ -159,7 +167,8 @@ void rnode_ask_forget(struct rnode *n, struct rnode_ask *a);
 void rnode_get_status(const struct rnode *n, struct rnode_status *ret_status);
 /* Members of the newest configuration, founders' order; valid until the next turn. */
 const struct rnode_member *rnode_members(const struct rnode *n, size_t *ret_n);
-/* Leadership transfer to `target` (0: the best). E_NOTLEADER, E_NOTFOUND, E_TIMEOUT through done. */
+/* Leadership transfer to `target` (0: the best). E_NOTLEADER, E_NOTFOUND, E_TIMEOUT through
+ * done. */
 void rnode_transfer(struct rnode *n, uint64_t target, void (*done)(void *arg, int status),
                     void *arg);
 

@@ -1,11 +1,14 @@
-/* Outgoing messages of a step: what the core left open is filled in from our log, the gates correct the rest.
+/* Outgoing messages of a step: what the core left open is filled in from our log, the gates correct
+ * the rest.
  *
- * The core hands out AppendEntries without entries: they come from the log, in frames of about 1 MiB each with
- * its own (prev index, prev term). InstallSnapshot becomes a stream of the file on disk.
+ * The core hands out AppendEntries without entries: they come from the log, in frames of about 1
+ * MiB each with its own (prev index, prev term). InstallSnapshot becomes a stream of the file on
+ * disk.
  *
- * The core tells followers what is committed only with the next entries or heartbeat. A follower's own
- * callers wait for exactly that, so at the end of a turn in which the commit index grew, peers that were not
- * sent it anyway get an AppendEntries without entries at their match index: a heartbeat, early. */
+ * The core tells followers what is committed only with the next entries or heartbeat. A follower's
+ * own callers wait for exactly that, so at the end of a turn in which the commit index grew, peers
+ * that were not sent it anyway get an AppendEntries without entries at their match index: a
+ * heartbeat, early. */
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "raft/node.h"

@@ -1,8 +1,9 @@
 /* Snapshot files: one file holds the whole state machine at one index, in checksummed chunks.
  *
- * Written beside its final name, verified by construction, synced, renamed, directory synced: a file with
- * its name is whole. Read back chunk by chunk; nothing holds the whole state in memory.
- * Threads: any, one user at a time; everything here blocks (call it from a worker, except at open). */
+ * Written beside its final name, verified by construction, synced, renamed, directory synced: a
+ * file with its name is whole. Read back chunk by chunk; nothing holds the whole state in memory.
+ * Threads: any, one user at a time; everything here blocks (call it from a worker, except at
+ * open). */
 #ifndef BARQUE_RAFT_SNAPSHOT_FILE_H
 #define BARQUE_RAFT_SNAPSHOT_FILE_H
 

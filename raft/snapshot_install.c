@@ -1,14 +1,15 @@
 /* Receiving a leader's snapshot and installing it.
  *
  *   RECEIVING  chunks of the stream are written to a temporary file by the install worker
- *   CHECKING   all arrived: the worker syncs the file, checks every checksum and builds the new state
- *              beside the running one (fsm.restore_*); the member goes on as before
+ *   CHECKING   all arrived: the worker syncs the file, checks every checksum and builds the new
+ *              state beside the running one (fsm.restore_*); the member goes on as before
  *   OFFERED    the core is told (InstallSnapshot); it may find that it needs no snapshot: dropped
- *   INSTALLING it wants it (install_begin): nothing is applied from here on; the file gets its name, the
- *              WAL starts afresh after it, the new state is swapped in, the core is told
+ *   INSTALLING it wants it (install_begin): nothing is applied from here on; the file gets its
+ *              name, the WAL starts afresh after it, the new state is swapped in, the core is told
  *
- * A crash between rename and the fresh WAL is fine: at start a log that ends before the snapshot is dropped.
- * The stream is verified before the core hears of it, because the core knows no failure of an installation. */
+ * A crash between rename and the fresh WAL is fine: at start a log that ends before the snapshot is
+ * dropped. The stream is verified before the core hears of it, because the core knows no failure of
+ * an installation. */
 #include <inttypes.h>
 
 #include "lib/base/alloc.h"
@@ -22,7 +23,7 @@ enum receipt_state { RECEIVING, CHECKING, OFFERED, INSTALLING };
 enum { HEAD_MAX = 4096, PENDING_BYTES_MAX = 64 * 1024 * 1024 };
 
 struct snapshot_receipt {
-    struct list link;         /* snapshots.receipts: dropped ones whose jobs still run are in it too */
+    struct list link;         /* snapshots.receipts, with the dropped ones whose jobs still run */
     struct list chunks;       /* struct chunk_job */
     struct rnode *n;
     uint64_t from;
@@ -321,8 +322,8 @@ static void check_done(struct job *job)
     if (r->dead || r->status != 0 || !n->core_up || n->installing ||
         n->closing >= CLOSE_TRANSPORT) {
         if (r->status != 0) {
-            log_warn("raft", "a received snapshot is not usable", "from=%016" PRIx64 " error=\"%s\"",
-                     r->from, r->err.msg);
+            log_warn("raft", "a received snapshot is not usable",
+                     "from=%016" PRIx64 " error=\"%s\"", r->from, r->err.msg);
         }
         receipt_drop(r);
         return;
@@ -351,7 +352,8 @@ static void publish_done(struct job *job)
     struct rnode *n = r->n;
     r->jobs--;
     if (r->status != 0) {
-        err_prefix(&r->err, "installing a snapshot failed; check the disk, then restart this member");
+        err_prefix(&r->err, "installing a snapshot failed; check the disk, then restart this "
+                   "member");
         node_fatal(n, &r->err);
         return;
     }

@@ -1,9 +1,9 @@
-/* Sending the newest snapshot to a peer that lags behind the log: the file's bytes, as they are, on a stream of
- * their own, pulled as the connection drains. In front of the file goes the InstallSnapshot message (u32
- * big-endian length, payload), for its term.
+/* Sending the newest snapshot to a peer that lags behind the log: the file's bytes, as they are, on
+ * a stream of their own, pulled as the connection drains. In front of the file goes the
+ * InstallSnapshot message (u32 big-endian length, payload), for its term.
  *
- * The core asks again at every heartbeat while the peer is not there yet: one stream a peer, and a pause
- * after it so that the peer can install. */
+ * The core asks again at every heartbeat while the peer is not there yet: one stream a peer, and a
+ * pause after it so that the peer can install. */
 #include <inttypes.h>
 
 #include "lib/base/alloc.h"
@@ -102,8 +102,8 @@ void snapshot_send_start(struct rnode *n, uint64_t to, const struct raft_install
     buf_put_u32(&s->head, (uint32_t)payload.len);
     buf_append_slice(&s->head, buf_slice(&payload));
     s->offset = 0;
-    s->stream = transport_stream_start(n->transport, to, n->epoch << 32 | ++n->snapshots.next_stream,
-                                       on_next, on_done, s);
+    uint64_t id = n->epoch << 32 | ++n->snapshots.next_stream;
+    s->stream = transport_stream_start(n->transport, to, id, on_next, on_done, s);
 }
 
 void snapshot_send_fini(struct rnode *n)

@@ -1,10 +1,11 @@
-/* Taking a snapshot of our own: pinned in O(1) on the loop, written by the worker in chunks, then the log before
- * it is dropped, except a trailing part for slow followers.
+/* Taking a snapshot of our own: pinned in O(1) on the loop, written by the worker in chunks, then
+ * the log before it is dropped, except a trailing part for slow followers.
  *
- *   snapshot_take_maybe (after each step) -> pin -> job: write, sync, rename -> done: RAFT_SNAPSHOT, compact
+ *   snapshot_take_maybe (after each step) -> pin -> job: write, sync, rename -> done:
+ *   RAFT_SNAPSHOT, compact
  *
- * If a leader's snapshot is installed meanwhile ours comes too late and is forgotten (feeding an older one would
- * corrupt the core's bookkeeping). */
+ * If a leader's snapshot is installed meanwhile ours comes too late and is forgotten (feeding an
+ * older one would corrupt the core's bookkeeping). */
 #include <inttypes.h>
 #include <stdatomic.h>
 
@@ -109,7 +110,8 @@ static void on_done(struct job *job)
     n->snapshots.taking = NULL;
     if (t->status != 0) {
         if (t->status != E_CANCELED) {
-            err_prefix(&t->err, "writing a snapshot failed; check the disk, then restart this member");
+            err_prefix(&t->err, "writing a snapshot failed; check the disk, then restart this "
+                       "member");
             node_fatal(n, &t->err);
         }
         take_free(t);
@@ -163,8 +165,9 @@ void snapshot_take_maybe(struct rnode *n)
     t->fs = n->fs;
     t->fsm = n->options.fsm;
     t->dir = mem_strdup(s->dir);
-    t->info = (struct snapshot_info){ .cluster_id = n->cluster_id, .index = n->applied, .term = term,
-                                      .conf_index = n->conf_index, .conf = value_ref(n->conf),
+    t->info = (struct snapshot_info){ .cluster_id = n->cluster_id, .index = n->applied,
+                                      .term = term, .conf_index = n->conf_index,
+                                      .conf = value_ref(n->conf),
                                       .attrs = membership_encode_attrs(n) };
     t->pin = t->fsm.snapshot_pin(t->fsm.arg);
     t->remove_older = list_empty(&s->sends);

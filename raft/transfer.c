@@ -1,5 +1,5 @@
-/* Leadership transfer: asked for at any time, started at the end of the turn, over when another member leads or when
- * the core gave up (one election timeout). */
+/* Leadership transfer: asked for at any time, started at the end of the turn, over when another
+ * member leads or when the core gave up (one election timeout). */
 #include "lib/base/assert.h"
 #include "raft/configuration.h"
 #include "raft/node.h"

@@ -32,8 +32,8 @@ struct transport_options {
     const char *listen_address;
     /* One frame from a member; bytes valid during the call. */
     void (*on_frame)(void *arg, uint64_t from, struct slice payload);
-    /* A chunk of a snapshot stream, in order; last marks its end. Nonzero return ends the stream.
-     * */
+    /* A chunk of a snapshot stream, in order; last marks its end. Nonzero return ends the
+     * stream. */
     int (*on_stream)(void *arg, uint64_t from, uint64_t stream_id, struct slice bytes, bool last);
     /* The stream broke before its last chunk. */
     void (*on_stream_broken)(void *arg, uint64_t from, uint64_t stream_id);
@@ -54,8 +54,8 @@ void transport_peer_set(struct transport *t, uint64_t id, const char *address);
 void transport_peer_remove(struct transport *t, uint64_t id);
 bool transport_peer_up(const struct transport *t, uint64_t id);
 /* Queues one frame (takes the buffer's bytes; b is left empty); sent at the end of the turn.
- * Dropped and counted when the peer is unknown, down, or its queue is over LIMIT_PEER_QUEUE_BYTES.
- * */
+ * Dropped and counted when the peer is unknown, down, or its queue is over
+ * LIMIT_PEER_QUEUE_BYTES. */
 void transport_send(struct transport *t, uint64_t to, struct buf *b);
 uint64_t transport_dropped(const struct transport *t);
 /* "host:port" that is listened on (the port that was picked when 0 was asked for). */

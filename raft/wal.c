@@ -1,7 +1,8 @@
 /* The WAL's queue and group commit: the loop's half.
  *
- * Life of an entry: wal_append queues it -> when the worker is free, the whole queue becomes the batch of one job
- * -> the job encodes, writes, syncs -> done: on_durable(last index of the batch), and the next batch starts.
+ * Life of an entry: wal_append queues it -> when the worker is free, the whole queue becomes the
+ * batch of one job -> the job encodes, writes, syncs -> done: on_durable(last index of the batch),
+ * and the next batch starts.
  *
  * Truncation while a batch runs: the batch may contain entries that are already replaced in the
  * queue, so on_durable reports no index at or above the lowest one queued since. */

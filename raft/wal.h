@@ -1,8 +1,8 @@
 /* The write-ahead log on disk: preallocated segments, group commit on a worker.
  *
- * An append is queued; after wal_flush the worker, as soon as it is free, takes all that is queued, writes
- * it with one run of writes and one fdatasync, and on_durable tells the highest index now safe. The byte format, torn tails
- * and damage are explained in wal_format.c.
+ * An append is queued; after wal_flush the worker, as soon as it is free, takes all that is queued,
+ * writes it with one run of writes and one fdatasync, and on_durable tells the highest index now
+ * safe. The byte format, torn tails and damage are explained in wal_format.c.
  *
  * A failed write or sync is final: on_failed is called once and nothing more is written.
  * Threads: loop, except the job. Callbacks never run inside a submitting call. */
@@ -39,21 +39,22 @@ struct wal_options {
     void *arg;
 };
 
-/* What the scan at open finds, in order. entry: index at or below the last one replaces that entry and
- * all after it. reset: the log starts afresh after (index, term). */
+/* What the scan at open finds, in order. entry: index at or below the last one replaces that entry
+ * and all after it. reset: the log starts afresh after (index, term). */
 struct wal_sink {
     void (*entry)(void *arg, uint64_t index, uint64_t term, uint32_t type, struct slice data);
     void (*reset)(void *arg, uint64_t index, uint64_t term);
     void *arg;
 };
 
-/* Opens or creates; drops a torn tail. E_CORRUPT, E_MISMATCH (another cluster's), E_UNSUPPORTED (another
- * version), E_IO... with a message that names file, offset and what to do. */
+/* Opens or creates; drops a torn tail. E_CORRUPT, E_MISMATCH (another cluster's), E_UNSUPPORTED
+ * (another version), E_IO... with a message that names file, offset and what to do. */
 int wal_open(const struct wal_options *options, const struct wal_sink *sink, struct wal **ret_wal,
              struct err *err);
 /* Queues one entry; takes a reference of `data`. index <= the last queued one truncates first. */
 void wal_append(struct wal *w, uint64_t index, uint64_t term, uint32_t type, struct value *data);
-/* Queues: the log starts afresh after (index, term), i.e. a snapshot was installed. on_reset follows. */
+/* Queues: the log starts afresh after (index, term), i.e. a snapshot was installed. on_reset
+ * follows. */
 void wal_reset(struct wal *w, uint64_t index, uint64_t term);
 /* Queues: entries up to `index` are not needed any more; whole segments are removed. */
 void wal_compact(struct wal *w, uint64_t index);

@@ -1,8 +1,9 @@
 /* Writing the WAL's segments: encode into a buffer, write it out in runs, sync once a batch.
  *
- * A segment is made under a temporary name, zero-filled to its full size, synced, renamed and its directory
- * synced, so a segment that has its name has its header and its blocks: running out of space is told
- * when it is made, not in the middle of a batch. The last 40 bytes are kept free for a mark. */
+ * A segment is made under a temporary name, zero-filled to its full size, synced, renamed and its
+ * directory synced, so a segment that has its name has its header and its blocks: running out of
+ * space is told when it is made, not in the middle of a batch. The last 40 bytes are kept free for
+ * a mark. */
 #include "raft/wal_file.h"
 
 #include <inttypes.h>

@@ -1,5 +1,5 @@
-/* The WAL's files: the part that its worker owns. Everything here is synchronous; used by the open scan on
- * the loop before the worker starts, and by the worker's job afterwards. */
+/* The WAL's files: the part that its worker owns. Everything here is synchronous; used by the open
+ * scan on the loop before the worker starts, and by the worker's job afterwards. */
 #ifndef BARQUE_RAFT_WAL_FILE_H
 #define BARQUE_RAFT_WAL_FILE_H
 

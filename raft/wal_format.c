@@ -15,17 +15,20 @@
  *     40  payload, zero-padded to a multiple of 8
  *   zeros up to the end
  *
- * Entry records have the entry's type; index <= the last one so far means: forget that entry and all
- * after it (a follower's log was overwritten by its leader's). A mark record (type 16) holds no entry.
+ * Entry records have the entry's type; index <= the last one so far means: forget that entry and
+ * all after it (a follower's log was overwritten by its leader's). A mark record (type 16) holds no
+ * entry.
  *
- * `mark` is the position (sequence number << 32 | offset) up to which the WAL was known to be durable
- * when the record was written. It tells a torn tail from damage: bytes that a later record vouches for
- * were once synced, so if they do not check, the disk lost them and the log must not be shortened. Bytes
- * nobody vouches for were never acknowledged, and are dropped. After each sync with nothing more to write,
- * a mark record is written (not synced) so that the last batch is vouched for too.
+ * `mark` is the position (sequence number << 32 | offset) up to which the WAL was known to be
+ * durable when the record was written. It tells a torn tail from damage: bytes that a later record
+ * vouches for were once synced, so if they do not check, the disk lost them and the log must not be
+ * shortened. Bytes nobody vouches for were never acknowledged, and are dropped. After each sync
+ * with nothing more to write, a mark record is written (not synced) so that the last batch is
+ * vouched for too.
  *
- * Each record holds the checksum of the one before, so a misplaced, stale or foreign record does not fit
- * its place even where it is valid by itself; the chain starts from the header, with the cluster's id. */
+ * Each record holds the checksum of the one before, so a misplaced, stale or foreign record does
+ * not fit its place even where it is valid by itself; the chain starts from the header, with the
+ * cluster's id. */
 #include "raft/wal_format.h"
 
 #include "lib/base/assert.h"

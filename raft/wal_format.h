@@ -1,5 +1,5 @@
-/* The bytes of a WAL segment: encoding, decoding and searching, without any I/O (so that they can be fuzzed).
- * The format is described in wal_format.c and docs/format.md. */
+/* The bytes of a WAL segment: encoding, decoding and searching, without any I/O (so that they can
+ * be fuzzed). The format is described in wal_format.c and docs/format.md. */
 #ifndef BARQUE_RAFT_WAL_FORMAT_H
 #define BARQUE_RAFT_WAL_FORMAT_H
 

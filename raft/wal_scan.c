@@ -1,11 +1,12 @@
-/* Reading the WAL back at start. Every byte that was acknowledged must check, or the member does not start:
- * a log that is silently shorter than what it promised could elect a leader that lacks committed entries.
+/* Reading the WAL back at start. Every byte that was acknowledged must check, or the member does
+ * not start: a log that is silently shorter than what it promised could elect a leader that lacks
+ * committed entries.
  *
- * The algorithm: take the segments from the newest fresh one on; each must follow the one before (sequence
- * number, checksum chain, no gap of indexes). The first place that holds no valid record ends the scan of a
- * segment. If a later segment, or a later record of this one, vouches for that place, the disk lost
- * acknowledged bytes: E_CORRUPT. Otherwise it is the torn tail of the last, unacknowledged batch: it is
- * zeroed and writing goes on there. */
+ * The algorithm: take the segments from the newest fresh one on; each must follow the one before
+ * (sequence number, checksum chain, no gap of indexes). The first place that holds no valid record
+ * ends the scan of a segment. If a later segment, or a later record of this one, vouches for that
+ * place, the disk lost acknowledged bytes: E_CORRUPT. Otherwise it is the torn tail of the last,
+ * unacknowledged batch: it is zeroed and writing goes on there. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -82,11 +83,12 @@ static int check_header(struct scan *s, const char *path, struct err *err)
 {
     int rv = wal_header_decode(buf_slice(&s->bytes), &s->header);
     if (rv == E_UNSUPPORTED) {
-        return err_set(err, rv, "%s was written by another version of Barque (this one reads format "
-                       "%d); use that version", path, WAL_FORMAT_VERSION);
+        return err_set(err, rv, "%s was written by another version of Barque (this one reads "
+                       "format %d); use that version", path, WAL_FORMAT_VERSION);
     }
     if (rv != 0) {
-        return err_set(err, E_CORRUPT, "%s: offset 0: the segment header is damaged" WHAT_TO_DO, path);
+        return err_set(err, E_CORRUPT, "%s: offset 0: the segment header is damaged" WHAT_TO_DO,
+                       path);
     }
     if (s->header.cluster_id != s->f->cluster_id || s->header.member_id != s->f->member_id) {
         return err_set(err, E_MISMATCH, "%s belongs to member %016" PRIx64 " of cluster %016" PRIx64
@@ -113,7 +115,8 @@ static int find_start(struct scan *s, struct err *err)
         }
         if (s->header.seq != f->segments[k].seq ||
             (k > 0 && s->header.seq != f->segments[k - 1].seq + 1)) {
-            return err_set(err, E_CORRUPT, "%s: a segment is missing or misplaced" WHAT_TO_DO, path);
+            return err_set(err, E_CORRUPT, "%s: a segment is missing or misplaced" WHAT_TO_DO,
+                           path);
         }
         start = s->header.fresh ? k : start;
     }
@@ -176,8 +179,10 @@ static int scan_segment(struct scan *s, size_t k, struct err *err)
         return rv;
     }
     if (s->bytes.len != s->header.size_bytes || (k > 0 && s->header.prev_crc != s->crc)) {
-        return err_set(err, E_CORRUPT, "%s: %s" WHAT_TO_DO, path, s->bytes.len != s->header.size_bytes
-                       ? "the file has not its full size" : "the segment before it lost its end");
+        bool cut = s->bytes.len != s->header.size_bytes;
+        return err_set(err, E_CORRUPT, "%s: %s" WHAT_TO_DO, path,
+                       cut ? "the file has not its full size"
+                           : "the segment before it lost its end");
     }
     if (k == 0 && (s->header.fresh || s->header.seq == 1)) {
         s->sink->reset(s->sink->arg, s->header.base_index, s->header.base_term);

@@ -1,5 +1,5 @@
-/* The gates as pure functions, and libraft's own behaviour without some of them: if a later release heals a
- * fault, the test that shows it fails and the gate can go. (tests/sim shows the others.) */
+/* The gates as pure functions, and libraft's own behaviour without some of them: if a later release
+ * heals a fault, the test that shows it fails and the gate can go. (tests/sim shows the others.) */
 #include "test.h"
 
 #include <stdio.h>
@@ -91,7 +91,7 @@ static void g1_libraft_answers_an_old_request_without_rejecting_it(void **state)
     assert_int_equal(c.update.messages.n, 1);
     const struct raft_append_entries_result *r = &c.update.messages.batch[0].append_entries_result;
     assert_int_equal(r->term, 5);     /* the current term ... */
-    assert_int_equal(r->rejected, 0); /* ... and no rejection: last_log_index is whatever was there */
+    assert_int_equal(r->rejected, 0); /* ... and no rejection: last_log_index is any number */
     raft_close(&c.r, NULL);
 }
 
