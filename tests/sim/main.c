@@ -3,12 +3,12 @@
  *     sim --seed N               one run, options printed first
  *     sim --seeds A..B           many, --jobs J at a time
  *     sim --hours H [--from A]   as many as make up H simulated hours
- *     sim --recall FILE          each line "<gates off> <seed> ..." must be found, and pass with
- *                                all gates on
+ *     sim --recall FILE          what the file lists is found (recall_line)
  *
  * Exit code 1 when any run broke an invariant; each is printed with the command that repeats it.
  * Workers are processes (a violation ends its process on the spot), and are renewed now and then
  * because a simulated crash within an operation leaks what the dead process held. */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -37,6 +37,7 @@ struct args {
     bool keep_going;
     bool twice;
     bool one;
+    bool quiet;
     const char *recall;
 };
 
@@ -44,6 +45,7 @@ struct args {
 struct board {
     uint64_t next;
     uint64_t sim_us;
+    uint64_t seeds[JOBS_MAX]; /* that each worker is at */
     struct sim_stats stats[JOBS_MAX];
 };
 
@@ -101,8 +103,14 @@ static void on_log(void *arg, enum log_level level, const char *line)
     }
 }
 
+/* The seed that is after all others. */
+#define STOP (UINT64_MAX / 2)
+
 static bool more(const struct args *a, struct board *b)
 {
+    if (__atomic_load_n(&b->next, __ATOMIC_RELAXED) >= STOP) {
+        return false;
+    }
     return a->hours > 0
                ? (double)__atomic_load_n(&b->sim_us, __ATOMIC_RELAXED) < a->hours * 3.6e9
                : __atomic_load_n(&b->next, __ATOMIC_RELAXED) <= a->to;
@@ -115,8 +123,9 @@ static void finish(void)
     _exit(0);
 }
 
-static void work(const struct args *a, struct board *b, struct sim_stats *stats)
+static void work(const struct args *a, struct board *b, unsigned job)
 {
+    struct sim_stats *stats = &b->stats[job];
     catch_signals();
     for (int k = 0; k < RUNS_PER_PROCESS; k++) {
         if (!more(a, b)) {
@@ -127,6 +136,7 @@ static void work(const struct args *a, struct board *b, struct sim_stats *stats)
             finish();
         }
         uint64_t before = stats->sim_us;
+        b->seeds[job] = seed;
         run_one(a, seed, stats);
         __atomic_fetch_add(&b->sim_us, stats->sim_us - before, __ATOMIC_RELAXED);
     }
@@ -179,24 +189,29 @@ static void progress(const struct board *b, uint64_t *last_ms, uint64_t start_ms
     }
 }
 
-static pid_t spawn(const struct args *a, struct board *b, struct sim_stats *stats)
+static pid_t spawn(const struct args *a, struct board *b, unsigned job)
 {
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
-        work(a, b, stats);
+        if (a->quiet) {
+            dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
+            dup2(STDOUT_FILENO, STDERR_FILENO);
+        }
+        work(a, b, job);
     }
     return pid;
 }
 
-/* How many workers ended with a violation. */
-static unsigned run_many(const struct args *a, struct board *b, uint64_t start_ms)
+/* How many workers ended with a violation; *ret_seed (may be NULL) is that of the first. */
+static unsigned run_many(const struct args *a, struct board *b, uint64_t start_ms,
+                         uint64_t *ret_seed)
 {
     pid_t pids[JOBS_MAX] = { 0 };
     unsigned bad = 0, running = 0;
     uint64_t last_ms = start_ms;
     for (unsigned j = 0; j < a->jobs; j++) {
-        pids[j] = spawn(a, b, &b->stats[j]);
+        pids[j] = spawn(a, b, j);
         running++;
     }
     while (running > 0) {
@@ -209,14 +224,19 @@ static unsigned run_many(const struct args *a, struct board *b, uint64_t start_m
             continue;
         }
         for (unsigned j = 0; j < a->jobs; j++) {
-            if (pids[j] == pid) {
-                bad += status != 0;
-                running--;
-                pids[j] = 0;
-                if ((bad == 0 || a->keep_going) && more(a, b)) {
-                    pids[j] = spawn(a, b, &b->stats[j]);
-                    running++;
-                }
+            if (pids[j] != pid) {
+                continue;
+            }
+            running--;
+            pids[j] = 0;
+            if (status != 0 && bad++ == 0 && ret_seed != NULL) {
+                *ret_seed = b->seeds[j];
+            }
+            if ((bad == 0 || a->keep_going) && more(a, b)) {
+                pids[j] = spawn(a, b, j);
+                running++;
+            } else if (bad > 0) {
+                __atomic_store_n(&b->next, STOP, __ATOMIC_RELAXED);
             }
         }
     }
@@ -225,40 +245,55 @@ static unsigned run_many(const struct args *a, struct board *b, uint64_t start_m
 
 /* --- recall ----------------------------------------------------------------------------------- */
 
-static bool violates(struct args *a, struct board *b, uint32_t gates_off, uint64_t seed)
+/* Runs the seeds until one violates; 0 when none does. */
+static uint64_t first_bad(struct args *a, struct board *b, uint32_t gates_off, uint64_t from,
+                          uint64_t to)
 {
-    int status = 0;
+    uint64_t seed = 0;
     a->setup.gates_off = gates_off;
-    b->next = a->to = seed;
-    pid_t pid = spawn(a, b, &b->stats[0]);
-    waitpid(pid, &status, 0);
-    return status != 0;
+    b->next = from;
+    a->to = to;
+    return run_many(a, b, clock_mono_ms(), &seed) != 0 ? seed : 0;
+}
+
+/* One line: "0x80 1..400 what it is" (found within these seeds; the seed it is found by passes with
+ * all gates on) or "0 17 what it was" (seed 17 passes). */
+static bool recall_line(struct args *a, struct board *b, char *line)
+{
+    char *end;
+    uint32_t gates = (uint32_t)strtoul(line, &end, 0);
+    uint64_t from = strtoull(end, &end, 0);
+    uint64_t to = from;
+    if (end[0] == '.' && end[1] == '.') {
+        to = strtoull(end + 2, &end, 0);
+    }
+    end[strcspn(end, "\n")] = '\0';
+    uint64_t seed = gates == 0 ? from : first_bad(a, b, gates, from, to);
+    bool clean = seed == 0 || first_bad(a, b, 0, seed, gates == 0 ? to : seed) == 0;
+    printf("%s - seed %" PRIu64 ":%s\n", seed != 0 && clean ? "ok" : "not ok", seed, end);
+    if (!clean) {
+        printf("  seed %" PRIu64 " fails with all gates on\n", seed);
+    }
+    return seed != 0 && clean;
 }
 
 static int recall(struct args *a, struct board *b)
 {
     char line[256];
-    int missed = 0;
+    bool all = true;
     FILE *f = fopen(a->recall, "r");
     if (f == NULL) {
         perror(a->recall);
         return 2;
     }
+    a->quiet = true;
     while (fgets(line, sizeof line, f) != NULL) {
-        char *end;
-        unsigned long gates = strtoul(line, &end, 0);
-        uint64_t seed = strtoull(end, &end, 0);
-        if (line[0] == '#' || line[0] == '\n') {
-            continue;
+        if (line[0] != '#' && line[0] != '\n') {
+            all = recall_line(a, b, line) && all;
         }
-        bool found = gates == 0 || violates(a, b, (uint32_t)gates, seed);
-        bool clean = !violates(a, b, 0, seed);
-        printf("%s gates off 0x%lx seed %" PRIu64 "%s", found && clean ? "ok" : "NOT OK", gates,
-               seed, end);
-        missed += !(found && clean);
     }
     fclose(f);
-    return missed != 0;
+    return all ? 0 : 1;
 }
 
 /* --- arguments -------------------------------------------------------------------------------- */
@@ -359,7 +394,7 @@ int main(int argc, char **argv)
     }
     b->next = a.from;
     uint64_t start_ms = clock_mono_ms();
-    unsigned bad = run_many(&a, b, start_ms);
+    unsigned bad = run_many(&a, b, start_ms, NULL);
     struct sim_stats total = sum(b);
     print_summary(&total, clock_mono_ms() - start_ms, a.jobs, bad);
     return bad != 0;
