@@ -1,4 +1,4 @@
-/* What the tests of raft/ share: cmocka, a directory, a loop with a deadline, a tiny state machine. */
+/* What the tests of raft/ share: cmocka, a directory, a loop with a deadline, a state machine. */
 #ifndef BARQUE_TESTS_UNIT_RAFT_TEST_H
 #define BARQUE_TESTS_UNIT_RAFT_TEST_H
 
