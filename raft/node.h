@@ -156,6 +156,12 @@ struct commit_told { /* what a peer knows to be committed from what it was sent 
     uint64_t index;
 };
 
+/* Asked for while another transfer runs. */
+struct transfer_refused {
+    void (*done)(void *arg, int status);
+    void *arg;
+};
+
 struct transfer {
     bool active;
     bool started;
@@ -225,6 +231,8 @@ struct rnode {
     struct membership membership;
     struct snapshots snapshots;
     struct transfer transfer;
+    struct transfer_refused *transfers_refused; /* told at the end of the turn */
+    size_t transfers_refused_n, transfers_refused_cap;
     struct message_reader reader;
     struct buf scratch;
 

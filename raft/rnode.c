@@ -304,6 +304,7 @@ void node_free(struct rnode *n)
     value_unref(n->conf);
     buf_fini(&n->scratch);
     mem_free(n->held);
+    mem_free(n->transfers_refused);
     meta_close(&n->meta);
     file_close(n->lock);
     mem_free(n->wal_dir);

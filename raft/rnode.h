@@ -167,8 +167,8 @@ void rnode_ask_forget(struct rnode *n, struct rnode_ask *a);
 void rnode_get_status(const struct rnode *n, struct rnode_status *ret_status);
 /* Members of the newest configuration, founders' order; valid until the next turn. */
 const struct rnode_member *rnode_members(const struct rnode *n, size_t *ret_n);
-/* Leadership transfer to `target` (0: the best). E_NOTLEADER, E_NOTFOUND, E_TIMEOUT through
- * done. */
+/* Leadership transfer to `target` (0: the best). E_NOTLEADER, E_NOTFOUND, E_TIMEOUT, E_CONFLICT
+ * (another transfer runs) through done. */
 void rnode_transfer(struct rnode *n, uint64_t target, void (*done)(void *arg, int status),
                     void *arg);
 

@@ -1,6 +1,7 @@
 /* Leadership transfer: asked for at any time, started at the end of the turn, over when another
- * member leads or when the core gave up (one election timeout). */
-#include "lib/base/assert.h"
+ * member leads or when the core gave up (one election timeout). One at a time: another one meanwhile
+ * is refused with E_CONFLICT. */
+#include "lib/base/alloc.h"
 #include "raft/configuration.h"
 #include "raft/node.h"
 
@@ -17,17 +18,36 @@ static void finish(struct rnode *n, int status)
 void rnode_transfer(struct rnode *n, uint64_t target, void (*done)(void *arg, int status),
                     void *arg)
 {
-    PRE(!n->transfer.active); /* the caller waits for done */
+    node_turn(n);
+    if (n->transfer.active) {
+        n->transfers_refused = mem_grow(n->transfers_refused, &n->transfers_refused_cap,
+                                        n->transfers_refused_n + 1, sizeof *n->transfers_refused);
+        n->transfers_refused[n->transfers_refused_n++] = (struct transfer_refused){ done, arg };
+        return;
+    }
     n->transfer = (struct transfer){ .active = true, .target = target, .done = done, .arg = arg };
     n->transfer.deadline_ms = loop_now_ms(n->loop) + n->options.election_timeout_ms +
                               2 * SWEEP_MS;
-    node_turn(n);
     node_sweep(n);
+}
+
+static void refuse(struct rnode *n, int status)
+{
+    struct transfer_refused *refused = TAKE(n->transfers_refused); /* a callback may ask again */
+    size_t count = n->transfers_refused_n;
+    n->transfers_refused_n = n->transfers_refused_cap = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (refused[i].done != NULL) {
+            refused[i].done(refused[i].arg, status);
+        }
+    }
+    mem_free(refused);
 }
 
 void transfer_flush(struct rnode *n)
 {
     struct transfer *t = &n->transfer;
+    refuse(n, E_CONFLICT);
     if (!t->active || t->started) {
         return;
     }
@@ -66,6 +86,7 @@ void transfer_sweep(struct rnode *n, uint64_t now)
 
 void transfer_fail(struct rnode *n, int status)
 {
+    refuse(n, status);
     if (n->transfer.active) {
         finish(n, status);
     }

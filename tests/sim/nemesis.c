@@ -130,7 +130,9 @@ static void act_disk_error(struct sim *s)
 static void transferred(void *arg, int status)
 {
     struct node *n = arg;
-    n->transferring = false;
+    if (n->transferring-- == 0) {
+        sim_violation(n->sim, "ANSWERED TWICE: a transfer at member %u", n->id);
+    }
     n->sim->stats->transfers += status == 0;
 }
 
@@ -141,16 +143,19 @@ static void transfer(struct node *n, void *arg)
     uint64_t target = rng_chance(&s->rng, 0.5)
                           ? 0
                           : s->nodes[rng_range(&s->rng, 1, s->n_nodes)].member_id;
-    n->transferring = true;
+    n->transferring++;
     rnode_transfer(n->rnode, target, transferred, n);
 }
 
 static void act_transfer(struct sim *s)
 {
     struct node *leader = sim_leader(s);
-    if (leader != NULL && !leader->transferring) {
+    if (leader != NULL) {
         SIM_LOG(s, "member %u is asked to hand over", leader->id);
         node_enter(leader, transfer, NULL);
+        if (rng_chance(&s->rng, 0.3) && leader->up && leader->rnode != NULL) {
+            node_enter(leader, transfer, NULL); /* one too many */
+        }
     }
 }
 

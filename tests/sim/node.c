@@ -28,7 +28,8 @@ static void node_gone(struct node *n, bool cut)
     n->up = n->stopping = n->closed = n->broken = false;
     n->mirror.electing = false;
     n->paused_until = 0;
-    n->change.active = n->transferring = false;
+    n->change.active = false;
+    n->transferring = 0;
     n->gen++;
     sim_fs_end_life(n->fs);
     if (cut) {

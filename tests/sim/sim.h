@@ -168,7 +168,7 @@ struct node {
     struct machine *machine; /* state machine (fsm.c) */
     struct promises promises;
     struct mirror mirror;
-    bool transferring;
+    unsigned transferring; /* transfers without an answer */
     struct {
         bool active;
         enum member_change kind;
