@@ -94,7 +94,7 @@ void sim_draw(struct sim_options *o, uint64_t seed)
     o->snapshot_trailing = PICK(&r, 0, 5, 20, 100);
     o->chunk_us = PICK(&r, 200, 5000, 100000);
     o->wal_segment_bytes = (size_t)PICK(&r, 8192, 32768, 262144);
-    o->inflight_max = (unsigned)PICK(&r, 0, 8, 64);
+    o->inflight_max = (unsigned)PICK(&r, 0, 64, 256);
     o->no_pre_vote = rng_chance(&r, 0.2);
 }
 
