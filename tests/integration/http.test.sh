@@ -1,0 +1,43 @@
+#!/bin/sh
+# The plain endpoints that probes and dashboards ask: /health, /version, /metrics. On the client
+# port, with curl, in a cluster and in a member that has lost its cluster.
+. "$(dirname "$0")/lib.sh"
+
+cluster_new c barque 3 --election-timeout=300 --heartbeat-interval=50
+cluster_start c
+url=http://$(endpoint c 1)
+
+get() { path=$1; shift; curl -s -m 5 -w '\n%{http_code} %{content_type}' "$@" "$url$path"; }
+
+like 'a member with a leader is healthy' "$(get /health)" '"health":"true"'
+like 'health is answered with 200 as JSON' "$(get /health)" '^200 application/json'
+check 'health is one JSON object' sh -c "curl -s -m 5 $url/health | jq -e '.health == \"true\"'"
+check 'the version names the API it speaks and its own build' \
+    sh -c "curl -s -m 5 $url/version | jq -e '.etcdserver and .etcdcluster and .barque and .commit'"
+
+ctl c put a 1 >/dev/null; ctl_at c 1 put a 2 >/dev/null
+metric() { curl -s -m 5 "$url/metrics" | sed -n "s/^$1 //p"; }
+metric_is() { [ "$(metric "$1")" = "$2" ]; }
+like 'metrics are in the text format' "$(get /metrics)" '^200 text/plain; version=0.0.4'
+check 'the store revision is among the metrics' \
+    wait_until 5 metric_is etcd_debugging_mvcc_current_revision 3
+check 'a leader is known, say the metrics' wait_until 5 metric_is etcd_server_has_leader 1
+check 'every sample has a type line' sh -c "
+    curl -s -m 5 $url/metrics | awk '
+        /^# TYPE /   { type[\$3] = 1; next }
+        /^#/ || /^\$/ { next }
+        { name = \$1; sub(/\\{.*/, \"\", name); base = name; sub(/_(bucket|sum|count)\$/, \"\", base)
+          if (!(name in type) && !(base in type)) { print \"no type: \" \$0; bad = 1 } }
+        END { exit bad }'"
+like 'an unknown path is not found' "$(get /nothing)" '^404 '
+like 'another method is refused' "$(get /health -X DELETE)" '^40[45] '
+is 'two requests on one connection are both answered' \
+    "$(curl -s -m 5 "$url/health" "$url/health" | grep -c '"health":"true"')" 2
+
+# One of three cannot have a leader.
+member_end c 2 KILL; member_end c 3 KILL
+unhealthy() { curl -s -m 5 -o "$T/health" -w '%{http_code}' "$url/health" | grep -qx 503; }
+check 'a member without a leader answers 503' wait_until 10 unhealthy
+like 'and says why' "$(cat "$T/health")" '"health":"false".*NO LEADER'
+check 'and its metrics say so' wait_until 5 metric_is etcd_server_has_leader 0
+plan
