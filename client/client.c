@@ -96,6 +96,42 @@ void client_free(struct client *c)
     mem_free(c);
 }
 
+struct closing {
+    struct timer timer;
+    struct client *client;
+    uint64_t until_ms;
+    void (*closed)(void *arg);
+    void *arg;
+};
+
+static void on_closing(struct timer *t)
+{
+    struct closing *closing = CONTAINER_OF(t, struct closing, timer);
+    void (*closed)(void *) = closing->closed;
+    void *arg = closing->arg;
+
+    if (client_pending(closing->client) != 0 &&
+        loop_now_ms(closing->client->loop) < closing->until_ms) {
+        timer_start(t, 5);
+        return;
+    }
+    client_free(closing->client);
+    mem_free(closing);
+    closed(arg);
+}
+
+void client_close(struct client *c, uint64_t linger_ms, void (*closed)(void *arg), void *arg)
+{
+    struct closing *closing = mem_zalloc(sizeof *closing);
+
+    closing->client = c;
+    closing->until_ms = loop_now_ms(c->loop) + linger_ms;
+    closing->closed = closed;
+    closing->arg = arg;
+    timer_init(c->loop, &closing->timer, on_closing);
+    timer_start(&closing->timer, 0);
+}
+
 bool client_streams_open(const struct client *c)
 {
     return watch_mux_open(c->watches) || lease_keeper_open(c->leases);

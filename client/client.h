@@ -35,7 +35,10 @@ struct client_options {
 int client_new(const struct client_options *options, struct client **ret_client, struct err *err);
 /* Cancels everything (done callbacks get E_CANCELED later) and frees. */
 void client_free(struct client *c);
-/* Unary calls under way: an orderly exit waits (shortly) until revocations are out. */
+/* An orderly end: waits until the calls under way are answered (a leader's resignation is one), at
+ * most linger_ms, then client_free, then closed(arg). PRE: watches and leases were stopped. */
+void client_close(struct client *c, uint64_t linger_ms, void (*closed)(void *arg), void *arg);
+/* Unary calls under way. */
 size_t client_pending(const struct client *c);
 const char *client_endpoint(const struct client *c); /* current or last; "" before the first */
 struct loop *client_loop(struct client *c);

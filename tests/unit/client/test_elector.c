@@ -89,6 +89,36 @@ static void a_second_one_waits_and_takes_over_at_once_when_the_first_resigns(voi
     client_free(c);
 }
 
+static void set(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+static void a_leader_that_closes_its_client_in_order_has_resigned(void **state)
+{
+    struct etcd *e = etcd_shared();
+    struct client *ca = etcd_client(e);
+    struct client *cb = etcd_client(e);
+    struct stander a = { 0 };
+    struct stander b = { 0 };
+    bool closed = false;
+    uint64_t start;
+
+    (void)state;
+    stand(&a, ca, "/elect/5", "a");
+    assert_true(run_until_set(e->loop, &a.leading, 5000));
+    stand(&b, cb, "/elect/5", "b");
+    assert_true(run_until(e->loop, sees_leader, &b, 5000));
+    start = clock_mono_ms();
+    elector_free(a.elector);
+    client_close(ca, 500, set, &closed);
+    assert_true(run_until_set(e->loop, &closed, 2000));
+    assert_true(run_until_set(e->loop, &b.leading, 5000));
+    assert_true(clock_mono_ms() - start < 1000);
+    elector_free(b.elector);
+    client_free(cb);
+}
+
 /* The leader's loop does not turn: as if its process were stopped, or dead. */
 static void a_standby_takes_over_from_a_frozen_leader_that_then_steps_down(void **state)
 {
@@ -172,6 +202,7 @@ int test_elector_run(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_second_one_waits_and_takes_over_at_once_when_the_first_resigns),
+        cmocka_unit_test(a_leader_that_closes_its_client_in_order_has_resigned),
         cmocka_unit_test(a_standby_takes_over_from_a_frozen_leader_that_then_steps_down),
         cmocka_unit_test(a_leader_cut_off_from_the_store_steps_down_in_time_and_comes_back),
         cmocka_unit_test(a_leader_whose_key_is_deleted_steps_down_and_stands_again),
