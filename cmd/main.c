@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "bench/bench.h"
+#include "bench/bench.h"
 #include "cmd/command.h"
 #include "lib/base/assert.h"
 #include "lib/base/str.h"
@@ -23,6 +24,8 @@ static const struct subcommand subcommands[] = {
     { "master", command_master, "run a member with the controllers and the scheduler" },
     { "agent", command_agent, "run one node's agent" },
     { "bench", command_bench, "load for this or any server of etcd's API, and what it costs" },
+    { "demo", command_demo, "a whole cluster on this machine: look at it, kill it, measure it" },
+    { "bench", command_bench, "load generator for Barque and etcd alike" },
     { "shim", command_shim, NULL },
 };
 
