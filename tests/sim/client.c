@@ -122,7 +122,7 @@ static void proposal_done(struct rnode_proposal *self, int status)
     sim_trace(s, r->id ^ (uint64_t)(int64_t)status << 32);
     if (status == 0) {
         acknowledged(r);
-    } else if (status == E_NOLEADER || status == E_TOO_MANY_REQUESTS) {
+    } else if (status == E_NOLEADER || status == E_TOO_MANY_REQUESTS || status == E_DISKFULL) {
         s->stats->refused++;
         check_never(s, r->id);
     } else if (status == E_TIMEOUT || status == E_LEADER_CHANGED || status == E_STOPPED) {

@@ -343,6 +343,29 @@ void sim_fs_end_life(struct fs *fs)
     }
 }
 
+bool sim_fs_flip(struct fs *fs, const char **ret_path, uint64_t *ret_offset)
+{
+    struct sim *s = fs->sim;
+    size_t n = 0;
+    struct page *found = NULL;
+    for (size_t i = 0; i < fs->seen.n; i++) {
+        struct inode *inode = fs->seen.items[i].inode;
+        for (size_t k = 0; k < inode->n_pages; k++) {
+            if (inode->pages[k] != NULL && rng_range(&s->rng, 0, n++) == 0) {
+                found = inode->pages[k];
+                *ret_path = fs->seen.items[i].path;
+                *ret_offset = k * PAGE_BYTES;
+            }
+        }
+    }
+    if (found != NULL) {
+        size_t at = (size_t)rng_range(&s->rng, 0, PAGE_BYTES - 1);
+        found->data[at] ^= (uint8_t)(1u << rng_range(&s->rng, 0, 7));
+        *ret_offset += at;
+    }
+    return found != NULL;
+}
+
 void sim_fs_die_after(struct fs *fs, uint64_t n)
 {
     fs->die_after = n;

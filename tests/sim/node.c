@@ -63,6 +63,13 @@ void node_enter(struct node *n, void (*fn)(struct node *n, void *arg), void *arg
     }
 }
 
+void node_lose(struct node *n, const char *why)
+{
+    n->lost = true;
+    n->sim->stats->lost++;
+    SIM_LOG(n->sim, "member %u is lost: %s", n->id, why);
+}
+
 void node_die(struct node *n)
 {
     longjmp(n->sim->crash, 1);
@@ -71,6 +78,10 @@ void node_die(struct node *n)
 static void on_fatal(void *arg, const struct err *err)
 {
     struct node *n = arg;
+    if (n->flipped && err->code == E_CORRUPT) {
+        node_lose(n, err->msg);
+        node_die(n);
+    }
     if (!n->broken) {
         sim_violation(n->sim, "FATAL: member %u: %s (%s)", n->id, err->msg, err_name(err->code));
     }
@@ -144,7 +155,10 @@ static void boot(struct node *n, void *arg)
     };
     int rv = rnode_open_tuned(&o, &tuning, &n->rnode, &err);
     if (rv != 0) {
-        if (n->broken) {
+        if (n->flipped && rv == E_CORRUPT) {
+            node_lose(n, err.msg);
+        }
+        if (n->broken || n->lost) {
             node_die(n);
         }
         sim_violation(s, "CANNOT START: member %u: %s (%s)", n->id, err.msg, err_name(rv));

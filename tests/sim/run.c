@@ -74,7 +74,16 @@ void sim_draw(struct sim_options *o, uint64_t seed)
     if (rng_chance(&r, 0.7)) {
         o->faults &= ~(uint32_t)FAULT_DISK_ERROR;
     }
+    if (rng_chance(&r, 0.6)) {
+        o->faults &= ~(uint32_t)FAULT_BIT_FLIP;
+    }
     o->founders = (unsigned)PICK(&r, 1, 2, 3, 3, 3, 3, 4, 5, 5);
+    if (o->founders < 3) {
+        o->faults &= ~(uint32_t)FAULT_BIT_FLIP;
+    }
+    if ((o->faults & FAULT_BIT_FLIP) != 0) {
+        o->faults &= ~(uint32_t)FAULT_MEMBERSHIP; /* who is lost needs the others' quorum */
+    }
     o->fault_us = 1000000 * PICK(&r, 30, 60, 60, 120);
     o->heal_us = 30000000;
     o->nemesis_lo_us = 1000 * PICK(&r, 50, 200, 500);
@@ -103,6 +112,7 @@ void sim_print_options(const struct sim_options *o)
     static const char *const NAMES[FAULTS] = {
         "crash", "crash-in-write", "pause", "partition", "transfer", "membership", "stop",
         "slow-disk", "loss", "duplicate", "reorder", "stream", "clock", "power", "disk-error",
+        "bit-flip",
     };
     printf("seed %" PRIu64 "  founders %u  faults", o->seed, o->founders);
     for (unsigned i = 0; i < FAULTS; i++) {
@@ -192,7 +202,7 @@ static void start_again(struct sim *s, struct node *n)
             sim_violation(s, "NEVER STOPPED: member %u", n->id);
         }
         sim_post(s, s->now + 100000, EV_START, NULL, n->id, NULL);
-    } else if (!n->up && !n->removed) {
+    } else if (!n->up && !n->removed && !n->lost) {
         node_boot(n);
     }
 }
@@ -246,7 +256,7 @@ static void handle(struct sim *s, struct event *e)
     if (n == NULL) {
         world_event(s, e);
     } else if (e->kind == EV_BOOT) {
-        if (!n->up && n->gen == e->gen && !n->removed) {
+        if (!n->up && n->gen == e->gen && !n->removed && !n->lost) {
             node_boot(n);
         }
     } else if (n->up && n->gen == e->gen) {
@@ -264,6 +274,9 @@ static void handle(struct sim *s, struct event *e)
 static void check_member(struct sim *s, const struct node *leader, const struct rnode_member *m)
 {
     const struct node *n = sim_node_of(s, m->id);
+    if (n != NULL && n->lost) {
+        return;
+    }
     if (n == NULL || !n->up) {
         sim_violation(s, "LIVENESS: member %" PRIx64 " is not up", m->id);
     }

@@ -57,7 +57,8 @@ enum sim_fault {
     FAULT_CLOCK = 4096,    /* rates differ by up to 3 % */
     FAULT_POWER = 8192,    /* all machines at once */
     FAULT_DISK_ERROR = 16384,
-    FAULTS = 15
+    FAULT_BIT_FLIP = 32768, /* one bit, on one machine; no membership changes beside it */
+    FAULTS = 16
 };
 
 /* Bugs made on purpose, to show that the checks find them; beside the driver's gates in one mask.
@@ -95,6 +96,7 @@ struct sim_stats {
     uint64_t elections, crashes, stops, pauses, transfers, changes, installs, snapshots;
     uint64_t proposed, acked, unknown, refused, reads, reads_failed, asks, applied;
     uint64_t frames, frames_lost;
+    uint64_t flips, lost;
 };
 
 enum event_kind {
@@ -156,6 +158,8 @@ struct node {
     uint64_t stop_by;
     bool removed;   /* out of the configuration for good */
     bool broken;    /* an injected disk error: a fatal end is right */
+    bool flipped;   /* a bit of its disk: it may refuse to start, and is lost then */
+    bool lost;
     uint64_t gen;
     double rate;
     uint64_t clock_us; /* its monotonic clock at virtual time 0 */
@@ -196,6 +200,7 @@ struct sim {
     jmp_buf crash;        /* of that node */
     bool healed;
     bool over;
+    bool flipped;
     bool verbose;
     const struct machine_ops *machine;
     const struct sim_setup *setup;
@@ -258,6 +263,8 @@ struct fs *sim_fs_new(struct sim *s);
 void sim_fs_free(struct fs *fs);
 /* Power cut: what was not synced may be lost, kept or torn. */
 void sim_fs_crash(struct fs *fs);
+/* Inverts one bit of what was written; false when nothing was. */
+bool sim_fs_flip(struct fs *fs, const char **ret_path, uint64_t *ret_offset);
 /* The process is gone, the cache is not: orders to die or fail are void, locks are free. */
 void sim_fs_end_life(struct fs *fs);
 /* The node dies just before its n-th further disk operation (0: never). */
@@ -277,6 +284,8 @@ void node_boot(struct node *n);
 /* in_write: within a job, if one is waiting. cut: the page cache is lost (otherwise kill -9). */
 void node_crash(struct node *n, bool in_write, bool cut);
 void node_stop(struct node *n);
+/* Its disk is damaged beyond use: it never starts again. */
+void node_lose(struct node *n, const char *why);
 /* The run is over. */
 void node_end(struct node *n);
 /* Runs fn(arg) as this node's code: a disk that dies or a fatal error ends in a crash. */
