@@ -140,6 +140,7 @@ struct snapshots {
     struct worker *install_worker;
     struct snapshot_take *taking;
     uint64_t bytes_applied;       /* since the newest snapshot was pinned */
+    uint64_t not_before_ms;       /* the disk was full: next try */
     struct list sends;            /* struct snapshot_send */
     struct snapshot_receipt *receipt; /* the one that counts, or NULL */
     struct list receipts;
@@ -205,6 +206,7 @@ struct rnode {
     bool installing;
     bool settling;
     bool applied_dirty;       /* fsm.apply_end is due */
+    bool disk_full;           /* the WAL waits for space: proposals are refused */
     uint64_t conf_index;      /* newest applied configuration */
     struct value *conf;
 

@@ -145,6 +145,10 @@ void propose_kind(struct rnode *n, enum command_kind kind, struct rnode_proposal
         refuse(n, p, E_TOOBIG);
         return;
     }
+    if (n->disk_full) {
+        refuse(n, p, E_DISKFULL);
+        return;
+    }
     if (q->n >= LIMIT_PROPOSALS_INFLIGHT || q->bytes + command.len > LIMIT_PROPOSALS_BYTES) {
         refuse(n, p, E_TOO_MANY_REQUESTS);
         return;
@@ -360,7 +364,7 @@ static void remote_clear(struct proposals *q)
 void proposals_receive(struct rnode *n, const struct message *m)
 {
     struct proposals *q = &n->proposals;
-    if (!driver_leads(n) || m->term != driver_term(n) || n->closing != CLOSE_NO) {
+    if (!driver_leads(n) || m->term != driver_term(n) || n->closing != CLOSE_NO || n->disk_full) {
         return; /* the origin finds out by the next term's entry, or asks again */
     }
     for (size_t i = 0; i < m->n_commands; i++) {

@@ -327,6 +327,18 @@ static void on_failed(void *arg, const struct err *err)
     node_fatal(arg, &told);
 }
 
+static void on_full(void *arg, bool full)
+{
+    struct rnode *n = arg;
+    n->disk_full = full;
+    if (full) {
+        log_error("raft", "the disk is full: writes are refused until there is space", "dir=%s",
+                  n->options.dir);
+    } else {
+        log_info("raft", "there is space on the disk again", "dir=%s", n->options.dir);
+    }
+}
+
 static void on_synced(void *arg, double seconds)
 {
     struct rnode *n = arg;
@@ -343,6 +355,7 @@ static int open_wal(struct rnode *n, struct err *err)
     o.on_durable = driver_on_durable;
     o.on_reset = install_on_reset;
     o.on_failed = on_failed;
+    o.on_full = on_full;
     o.on_synced = on_synced;
     struct wal_sink sink = { .entry = on_entry, .reset = on_scan_reset, .arg = n };
     int rv = wal_open(&o, &sink, &n->wal, err);

@@ -46,7 +46,7 @@ struct rnode_proposal {
     size_t len;
     /* Exactly once. status 0: applied (fsm.apply saw this struct as `own` just before).
      * E_NOLEADER, E_TIMEOUT, E_LEADER_CHANGED: outcome unknown unless E_NOLEADER (never sent);
-     * E_TOO_MANY_REQUESTS: refused; E_STOPPED. */
+     * E_TOO_MANY_REQUESTS, E_TOOBIG, E_DISKFULL (this member's): refused; E_STOPPED. */
     void (*done)(struct rnode_proposal *self, int status);
 };
 

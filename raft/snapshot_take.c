@@ -15,6 +15,8 @@
 #include "raft/configuration.h"
 #include "raft/node.h"
 
+enum { RETRY_MS = 5000 };
+
 struct snapshot_take {
     struct job job;
     struct rnode *n;
@@ -109,7 +111,10 @@ static void on_done(struct job *job)
     struct rnode *n = t->n;
     n->snapshots.taking = NULL;
     if (t->status != 0) {
-        if (t->status != E_CANCELED) {
+        if (t->status == E_DISKFULL) {
+            log_error("raft", "no space for a snapshot; trying again", "error=\"%s\"", t->err.msg);
+            n->snapshots.not_before_ms = loop_now_ms(n->loop) + RETRY_MS;
+        } else if (t->status != E_CANCELED) {
             err_prefix(&t->err, "writing a snapshot failed; check the disk, then restart this "
                        "member");
             node_fatal(n, &t->err);
@@ -150,7 +155,8 @@ static bool is_due(const struct rnode *n)
 void snapshot_take_maybe(struct rnode *n)
 {
     struct snapshots *s = &n->snapshots;
-    if (s->taking != NULL || n->installing || n->closing != CLOSE_NO || !is_due(n)) {
+    if (s->taking != NULL || n->installing || n->closing != CLOSE_NO || !is_due(n) ||
+        loop_now_ms(n->loop) < s->not_before_ms) {
         return;
     }
     uint64_t term = driver_entry_term(n, n->applied);

@@ -1,6 +1,6 @@
 /* Leadership transfer: asked for at any time, started at the end of the turn, over when another
- * member leads or when the core gave up (one election timeout). One at a time: another one meanwhile
- * is refused with E_CONFLICT. */
+ * member leads or when the core gave up (one election timeout). One at a time: another one
+ * meanwhile is refused with E_CONFLICT. */
 #include "lib/base/alloc.h"
 #include "raft/configuration.h"
 #include "raft/node.h"

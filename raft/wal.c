@@ -10,9 +10,11 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
+#include "lib/io/timer.h"
 #include "lib/io/work.h"
 #include "raft/wal_file.h"
 
+enum { RETRY_MS = 1000 };
 enum op_kind { OP_ENTRY, OP_RESET, OP_COMPACT };
 
 struct op {
@@ -33,7 +35,10 @@ struct wal {
     struct wal_options options;
     struct worker *worker;
     struct job job;
-    struct wal_files files; /* the worker's while busy */
+    struct timer retry;
+    struct wal_files files; /* the worker's while busy, as is next_op */
+    size_t next_op;         /* of the running batch */
+    bool full;
     struct batch queued;
     struct batch running;
     bool busy;
@@ -75,8 +80,12 @@ static void on_run(struct job *job)
 {
     struct wal *w = CONTAINER_OF(job, struct wal, job);
     int rv = 0;
-    for (size_t i = 0; i < w->running.n && rv == 0; i++) {
-        rv = run_op(&w->files, &w->running.ops[i], &w->error);
+    while (w->next_op < w->running.n) {
+        rv = run_op(&w->files, &w->running.ops[w->next_op], &w->error);
+        if (rv != 0) {
+            break;
+        }
+        w->next_op++;
     }
     if (rv == 0) {
         (void)wal_files_sync(&w->files, &w->error);
@@ -85,6 +94,7 @@ static void on_run(struct job *job)
 
 static void wal_free(struct wal *w)
 {
+    timer_stop(&w->retry);
     worker_free(w->worker);
     batch_clear(&w->queued);
     batch_clear(&w->running);
@@ -103,6 +113,7 @@ void wal_flush(struct wal *w)
     w->running = w->queued;
     w->queued = free_batch;
     w->busy = true;
+    w->next_op = 0;
     w->batch_safe = 0;
     for (size_t i = 0; i < w->running.n; i++) {
         const struct op *op = &w->running.ops[i];
@@ -139,9 +150,32 @@ static void tell(struct wal *w)
     }
 }
 
+static void tell_full(struct wal *w, bool full)
+{
+    if (w->full != full) {
+        w->full = full;
+        if (w->options.on_full != NULL) {
+            w->options.on_full(w->options.arg, full);
+        }
+    }
+}
+
+static void on_retry(struct timer *timer)
+{
+    struct wal *w = CONTAINER_OF(timer, struct wal, retry);
+    worker_submit(w->worker, &w->job);
+}
+
 static void on_done(struct job *job)
 {
     struct wal *w = CONTAINER_OF(job, struct wal, job);
+    if (w->error.code == E_DISKFULL && w->files.full && !w->closing) {
+        w->error.code = 0;
+        tell_full(w, true);
+        timer_start(&w->retry, RETRY_MS); /* still busy: the batch goes on from next_op */
+        return;
+    }
+    tell_full(w, false);
     w->busy = false;
     w->size_bytes = w->files.n * w->files.segment_bytes;
     if (w->error.code != 0 && !w->failed) {
@@ -167,6 +201,7 @@ int wal_open(const struct wal_options *options, const struct wal_sink *sink, str
     w->options = *options;
     w->job = (struct job){ .run = on_run, .done = on_done };
     list_init(&w->job.link);
+    timer_init(options->loop, &w->retry, on_retry);
     wal_files_init(&w->files, options);
     int rv = fs_mkdir_p(options->fs, options->dir, 0700, err);
     if (rv == 0) {
@@ -232,8 +267,13 @@ void wal_close(struct wal *w, void (*closed)(void *arg), void *arg)
     w->closing = true;
     w->closed = closed;
     w->closed_arg = arg;
-    if (w->failed) {
+    if (w->failed || w->full) { /* what was not written was not acknowledged */
         batch_clear(&w->queued);
+    }
+    if (timer_active(&w->retry)) {
+        timer_stop(&w->retry);
+        w->next_op = w->running.n;
+        worker_submit(w->worker, &w->job);
     }
     if (!w->busy) {
         /* An empty job, so that the callback never runs inside this call. */

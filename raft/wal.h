@@ -4,8 +4,9 @@
  * writes it with one run of writes and one fdatasync, and on_durable tells the highest index now
  * safe. The byte format, torn tails and damage are explained in wal_format.c.
  *
- * A failed write or sync is final: on_failed is called once and nothing more is written.
- * Threads: loop, except the job. Callbacks never run inside a submitting call. */
+ * A failed write or sync is final: on_failed is called once and nothing more is written. A full
+ * disk is not: a segment is allocated as a whole, so nothing of it was written yet; the batch
+ * waits. Threads: loop, except the job. Callbacks never run inside a submitting call. */
 #ifndef BARQUE_RAFT_WAL_H
 #define BARQUE_RAFT_WAL_H
 
@@ -34,6 +35,9 @@ struct wal_options {
     /* wal_reset is on disk. */
     void (*on_reset)(void *arg, uint64_t index);
     void (*on_failed)(void *arg, const struct err *err);
+    /* There is no space for the next segment: writing waits, and goes on by itself once there is.
+     * May be NULL. */
+    void (*on_full)(void *arg, bool full);
     /* One group commit took so long. May be NULL. */
     void (*on_synced)(void *arg, double seconds);
     void *arg;

@@ -110,6 +110,7 @@ static int make_segment(struct wal_files *f, const char *tmp, struct wal_header 
     }
     if (rv != 0) {
         file_close(file);
+        (void)fs_unlink(f->fs, tmp, NULL); /* what it got of the space is free again */
         return rv;
     }
     *ret_file = file;
@@ -144,6 +145,7 @@ int wal_files_roll(struct wal_files *f, bool fresh, uint64_t base_index, uint64_
     autofree char *path = wal_files_path(f, seq, ".wal");
     struct file *file;
     rv = make_segment(f, tmp, &h, &file, err);
+    f->full = rv == E_DISKFULL;
     if (rv != 0) {
         return err_prefix(err, "WAL segment %s", tmp);
     }

@@ -27,6 +27,7 @@ struct wal_files {
     uint64_t last;      /* index of the last entry */
     struct buf pending; /* encoded, not yet written */
     bool dirty;         /* written, not yet synced */
+    bool full;          /* the last roll found no space: nothing is lost, try again */
 };
 
 void wal_files_init(struct wal_files *f, const struct wal_options *options);
