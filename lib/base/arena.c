@@ -8,6 +8,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 
+/* Chunk sizes with their header: the first is the largest that malloc keeps in its thread cache. */
 enum { ALIGN = 16, CHUNK_MIN = 1024, CHUNK_MAX = 64 * 1024, LARGE = 16 * 1024 };
 
 struct arena_block {
@@ -71,11 +72,11 @@ static void *alloc_large(struct arena *a, size_t size)
 
 static void add_chunk(struct arena *a, size_t size)
 {
-    while (a->next_size < size) {
+    while (a->next_size - sizeof(struct arena_block) < size) {
         a->next_size *= 2;
     }
-    struct arena_block *b = mem_alloc(sizeof *b + a->next_size);
-    b->size = a->next_size;
+    struct arena_block *b = mem_alloc(a->next_size);
+    b->size = a->next_size - sizeof *b;
     b->next = a->blocks;
     a->blocks = b;
     a->at = b->data;
