@@ -343,6 +343,16 @@ void sim_fs_end_life(struct fs *fs)
     }
 }
 
+void sim_fs_set_full(struct fs *fs, bool full)
+{
+    fs->full = full;
+}
+
+bool sim_fs_is_full(const struct fs *fs)
+{
+    return fs->full;
+}
+
 bool sim_fs_flip(struct fs *fs, const char **ret_path, uint64_t *ret_offset)
 {
     struct sim *s = fs->sim;

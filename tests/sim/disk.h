@@ -61,6 +61,7 @@ struct fs {
     uint64_t die_after;
     uint64_t fail_after;
     int fail_error;
+    bool full;
 };
 
 void inode_unref(struct inode *n);

@@ -69,10 +69,22 @@ int file_pwrite(struct file *f, const void *data, size_t len, uint64_t offset, s
     return file_pwritev(f, &part, 1, offset, err);
 }
 
+static int no_space(struct file *f, uint64_t size, struct err *err)
+{
+    return f->fs->full && size > f->inode->size
+               ? err_set(err, E_DISKFULL, "no space left on device")
+               : 0;
+}
+
 int file_pwritev(struct file *f, const struct slice *parts, size_t n, uint64_t offset,
                  struct err *err)
 {
+    uint64_t end = offset;
+    for (size_t i = 0; i < n; i++) {
+        end += parts[i].len;
+    }
     int rv = fs_operation(f->fs, err);
+    rv = rv != 0 ? rv : no_space(f, end, err);
     for (size_t i = 0; i < n && rv == 0; i++) {
         inode_write(f->inode, parts[i], offset);
         offset += parts[i].len;
@@ -111,6 +123,7 @@ int file_truncate(struct file *f, uint64_t size, struct err *err)
 int file_allocate(struct file *f, uint64_t size, struct err *err)
 {
     int rv = fs_operation(f->fs, err);
+    rv = rv != 0 ? rv : no_space(f, size, err);
     if (rv == 0 && size > f->inode->size) {
         f->inode->size = size;
     }

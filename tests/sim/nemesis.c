@@ -128,6 +128,17 @@ static void act_disk_error(struct sim *s)
     }
 }
 
+static void act_disk_full(struct sim *s)
+{
+    struct node *n = victim(s);
+    if (n != NULL && !sim_fs_is_full(n->fs)) {
+        SIM_LOG(s, "the disk of member %u is full", n->id);
+        sim_fs_set_full(n->fs, true);
+        s->stats->full++;
+        sim_post(s, s->now + rng_range(&s->rng, 200000, 15000000), EV_SPACE, NULL, n->id, NULL);
+    }
+}
+
 /* Once a run, and on a machine whose page cache survives: otherwise a damaged last batch cannot be
  * told from one that was never synced. */
 static void act_bit_flip(struct sim *s)
@@ -200,6 +211,7 @@ static const struct {
     { FAULT_MEMBERSHIP, 4, act_membership },
     { FAULT_DISK_ERROR, 1, act_disk_error },
     { FAULT_BIT_FLIP, 1, act_bit_flip },
+    { FAULT_DISK_FULL, 1, act_disk_full },
 };
 
 void nemesis_event(struct sim *s)
@@ -232,6 +244,9 @@ void nemesis_heal(struct sim *s)
         n->paused_until = 0;
         if (n->used && !n->broken) {
             sim_fs_fail_after(n->fs, 0, 0);
+        }
+        if (n->used) {
+            sim_fs_set_full(n->fs, false);
         }
         if (n->used && !n->up && !n->removed && !n->lost) {
             node_boot(n);

@@ -158,7 +158,7 @@ static void boot(struct node *n, void *arg)
         if (n->flipped && rv == E_CORRUPT) {
             node_lose(n, err.msg);
         }
-        if (n->broken || n->lost) {
+        if (n->broken || n->lost || (rv == E_DISKFULL && sim_fs_is_full(n->fs))) {
             node_die(n);
         }
         sim_violation(s, "CANNOT START: member %u: %s (%s)", n->id, err.msg, err_name(rv));

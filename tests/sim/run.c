@@ -112,7 +112,7 @@ void sim_print_options(const struct sim_options *o)
     static const char *const NAMES[FAULTS] = {
         "crash", "crash-in-write", "pause", "partition", "transfer", "membership", "stop",
         "slow-disk", "loss", "duplicate", "reorder", "stream", "clock", "power", "disk-error",
-        "bit-flip",
+        "bit-flip", "disk-full",
     };
     printf("seed %" PRIu64 "  founders %u  faults", o->seed, o->founders);
     for (unsigned i = 0; i < FAULTS; i++) {
@@ -214,6 +214,9 @@ static void world_event(struct sim *s, const struct event *e)
     switch (e->kind) {
     case EV_START:
         start_again(s, &s->nodes[e->a]);
+        break;
+    case EV_SPACE:
+        sim_fs_set_full(s->nodes[e->a].fs, false);
         break;
     case EV_GONE:
         if (s->nodes[e->a].up) {

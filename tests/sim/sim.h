@@ -58,7 +58,8 @@ enum sim_fault {
     FAULT_POWER = 8192,    /* all machines at once */
     FAULT_DISK_ERROR = 16384,
     FAULT_BIT_FLIP = 32768, /* one bit, on one machine; no membership changes beside it */
-    FAULTS = 16
+    FAULT_DISK_FULL = 65536,
+    FAULTS = 17
 };
 
 /* Bugs made on purpose, to show that the checks find them; beside the driver's gates in one mask.
@@ -96,7 +97,7 @@ struct sim_stats {
     uint64_t elections, crashes, stops, pauses, transfers, changes, installs, snapshots;
     uint64_t proposed, acked, unknown, refused, reads, reads_failed, asks, applied;
     uint64_t frames, frames_lost;
-    uint64_t flips, lost;
+    uint64_t flips, lost, full;
 };
 
 enum event_kind {
@@ -111,6 +112,7 @@ enum event_kind {
     EV_STREAM_END,
     EV_BOOT,      /* after a crash */
     EV_START,     /* after an orderly stop (the world's: a is the node) */
+    EV_SPACE,     /* a disk has room again (the world's) */
     EV_GONE,      /* a removed member is switched off (the world's) */
     EV_CLIENT,
     EV_NEMESIS,
@@ -263,6 +265,9 @@ struct fs *sim_fs_new(struct sim *s);
 void sim_fs_free(struct fs *fs);
 /* Power cut: what was not synced may be lost, kept or torn. */
 void sim_fs_crash(struct fs *fs);
+/* No file can be made or grown while a disk is full. */
+void sim_fs_set_full(struct fs *fs, bool full);
+bool sim_fs_is_full(const struct fs *fs);
 /* Inverts one bit of what was written; false when nothing was. */
 bool sim_fs_flip(struct fs *fs, const char **ret_path, uint64_t *ret_offset);
 /* The process is gone, the cache is not: orders to die or fail are void, locks are free. */
