@@ -272,7 +272,10 @@ void rnode_change(struct rnode *n, enum member_change kind, const struct rnode_m
 {
     struct membership *m = &n->membership;
     PRE(done != NULL);
-    PRE(m->change_done == NULL); /* one at a time; the caller waits for done */
+    if (m->change_done != NULL) {
+        transfer_conflict(n, done, arg);
+        return;
+    }
     m->change_kind = (int)kind;
     m->change_member = *member;
     m->change_done = done;

@@ -258,6 +258,8 @@ static inline bool gate_on(const struct rnode *n, enum gate g)
 
 /* transfer.c */
 void transfer_flush(struct rnode *n);
+/* Another transfer or change runs: done(E_CONFLICT) at the end of the turn. */
+void transfer_conflict(struct rnode *n, void (*done)(void *arg, int status), void *arg);
 void transfer_sweep(struct rnode *n, uint64_t now);
 void transfer_fail(struct rnode *n, int status);
 

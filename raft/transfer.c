@@ -15,16 +15,22 @@ static void finish(struct rnode *n, int status)
     }
 }
 
+void transfer_conflict(struct rnode *n, void (*done)(void *arg, int status), void *arg)
+{
+    n->transfers_refused = mem_grow(n->transfers_refused, &n->transfers_refused_cap,
+                                    n->transfers_refused_n + 1, sizeof *n->transfers_refused);
+    n->transfers_refused[n->transfers_refused_n++] = (struct transfer_refused){ done, arg };
+    node_turn(n);
+}
+
 void rnode_transfer(struct rnode *n, uint64_t target, void (*done)(void *arg, int status),
                     void *arg)
 {
-    node_turn(n);
     if (n->transfer.active) {
-        n->transfers_refused = mem_grow(n->transfers_refused, &n->transfers_refused_cap,
-                                        n->transfers_refused_n + 1, sizeof *n->transfers_refused);
-        n->transfers_refused[n->transfers_refused_n++] = (struct transfer_refused){ done, arg };
+        transfer_conflict(n, done, arg);
         return;
     }
+    node_turn(n);
     n->transfer = (struct transfer){ .active = true, .target = target, .done = done, .arg = arg };
     n->transfer.deadline_ms = loop_now_ms(n->loop) + n->options.election_timeout_ms +
                               2 * SWEEP_MS;

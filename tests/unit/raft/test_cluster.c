@@ -271,6 +271,25 @@ static void a_learner_joins_is_promoted_and_is_removed(void **state)
     cluster_close(&c);
 }
 
+static void a_second_change_or_transfer_meanwhile_is_refused(void **state)
+{
+    (void)state;
+    struct cluster c;
+    cluster_open(&c, 100000);
+    struct member *leader = leader_of(&c);
+    struct outcome first = { 0 };
+    struct outcome second = { 0 };
+    assert_int_equal(propose(leader, "x"), 0);
+    rnode_change(leader->node, MEMBER_ADD_LEARNER, &c.founders[3], on_outcome, &first);
+    rnode_change(leader->node, MEMBER_REMOVE, &c.founders[3], on_outcome, &second);
+    assert_false(second.done);
+    run_until(c.loop, &second.done);
+    assert_int_equal(second.status, E_CONFLICT);
+    run_until(c.loop, &first.done);
+    assert_int_equal(first.status, 0);
+    cluster_close(&c);
+}
+
 static void without_a_majority_proposals_and_reads_time_out(void **state)
 {
     (void)state;
@@ -299,6 +318,7 @@ int test_cluster_run(void)
         cmocka_unit_test(a_member_that_lags_behind_the_log_gets_a_snapshot),
         cmocka_unit_test(leadership_moves_to_the_member_that_is_named),
         cmocka_unit_test(a_learner_joins_is_promoted_and_is_removed),
+        cmocka_unit_test(a_second_change_or_transfer_meanwhile_is_refused),
         cmocka_unit_test(without_a_majority_proposals_and_reads_time_out),
     };
     return cmocka_run_group_tests_name("raft/cluster", tests, NULL, NULL);
