@@ -206,8 +206,9 @@ static bool fits(const struct struct_reader *r, const struct frame *at, size_t n
 }
 
 static void read_string_map(const struct struct_reader *r, const struct frame *at, const json_t *v,
-                            bool numbers, struct string_map *ret)
+                            const struct field *f, struct string_map *ret)
 {
+    bool numbers = f->type == FIELD_QUANTITY_MAP;
     const char *key;
     json_t *item;
     char text[48];
@@ -235,7 +236,9 @@ static void read_string_map(const struct struct_reader *r, const struct frame *a
             value = "";
         }
         if (value == NULL) {
-            wrong_type(r, &here, numbers ? "a quantity" : "a string", item);
+            if ((f->flags & FIELD_LOOSE) == 0) {
+                wrong_type(r, &here, numbers ? "a quantity" : "a string", item);
+            }
             continue;
         }
         ret->items[ret->n].key = mem_strdup(key);
@@ -331,7 +334,7 @@ static void read_field(const struct struct_reader *r, const struct frame *at,
         return;
     case FIELD_STRING_MAP:
     case FIELD_QUANTITY_MAP:
-        read_string_map(r, at, v, f->type == FIELD_QUANTITY_MAP, to);
+        read_string_map(r, at, v, f, to);
         return;
     case FIELD_STRING_LIST:
         read_string_list(r, at, v, f, base);

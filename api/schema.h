@@ -37,7 +37,10 @@ enum field_type {
 };
 
 enum { FIELD_NO_AUX = 0xffff };
-enum { FIELD_ALWAYS = 1 }; /* flag: written even when zero */
+enum {
+    FIELD_ALWAYS = 1, /* flag: written even when zero */
+    FIELD_LOOSE = 2,  /* flag of a string map: values that are no strings are passed over */
+};
 
 struct schema;
 
@@ -88,6 +91,9 @@ const struct field *schema_field(const struct schema *schema, const char *name);
       NULL }
 #define ROW_STRING_MAP(json, s, m) \
     { json, FIELD_STRING_MAP, OFFSET_OF_TYPE(s, m, struct string_map), FIELD_NO_AUX, 0, NULL }
+#define ROW_STRING_MAP_LOOSE(json, s, m)                                                     \
+    { json, FIELD_STRING_MAP, OFFSET_OF_TYPE(s, m, struct string_map), FIELD_NO_AUX, FIELD_LOOSE, \
+      NULL }
 #define ROW_QUANTITY_MAP(json, s, m) \
     { json, FIELD_QUANTITY_MAP, OFFSET_OF_TYPE(s, m, struct string_map), FIELD_NO_AUX, 0, NULL }
 #define ROW_STRING_LIST(json, s, m, count)                                                         \

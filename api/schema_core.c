@@ -53,7 +53,7 @@ static const struct field node_status_rows[] = {
              struct condition, &schema_condition),
     ROW_LIST("addresses", struct node, status.addresses, status.n_addresses, struct node_address,
              &schema_node_address),
-    ROW_STRING_MAP("nodeInfo", struct node, status.node_info),
+    ROW_STRING_MAP_LOOSE("nodeInfo", struct node, status.node_info), /* it may hold "swap": {} */
     ROW_KEPT("phase"),
     ROW_KEPT("config"),
     ROW_KEPT("daemonEndpoints"),

@@ -124,7 +124,8 @@ static int agent_open(struct agent *a, const struct agent_flags *f, struct err *
 static void usage(const struct flag *flags, size_t n)
 {
     printf("barque agent: runs the pods of one node\n\n"
-           "  barque agent --node n1 --endpoints 127.0.0.1:12379,127.0.0.1:22379 --root n1.state\n\n"
+           "  barque agent --node n1 --endpoints 127.0.0.1:12379,127.0.0.1:22379 --root "
+           "n1.state\n\n"
            "Stopping the agent stops no pod; start it again with the same --root.\nFlags:\n");
     flags_print(flags, n);
 }

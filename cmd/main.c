@@ -1,5 +1,5 @@
-/* `barque`: one binary, a table of subcommands. Servers are rows here; everything people type at a cluster
- * (apply, get, kv, ...) is a row in cli's table. */
+/* `barque`: one binary, a table of subcommands. Servers are rows here; everything people type at
+ * a cluster (apply, get, kv, ...) is a row in cli's table. */
 #include <stdio.h>
 
 #include "bench/bench.h"

@@ -1,7 +1,8 @@
 /* `barque master`: a store member with the controllers and the scheduler in the same process.
  *
- * They remain thin clients: they reach the store through its client port like anyone else. Each of the two stands
- * in an election of its own; standbys keep warm caches and take over within the lease's 2 s. */
+ * They remain thin clients: they reach the store through its client port like anyone else. Each
+ * of the two stands in an election of its own; standbys keep warm caches and take over within
+ * the lease's 2 s. */
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -127,7 +128,8 @@ static void usage(const struct flag *flags, size_t n)
     printf("barque master: a store member, the controllers and the scheduler in one process\n\n"
            "  barque master --name m1 --data-dir m1.data --listen-client-urls "
            "http://127.0.0.1:12379 \\\n"
-           "      --listen-peer-urls http://127.0.0.1:12380 --initial-cluster m1=http://...,m2=...\n\n"
+           "      --listen-peer-urls http://127.0.0.1:12380 --initial-cluster "
+           "m1=http://...,m2=...\n\n"
            "Three of them make a cluster; any may be killed. Flags:\n");
     flags_print(flags, n);
 }

@@ -1,5 +1,5 @@
-/* etcd's flags -> struct server_options. Defaults are etcd's too: `barque store` alone is a one-member
- * cluster on 127.0.0.1:2379 in ./default.etcd's place, ./default.barque. */
+/* etcd's flags -> struct server_options. Defaults are etcd's too: `barque store` alone is a
+ * one-member cluster on 127.0.0.1:2379 in ./default.etcd's place, ./default.barque. */
 #include "cmd/member.h"
 
 #include <stdio.h>
@@ -110,7 +110,8 @@ static int plain_address(const char *flag, const char *url, char *ret_address, s
     return 0;
 }
 
-/* "m1=http://127.0.0.1:2380,m2=..." -> founders; ids are derived, so every founder computes the same. */
+/* "m1=http://127.0.0.1:2380,m2=..." -> founders; ids are derived, so every founder computes the
+ * same. */
 static int parse_cluster(const struct member_flags *m, char *text, struct rnode_member *ret_members,
                          size_t *ret_n, struct err *err)
 {
@@ -140,7 +141,8 @@ static int parse_cluster(const struct member_flags *m, char *text, struct rnode_
     }
     if (rv == 0 && !self) {
         return err_set(err, E_INVAL,
-                       "--initial-cluster does not name this member (--name %s). Next: add %s=URL to "
+                       "--initial-cluster does not name this member (--name %s). Next: add "
+                       "%s=URL to "
                        "it, or correct --name",
                        m->name, m->name);
     }

@@ -15,10 +15,12 @@ struct member_flags {
     bool unsafe_no_fsync;
 };
 
-/* Defaults, and etcd's table of flags pointing into m. Returns the number of rows (<= MEMBER_FLAGS_MAX). */
+/* Defaults, and etcd's table of flags pointing into m. Returns the number of rows (<=
+ * MEMBER_FLAGS_MAX). */
 enum { MEMBER_FLAGS_MAX = 40 };
 size_t member_flags_init(struct member_flags *m, struct flag *ret_flags);
-/* Opens the member; `ret_endpoint` (>= 128 bytes) is an address at which this process can reach it. */
+/* Opens the member; `ret_endpoint` (>= 128 bytes) is an address at which this process can reach
+ * it. */
 int member_open(const struct member_flags *m, struct loop *loop, struct server **ret_server,
                 char *ret_endpoint, struct err *err);
 

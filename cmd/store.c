@@ -1,5 +1,5 @@
-/* `barque store`: one member of the store, started like etcd. Runs until SIGINT or SIGTERM, then hands
- * leadership over and closes. */
+/* `barque store`: one member of the store, started like etcd. Runs until SIGINT or SIGTERM, then
+ * hands leadership over and closes. */
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -39,12 +39,15 @@ static void on_signal(void *arg, int signal)
 
 static void usage(const struct flag *flags, size_t n)
 {
-    printf("barque store: one member of the replicated store (etcd's v3 API, flags and variables)\n\n"
+    printf("barque store: one member of the replicated store (etcd's v3 API, flags and "
+           "variables)\n\n"
            "  barque store                                  one member on 127.0.0.1:2379\n"
            "  barque store --name m1 --data-dir m1.data \\\n"
-           "      --listen-client-urls http://127.0.0.1:12379 --listen-peer-urls http://127.0.0.1:12380 \\\n"
+           "      --listen-client-urls http://127.0.0.1:12379 --listen-peer-urls "
+           "http://127.0.0.1:12380 \\\n"
            "      --initial-cluster m1=http://127.0.0.1:12380,m2=http://127.0.0.1:22380,m3=...\n\n"
-           "Then: ETCDCTL_API=3 etcdctl put hello world, or: barque kv put hello world\n\nFlags (each also as "
+           "Then: ETCDCTL_API=3 etcdctl put hello world, or: barque kv put hello world\n\nFlags "
+           "(each also as "
            "BARQUE_NAME or ETCD_NAME in the environment):\n");
     flags_print(flags, n);
 }

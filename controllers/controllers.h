@@ -1,6 +1,6 @@
-/* THE table of controllers. Each is one file of one shape: the keys that an event concerns, and a pure
- * reconcile(lister, key, now) -> plan. The harness (client/controller.h) brings watches, queue, leadership
- * and the carrying out of plans. Adding one = one file + one line in table.c. */
+/* THE table of controllers. Each is one file of one shape: the keys that an event concerns, and
+ * a pure reconcile(lister, key, now) -> plan. The harness (client/controller.h) brings watches,
+ * queue, leadership and the carrying out of plans. Adding one = one file + one line in table.c. */
 #ifndef BARQUE_CONTROLLERS_CONTROLLERS_H
 #define BARQUE_CONTROLLERS_CONTROLLERS_H
 

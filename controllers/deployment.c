@@ -1,9 +1,10 @@
 /* Deployment: rolls from old ReplicaSets to the one whose template is the wanted one.
  *
- * reconcile: owned ReplicaSets -> the new one (equal template; created when there is none) and the old ones ->
- * rolling.c decides how far each may be scaled now -> status and conditions -> old ReplicaSets beyond
- * revisionHistoryLimit go. A rollback is nothing special: `rollout undo` writes an old template back, its
- * ReplicaSet becomes the new one and takes the next revision number. */
+ * reconcile: owned ReplicaSets -> the new one (equal template; created when there is none) and
+ * the old ones -> rolling.c decides how far each may be scaled now -> status and conditions ->
+ * old ReplicaSets beyond revisionHistoryLimit go. A rollback is nothing special: `rollout undo`
+ * writes an old template back, its ReplicaSet becomes the new one and takes the next revision
+ * number. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,12 +1,13 @@
-/* Nodes: from an agent's registration to a Node object, and from a vanished sign of life to a lost node.
+/* Nodes: from an agent's registration to a Node object, and from a vanished sign of life to a lost
+ * node.
  *
- * reconcile(node): registration (NodeItem "node") -> Node object. /barque/alive/<node> there with the
- * registration's epoch -> Ready=True, no taints of ours. Gone -> Ready=Unknown at once and the taint
- * unreachable: NoExecute, on which pod_gc replaces its pods.
+ * reconcile(node): registration (NodeItem "node") -> Node object. /barque/alive/<node> there with
+ * the registration's epoch -> Ready=True, no taints of ours. Gone -> Ready=Unknown at once and the
+ * taint unreachable: NoExecute, on which pod_gc replaces its pods.
  *
- * The brake: when more than a third of the nodes (and at least two) vanish within BRAKE_WINDOW_MS, that is more
- * likely a partition than so many dead nodes: they are tainted NoSchedule only, until BRAKE_HOLD_MS have
- * passed. Who comes back in between keeps its pods. */
+ * The brake: when more than a third of the nodes (and at least two) vanish within
+ * BRAKE_WINDOW_MS, that is more likely a partition than so many dead nodes: they are tainted
+ * NoSchedule only, until BRAKE_HOLD_MS have passed. Who comes back in between keeps its pods. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,7 +56,7 @@ static bool brake(const struct lister *l, int64_t now_ms, struct arena *arena)
     return lost >= 2 && 3 * lost > nodes.n;
 }
 
-/* --- taints: ours is one key; whatever people put there stays -------------------------------------------- */
+/* --- taints: ours is one key; whatever people put there stays --------------------------------- */
 
 static void taint_remove(struct node *node, const char *key)
 {

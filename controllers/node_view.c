@@ -1,12 +1,13 @@
 /* The node view: what each node needs to know, and nothing else, at /barque/nodes/<node>/.
  *
- * reconcile(pod): a bound pod gets an item pod.<ns>.<name> under its node, with ConfigMap and field references
- * already resolved, so that an agent needs one watch and one credential. The agent's item status.<ns>.<name>
- * is folded back into the Pod. Items that belong to no pod (deleted, moved, an older uid) are removed: an
- * agent that comes back after having been given up finds them gone and stops those processes.
+ * reconcile(pod): a bound pod gets an item pod.<ns>.<name> under its node, with ConfigMap and field
+ * references already resolved, so that an agent needs one watch and one credential. The agent's
+ * item status.<ns>.<name> is folded back into the Pod. Items that belong to no pod (deleted, moved,
+ * an older uid) are removed: an agent that comes back after having been given up finds them gone
+ * and stops those processes.
  *
- * Deletion: deletionTimestamp -> item.stop -> the agent stops it -> status.stopped -> the Pod is removed ->
- * the next pass removes the items. */
+ * Deletion: deletionTimestamp -> item.stop -> the agent stops it -> status.stopped -> the Pod is
+ * removed -> the next pass removes the items. */
 #include <string.h>
 
 #include "api/barque.h"
@@ -14,7 +15,7 @@
 #include "controllers/controllers.h"
 #include "lib/base/alloc.h"
 
-/* --- resolving -------------------------------------------------------------------------------------------- */
+/* --- resolving -------------------------------------------------------------------------------- */
 
 static const char *field_value(const struct pod *pod, const char *path)
 {
@@ -81,7 +82,7 @@ static bool resolve(const struct lister *l, const struct pod *pod, struct pod_sp
     return true;
 }
 
-/* --- pod -> item -------------------------------------------------------------------------------------------- */
+/* --- pod -> item ------------------------------------------------------------------------------ */
 
 static struct node_item *wanted_item(const struct lister *l, const struct pod *pod,
                                      struct arena *arena, const char **ret_missing)
@@ -143,7 +144,7 @@ static void plan_item(const struct lister *l, const struct pod *pod, const struc
     }
 }
 
-/* --- item -> pod -------------------------------------------------------------------------------------------- */
+/* --- item -> pod ------------------------------------------------------------------------------ */
 
 static bool status_equal(const struct pod *a, const struct pod *b)
 {

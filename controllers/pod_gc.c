@@ -1,9 +1,10 @@
 /* Garbage: pods of lost nodes, and what an owner left behind.
  *
- * pod_gc(pod): bound to a node that is tainted unreachable:NoExecute or no longer exists -> removed at once
- * (its ReplicaSet makes another; the lost node, should it return, finds its items gone and stops the process).
- * owner_gc(replicaset or pod): its controlling owner is gone -> deleted. Caches of two kinds advance on their
- * own, so an owner that is missing only counts once the dependent is SETTLE_MS old. */
+ * pod_gc(pod): bound to a node that is tainted unreachable:NoExecute or no longer exists ->
+ * removed at once (its ReplicaSet makes another; the lost node, should it return, finds its
+ * items gone and stops the process). owner_gc(replicaset or pod): its controlling owner is gone
+ * -> deleted. Caches of two kinds advance on their own, so an owner that is missing only counts
+ * once the dependent is SETTLE_MS old. */
 #include <string.h>
 
 #include "api/apps.h"
@@ -15,7 +16,7 @@
 
 enum { SETTLE_MS = 2000 };
 
-/* --- pods of lost nodes ------------------------------------------------------------------------------------ */
+/* --- pods of lost nodes ----------------------------------------------------------------------- */
 
 static bool tolerates(const struct pod *p, const struct taint *t)
 {
@@ -24,7 +25,8 @@ static bool tolerates(const struct pod *p, const struct taint *t)
         bool exists = tol->operator_ != NULL && strcmp(tol->operator_, "Exists") == 0;
         bool key = tol->key == NULL || strcmp(tol->key, t->key) == 0;
         bool effect = tol->effect == NULL || strcmp(tol->effect, t->effect) == 0;
-        /* tolerationSeconds bounds the stay; Barque replaces at once, so only an unbounded one counts. */
+        /* tolerationSeconds bounds the stay; Barque replaces at once, so only an unbounded one
+         * counts. */
         if (exists && key && effect && !tol->has_toleration_seconds) {
             return true;
         }
@@ -96,7 +98,7 @@ const struct controller controller_pod_gc = {
     .workers = 64,
 };
 
-/* --- dependents whose owner is gone --------------------------------------------------------------------------- */
+/* --- dependents whose owner is gone ----------------------------------------------------------- */
 
 static const struct kind *const owner_kinds[] = { &kind_deployment, &kind_replicaset };
 

@@ -1,8 +1,9 @@
 /* ReplicaSet: as many active pods as spec.replicas, no more and no fewer.
  *
- * reconcile: pods owned by this ReplicaSet's uid -> too few: create the difference (at most BURST a pass);
- * too many: delete those whose loss costs least -> status from what is there. The harness lets this key
- * wait until the cache shows what a pass wrote, so nothing is ever created twice. */
+ * reconcile: pods owned by this ReplicaSet's uid -> too few: create the difference (at most
+ * BURST a pass); too many: delete those whose loss costs least -> status from what is there. The
+ * harness lets this key wait until the cache shows what a pass wrote, so nothing is ever created
+ * twice. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,8 +52,8 @@ static void create_pod(const struct replicaset *rs, struct plan *plan)
                o->metadata.name);
 }
 
-/* What it would cost to lose a pod; the least goes first. Kubernetes' order: unbound, pending, not ready,
- * doubled on its node, restarted more often, younger. */
+/* What it would cost to lose a pod; the least goes first. Kubernetes' order: unbound, pending,
+ * not ready, doubled on its node, restarted more often, younger. */
 struct victim {
     const struct pod *pod;
     int32_t same_node; /* active siblings on its node */

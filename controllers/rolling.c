@@ -1,6 +1,6 @@
-/* Rolling update, Kubernetes' rules: never more than replicas + maxSurge pods wanted, never fewer than
- * replicas - maxUnavailable available. The new ReplicaSet grows into the room there is; old ones shrink,
- * what is unhealthy first, then oldest first.
+/* Rolling update, Kubernetes' rules: never more than replicas + maxSurge pods wanted, never fewer
+ * than replicas - maxUnavailable available. The new ReplicaSet grows into the room there is; old
+ * ones shrink, what is unhealthy first, then oldest first.
  *
  *     replicas 6, surge 2, unavailable 1:   old 6           may grow: 8 - 6 = 2
  *                                           old 6  new 2    may shrink: 6+2 - 5 - (2 not ready) = 1

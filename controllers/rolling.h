@@ -1,4 +1,5 @@
-/* How large each ReplicaSet of a Deployment may be now. Pure arithmetic, apart from objects: easy to test. */
+/* How large each ReplicaSet of a Deployment may be now. Pure arithmetic, apart from objects:
+ * easy to test. */
 #ifndef BARQUE_CONTROLLERS_ROLLING_H
 #define BARQUE_CONTROLLERS_ROLLING_H
 

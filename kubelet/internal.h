@@ -55,18 +55,19 @@ struct kubelet {
     struct list log_streams;
 };
 
-/* --- kubelet.c ------------------------------------------------------------------------------------- */
+/* --- kubelet.c -------------------------------------------------------------------------------- */
 void kubelet_wake(struct kubelet *k);
-/* --- registration.c -------------------------------------------------------------------------------- */
+/* --- registration.c --------------------------------------------------------------------------- */
 int registration_open(struct kubelet *k, const struct kubelet_options *options, struct err *err);
 /* Called at the end of every pass: takes the next step that is possible now. */
 void registration_step(struct kubelet *k);
 void registration_close(struct kubelet *k);
-/* --- status_writer.c -------------------------------------------------------------------------------- */
-/* Writes the status item of `item`'s pod when it differs from what the store has. Takes the status. */
+/* --- status_writer.c -------------------------------------------------------------------------- */
+/* Writes the status item of `item`'s pod when it differs from what the store has. Takes the
+ * status. */
 void status_write(struct kubelet *k, struct pod_worker *w, const struct node_item *item,
                   struct pod_status *taken, bool stopped);
-/* --- log_service.c ---------------------------------------------------------------------------------- */
+/* --- log_service.c ---------------------------------------------------------------------------- */
 int log_service_open(struct kubelet *k, const char *listen, struct err *err);
 const char *log_service_address(const struct kubelet *k);
 void log_service_close(struct kubelet *k);

@@ -1,8 +1,9 @@
 /* The agent's loop: view and attempts in, actions and statuses out. See kubelet.h.
  *
- * One pass (sync): driver.list -> for each pod of the view, and each that only has attempts: pod_actions ->
- * carry out -> write its status -> registration's next step. A pass runs after every change of the view, every
- * event of the driver, and at least every RELIST_MS. Before the first full view nothing is stopped. */
+ * One pass (sync): driver.list -> for each pod of the view, and each that only has attempts:
+ * pod_actions -> carry out -> write its status -> registration's next step. A pass runs after
+ * every change of the view, every event of the driver, and at least every RELIST_MS. Before the
+ * first full view nothing is stopped. */
 #include "kubelet/kubelet.h"
 
 #include <inttypes.h>
@@ -20,7 +21,7 @@ void kubelet_wake(struct kubelet *k)
     loop_ready(k->loop, &k->sync);
 }
 
-/* --- workers ------------------------------------------------------------------------------------------------ */
+/* --- workers ---------------------------------------------------------------------------------- */
 
 static struct pod_worker *worker_get(struct kubelet *k, const char *uid)
 {
@@ -44,7 +45,7 @@ static void worker_end(struct kubelet *k, struct pod_worker *w)
     mem_free(w);
 }
 
-/* --- one pod -------------------------------------------------------------------------------------------------- */
+/* --- one pod ---------------------------------------------------------------------------------- */
 
 struct pass {
     struct kubelet *kubelet;
@@ -133,7 +134,7 @@ static void sync_pod(struct pass *p, const char *uid, const struct node_item *it
     }
 }
 
-/* --- one pass -------------------------------------------------------------------------------------------------- */
+/* --- one pass --------------------------------------------------------------------------------- */
 
 static const struct node_item *item_of(const struct object_list *items, const char *uid)
 {
@@ -218,7 +219,7 @@ static void on_driver(void *arg)
     kubelet_wake(arg);
 }
 
-/* --- events of the view ----------------------------------------------------------------------------------------- */
+/* --- events of the view ----------------------------------------------------------------------- */
 
 static void view_added(void *arg, const struct object *o)
 {
@@ -247,7 +248,7 @@ static const struct informer_handler view_handler = {
     .synced = view_synced,
 };
 
-/* --- life --------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static int open_root(struct kubelet *k, struct err *err)
 {
@@ -261,7 +262,8 @@ static int open_root(struct kubelet *k, struct err *err)
     return rv != 0 ? err_prefix(err, "another agent uses %s", k->root) : 0;
 }
 
-int kubelet_new(const struct kubelet_options *options, struct kubelet **ret_kubelet, struct err *err)
+int kubelet_new(const struct kubelet_options *options, struct kubelet **ret_kubelet,
+                struct err *err)
 {
     struct kubelet *k = mem_zalloc(sizeof *k);
     k->client = options->client;

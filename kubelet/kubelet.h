@@ -1,9 +1,10 @@
 /* The node agent: makes one node's view true and writes back what became of it.
  *
- * It watches /barque/nodes/<node>/ and nothing else, runs pods through a driver, writes status items, and keeps
- * the key /barque/alive/<node> alive with a lease. While the masters are away pods keep running. Its own restart
- * harms no pod: attempts are found again by listing. A returning agent stops what is no longer in its view
- * before it says that it is alive. Threads: loop. */
+ * It watches /barque/nodes/<node>/ and nothing else, runs pods through a driver, writes status
+ * items, and keeps the key /barque/alive/<node> alive with a lease. While the masters are away
+ * pods keep running. Its own restart harms no pod: attempts are found again by listing. A
+ * returning agent stops what is no longer in its view before it says that it is alive. Threads:
+ * loop. */
 #ifndef BARQUE_KUBELET_KUBELET_H
 #define BARQUE_KUBELET_KUBELET_H
 
@@ -27,7 +28,8 @@ struct kubelet_options {
 };
 
 /* E_INVAL (name), E_IO, E_CONFLICT (another agent uses root), E_ADDRINUSE. */
-int kubelet_new(const struct kubelet_options *options, struct kubelet **ret_kubelet, struct err *err);
+int kubelet_new(const struct kubelet_options *options, struct kubelet **ret_kubelet,
+                struct err *err);
 /* Stops looking after pods (they go on running), drops the lease (best effort). */
 struct kubelet *kubelet_free(struct kubelet *k);
 /* Entry of the shim subcommand: `barque shim DIR`; see drivers/shim.c. */

@@ -1,8 +1,8 @@
 /* Logs of this node's pods, served to the command line: barque.node.v1.Node/Logs (a stream).
  *
- * Reads the CRI log file of the newest attempt (or the one before), strips or keeps the time stamps, and goes on
- * reading while `follow` is set and the container may still write. Pulled: nothing is read while the
- * stream is not writable. Following looks at the file every FOLLOW_MS. */
+ * Reads the CRI log file of the newest attempt (or the one before), strips or keeps the time
+ * stamps, and goes on reading while `follow` is set and the container may still write. Pulled:
+ * nothing is read while the stream is not writable. Following looks at the file every FOLLOW_MS. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +27,7 @@ struct log_stream {
     int idle_rounds;      /* reads that found nothing since the attempt ended */
 };
 
-/* --- which attempt ------------------------------------------------------------------------------------------ */
+/* --- which attempt ---------------------------------------------------------------------------- */
 
 static bool wanted(const struct attempt *a, const Barque__Node__V1__LogsRequest *m)
 {
@@ -89,7 +89,7 @@ static uint64_t tail_offset(struct file *f, int64_t lines)
     return 0;
 }
 
-/* --- a stream --------------------------------------------------------------------------------------------------- */
+/* --- a stream --------------------------------------------------------------------------------- */
 
 static void stream_end(struct log_stream *st, enum grpc_code code, const char *text)
 {
@@ -197,7 +197,8 @@ static void on_timer(struct timer *t)
 
 static void logs_message(struct rpc_call *call, ProtobufCMessage *msg)
 {
-    const Barque__Node__V1__LogsRequest *m = (const Barque__Node__V1__LogsRequest *)(const void *)msg;
+    const Barque__Node__V1__LogsRequest *m =
+        (const Barque__Node__V1__LogsRequest *)(const void *)msg;
     struct kubelet *k = rpc_call_arg(call);
     struct arena *arena = rpc_call_arena(call);
     struct attempt *attempts;

@@ -1,6 +1,7 @@
 /* Decide first, act after: one pass over the pod's containers.
  *
- *   in view, not stopping:  no attempt -> START 0;  running -> nothing;  exited -> policy: START next after its
+ *   in view, not stopping:  no attempt -> START 0;  running -> nothing;  exited -> policy: START
+ *                           next after its
  *                           back-off, or leave it;  attempts older than the last two -> REMOVE
  *   stopping (item.stop, or out of view): running -> SIGTERM once, SIGKILL after the grace period;
  *                           all ended: stopped; out of view: REMOVE everything, then gone */
@@ -84,7 +85,7 @@ static void wake_at(struct pod_output *out, int64_t due_ms)
     }
 }
 
-/* --- running ---------------------------------------------------------------------------------------------- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 static void run_container(const struct pod_input *in, const struct container *c,
                           struct arena *arena, struct pod_output *out)
@@ -98,7 +99,8 @@ static void run_container(const struct pod_input *in, const struct container *c,
         wake_at(out, restart_due_ms(last));
         return;
     }
-    action(out, arena, (struct pod_action){ .type = ACTION_START, .container = c, .attempt = next });
+    action(out, arena,
+           (struct pod_action){ .type = ACTION_START, .container = c, .attempt = next });
 }
 
 static void remove_old(const struct pod_input *in, struct arena *arena, struct pod_output *out)
@@ -112,7 +114,7 @@ static void remove_old(const struct pod_input *in, struct arena *arena, struct p
     }
 }
 
-/* --- stopping --------------------------------------------------------------------------------------------- */
+/* --- stopping --------------------------------------------------------------------------------- */
 
 static int64_t grace_ms(const struct pod_input *in)
 {
@@ -140,7 +142,8 @@ static void stop(const struct pod_input *in, struct arena *arena, struct pod_out
             out->kill_sent = true;
             if (!in->killed) {
                 action(out, arena,
-                       (struct pod_action){ .type = ACTION_SIGNAL, .id = a->id, .signal = SIGKILL });
+                       (struct pod_action){ .type = ACTION_SIGNAL, .id = a->id,
+                                            .signal = SIGKILL });
             }
         } else if (first) {
             action(out, arena,
@@ -161,7 +164,7 @@ static void stop(const struct pod_input *in, struct arena *arena, struct pod_out
     }
 }
 
-/* --- status ----------------------------------------------------------------------------------------------- */
+/* --- status ----------------------------------------------------------------------------------- */
 
 static char *time_text(int64_t ms)
 {

@@ -1,7 +1,8 @@
-/* What should the node agent do next for one pod? Pure: desired item, observed attempts, time -> actions and status.
+/* What should the node agent do next for one pod? Pure: desired item, observed attempts, time ->
+ * actions and status.
  *
- * Level-triggered: called after every relist and every change of the view; the same input gives the same output and
- * nothing is remembered but what the caller passes in. */
+ * Level-triggered: called after every relist and every change of the view; the same input gives
+ * the same output and nothing is remembered but what the caller passes in. */
 #ifndef BARQUE_KUBELET_POD_ACTIONS_H
 #define BARQUE_KUBELET_POD_ACTIONS_H
 
@@ -39,9 +40,10 @@ struct pod_output {
     struct pod_status status;          /* owned by the caller (release by moving into an object) */
 };
 
-/* Restart back-off: after the k-th restart in a row min(1 s * 2^(k-1), 300 s) from its end; an attempt that ran for
- * 10 minutes starts the count again. Restart policy as in Kubernetes: Always, OnFailure, Never.
- * Stop: SIGTERM, after the grace period SIGKILL. Actions live in the arena. */
+/* Restart back-off: after the k-th restart in a row min(1 s * 2^(k-1), 300 s) from its end; an
+ * attempt that ran for 10 minutes starts the count again. Restart policy as in Kubernetes:
+ * Always, OnFailure, Never. Stop: SIGTERM, after the grace period SIGKILL. Actions live in the
+ * arena. */
 void pod_actions(const struct pod_input *input, struct arena *arena, struct pod_output *ret_output);
 
 #endif

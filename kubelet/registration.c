@@ -5,8 +5,8 @@
  *       -> put /barque/alive/<node> with the lease
  *   lease lost (masters away, or we were paused) -> a new lease, and the same again
  *
- * The epoch is made once for a state directory: an agent that restarts keeps it (its pods survived), a
- * node whose disk is new gets another. */
+ * The epoch is made once for a state directory: an agent that restarts keeps it (its pods
+ * survived), a node whose disk is new gets another. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@
 
 enum { LEASE_RETRY_MS = 200, PODS_MAX = 110 };
 
-/* --- the node's description ----------------------------------------------------------------------------------- */
+/* --- the node's description ------------------------------------------------------------------- */
 
 static void default_capacity(struct string_map *m)
 {
@@ -109,7 +109,7 @@ static void write_registration(struct kubelet *k)
     object_free(&next->object);
 }
 
-/* --- the sign of life ------------------------------------------------------------------------------------------ */
+/* --- the sign of life ------------------------------------------------------------------------- */
 
 static void alive_done(void *arg, const struct client_result *result)
 {
@@ -170,7 +170,7 @@ void registration_step(struct kubelet *k)
     }
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static int load_epoch(struct kubelet *k, struct err *err)
 {

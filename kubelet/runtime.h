@@ -1,9 +1,10 @@
-/* Container runtimes behind one table of four calls: start, signal, list, remove. Drivers: `process` (fork and exec
- * under a shim that outlives the agent), `fake` (deterministic, no processes: tests and hollow nodes).
+/* Container runtimes behind one table of four calls: start, signal, list, remove. Drivers:
+ * `process` (fork and exec under a shim that outlives the agent), `fake` (deterministic, no
+ * processes: tests and hollow nodes).
  *
- * A container attempt is one start of one container of one pod; its id is "<pod uid>/<container>/<attempt>".
- * The driver keeps everything it needs on disk (or in its fake), so a restarted agent finds all by list().
- * Threads: loop; calls are quick (a fork at most). */
+ * A container attempt is one start of one container of one pod; its id is "<pod
+ * uid>/<container>/<attempt>". The driver keeps everything it needs on disk (or in its fake), so
+ * a restarted agent finds all by list(). Threads: loop; calls are quick (a fork at most). */
 #ifndef BARQUE_KUBELET_RUNTIME_H
 #define BARQUE_KUBELET_RUNTIME_H
 
@@ -38,8 +39,9 @@ struct start_request {
 
 struct driver {
     const char *name;
-    /* E_NOTFOUND (no such program), E_PERM, E_IO: told with a message; the attempt is then listed as EXITED with
-     * reason StartError, so that restart policy and status see it like any other failure. */
+    /* E_NOTFOUND (no such program), E_PERM, E_IO: told with a message; the attempt is then
+     * listed as EXITED with reason StartError, so that restart policy and status see it like any
+     * other failure. */
     int (*start)(struct driver *d, const struct start_request *request, struct err *err);
     int (*signal)(struct driver *d, const char *id, int signal);
     int (*list)(struct driver *d, struct arena *arena, struct attempt **ret_attempts, size_t *ret_n,
@@ -49,17 +51,19 @@ struct driver {
     /* Something may have changed: call list() soon. Set by the agent. */
     void (*changed)(void *arg);
     void *arg;
-    /* "<root>/pods/<uid>/<container>/<attempt>/log": CRI format; NULL when the driver has no logs. */
+    /* "<root>/pods/<uid>/<container>/<attempt>/log": CRI format; NULL when the driver has no
+     * logs. */
     char *(*log_path)(struct driver *d, const char *pod_uid, const char *container,
                       int32_t attempt); /* mem_free */
     void (*free)(struct driver *d); /* processes go on */
 };
 
-/* root: the agent's state directory. E_PERM, E_IO with what and where. `shim_path` is the barque binary. */
+/* root: the agent's state directory. E_PERM, E_IO with what and where. `shim_path` is the barque
+ * binary. */
 int driver_process_new(struct loop *loop, const char *root, const char *shim_path,
                        struct driver **ret_driver, struct err *err);
-/* Starts "succeed" at once and run until signalled; a container whose command is {"exit", "N"} ends with N
- * after its first list. */
+/* Starts "succeed" at once and run until signalled; a container whose command is {"exit", "N"}
+ * ends with N after its first list. */
 struct driver *driver_fake_new(struct loop *loop);
 
 #endif

@@ -1,5 +1,6 @@
-/* Status items: /barque/nodes/<node>/status.<ns>.<name>, written when what we observe differs from what the store
- * has (as our own watch shows it). One write a pod in flight; a lost compare is settled by the next pass. */
+/* Status items: /barque/nodes/<node>/status.<ns>.<name>, written when what we observe differs
+ * from what the store has (as our own watch shows it). One write a pod in flight; a lost compare
+ * is settled by the next pass. */
 #include "api/meta.h"
 #include "kubelet/internal.h"
 #include "lib/base/alloc.h"

@@ -139,6 +139,7 @@ struct snapshots {
     struct worker *worker;
     struct worker *install_worker;
     struct snapshot_take *taking;
+    uint64_t swap_index;          /* installed on disk, waits until `taking` has unpinned; 0 none */
     uint64_t bytes_applied;       /* since the newest snapshot was pinned */
     uint64_t not_before_ms;       /* the disk was full: next try */
     struct list sends;            /* struct snapshot_send */
@@ -358,6 +359,8 @@ void membership_leader_changed(struct rnode *n);
 
 /* snapshot_take.c */
 void snapshot_take_maybe(struct rnode *n);
+/* Its end still comes later. */
+void snapshot_take_cancel(struct rnode *n);
 void snapshot_take_fini(struct rnode *n);
 /* How many entries up to `index` stay when a snapshot of it replaces the log: at most what the
  * options say, and no more than hold TRAILING_BYTES. */

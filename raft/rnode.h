@@ -91,6 +91,7 @@ struct rnode_fsm {
      * (loop). chunk returns E_CORRUPT for bytes it cannot take (worker). */
     void *(*restore_begin)(void *arg);
     int (*restore_chunk)(void *arg, void *restore, struct slice bytes, struct err *err);
+    /* Never while a snapshot is pinned. */
     int (*restore_commit)(void *arg, void *restore, uint64_t index, struct err *err);
     void (*restore_abort)(void *arg, void *restore);
 };

@@ -377,6 +377,7 @@ void install_begin(struct rnode *n, struct raft_snapshot_metadata *metadata)
     r->jobs++;
     log_info("raft", "installing a snapshot", "index=%" PRIu64 " applied=%" PRIu64, r->info.index,
              n->applied);
+    snapshot_take_cancel(n); /* it pins the state that is to be replaced */
     worker_submit(n->snapshots.install_worker, &r->job);
 }
 
@@ -413,6 +414,11 @@ void install_on_reset(void *arg, uint64_t index)
     if (!n->installing || r == NULL || r->info.index != index) {
         return; /* the reset at start, of a log that ended before its snapshot */
     }
+    if (n->snapshots.taking != NULL) {
+        n->snapshots.swap_index = index; /* the state machine may not be replaced while pinned */
+        return;
+    }
+    n->snapshots.swap_index = 0;
     struct err err = ERR_INIT;
     if (swap_in(n, r, &err) != 0) {
         node_fatal(n, &err);

@@ -105,11 +105,9 @@ static void tell_core(struct rnode *n, const struct snapshot_info *info, uint64_
     driver_event(n, &event, NULL);
 }
 
-static void on_done(struct job *job)
+static void taken(struct snapshot_take *t)
 {
-    struct snapshot_take *t = CONTAINER_OF(job, struct snapshot_take, job);
     struct rnode *n = t->n;
-    n->snapshots.taking = NULL;
     if (t->status != 0) {
         if (t->status == E_DISKFULL) {
             log_error("raft", "no space for a snapshot; trying again", "error=\"%s\"", t->err.msg);
@@ -119,7 +117,6 @@ static void on_done(struct job *job)
                        "member");
             node_fatal(n, &t->err);
         }
-        take_free(t);
         return;
     }
     if (!n->installing && n->closing < CLOSE_TRANSPORT &&
@@ -139,7 +136,25 @@ static void on_done(struct job *job)
                  t->info.index, n->log.first, loop_now_ms(n->loop) - t->started_ms);
         driver_settle(n);
     }
+}
+
+static void on_done(struct job *job)
+{
+    struct snapshot_take *t = CONTAINER_OF(job, struct snapshot_take, job);
+    struct rnode *n = t->n;
+    n->snapshots.taking = NULL;
+    taken(t);
     take_free(t);
+    if (n->snapshots.swap_index != 0) {
+        install_on_reset(n, n->snapshots.swap_index);
+    }
+}
+
+void snapshot_take_cancel(struct rnode *n)
+{
+    if (n->snapshots.taking != NULL) {
+        atomic_store(&n->snapshots.taking->canceled, true);
+    }
 }
 
 static bool is_due(const struct rnode *n)
@@ -185,9 +200,7 @@ void snapshot_take_maybe(struct rnode *n)
 /* The worker is gone (it finished or never ran the job). */
 void snapshot_take_fini(struct rnode *n)
 {
-    if (n->snapshots.taking != NULL) {
-        atomic_store(&n->snapshots.taking->canceled, true);
-    }
+    snapshot_take_cancel(n);
     if (n->snapshots.worker != NULL) {
         worker_free(n->snapshots.worker);
         n->snapshots.worker = NULL;

@@ -1,9 +1,11 @@
-/* One scheduling cycle, pure: a snapshot of the nodes and a pod in, a node or the reasons why not out.
+/* One scheduling cycle, pure: a snapshot of the nodes and a pod in, a node or the reasons why not
+ * out.
  *
- * A plugin is one predicate and/or one score in THE table (plugins.c). Filters run in table order; the first
- * that refuses a node gives its reason, and equal reasons are counted ("3 cpu short by 200m, 2 tainted gpu").
- * Scores are 0..100, times the weight. The best wins; equals are decided by a hash of seed, pod and node, so
- * the same snapshot and seed give the same answer on every machine. */
+ * A plugin is one predicate and/or one score in THE table (plugins.c). Filters run in table
+ * order; the first that refuses a node gives its reason, and equal reasons are counted ("3 cpu
+ * short by 200m, 2 tainted gpu"). Scores are 0..100, times the weight. The best wins; equals are
+ * decided by a hash of seed, pod and node, so the same snapshot and seed give the same answer on
+ * every machine. */
 #ifndef BARQUE_SCHEDULER_CYCLE_H
 #define BARQUE_SCHEDULER_CYCLE_H
 
@@ -41,7 +43,7 @@ struct snapshot {
     size_t n_nodes;           /* with a node object */
 };
 
-/* --- snapshot.c ------------------------------------------------------------------------------------- */
+/* --- snapshot.c ------------------------------------------------------------------------------- */
 void snapshot_init(struct snapshot *s);
 void snapshot_fini(struct snapshot *s);
 void snapshot_node_set(struct snapshot *s, const struct node *node);
@@ -55,7 +57,7 @@ void snapshot_pod_forget(struct snapshot *s, const char *key);
 /* Sum of the containers' requests. Malformed quantities count as 0 (validation refused them). */
 void pod_requests(const struct pod *pod, int64_t *ret_cpu_milli, int64_t *ret_memory_bytes);
 
-/* --- cycle.c ------------------------------------------------------------------------------------------ */
+/* --- cycle.c ---------------------------------------------------------------------------------- */
 struct cycle {
     const struct snapshot *snapshot;
     const struct pod *pod;
@@ -66,7 +68,8 @@ struct cycle {
 
 struct plugin {
     const char *name;
-    /* NULL when the pod may go there; otherwise a short reason (static or from the cycle's arena). */
+    /* NULL when the pod may go there; otherwise a short reason (static or from the cycle's
+     * arena). */
     const char *(*filter)(const struct cycle *c, const struct node_info *n);
     /* 0..100, the more the better. */
     int64_t (*score)(const struct cycle *c, const struct node_info *n);

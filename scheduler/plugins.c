@@ -1,5 +1,5 @@
-/* THE table of scheduler plugins: order of filters, weights of scores. Adding one = one file in plugins/ and
- * one line here. */
+/* THE table of scheduler plugins: order of filters, weights of scores. Adding one = one file in
+ * plugins/ and one line here. */
 #include "lib/base/assert.h"
 #include "scheduler/cycle.h"
 

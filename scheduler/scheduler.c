@@ -56,7 +56,7 @@ static void wake(struct scheduler *s)
     }
 }
 
-/* --- events ------------------------------------------------------------------------------------------------ */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void unpark_all(struct scheduler *s)
 {
@@ -135,7 +135,7 @@ static void synced(void *arg)
     wake(arg);
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void bind_free(struct bind *b)
 {
@@ -162,7 +162,8 @@ static void bind_done(void *arg, struct objects_result *result)
         if (b->binds) {
             snapshot_pod_forget(&s->snapshot, b->key);
         }
-        /* A conflict means the pod changed: its event puts it in line; a deleted one needs nothing. */
+        /* A conflict means the pod changed: its event puts it in line; a deleted one needs
+         * nothing. */
         if (result->status != E_NOTFOUND) {
             unpark(s, b->key);
             workqueue_add_rate_limited(s->queue, b->key, loop_now_ms(s->loop));
@@ -218,7 +219,7 @@ static void park(struct scheduler *s, const char *key, const struct pod *p, cons
     write_pod(s, key, &next->object, false);
 }
 
-/* --- one turn -------------------------------------------------------------------------------------------------- */
+/* --- one turn --------------------------------------------------------------------------------- */
 
 static void schedule_one(struct scheduler *s, const char *key, struct arena *arena)
 {

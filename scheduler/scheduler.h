@@ -1,9 +1,10 @@
-/* The scheduler: binds pods to nodes. Runs everywhere, works while leading; standbys keep a warm snapshot.
+/* The scheduler: binds pods to nodes. Runs everywhere, works while leading; standbys keep a warm
+ * snapshot.
  *
- * Queue: active (in order of arrival) -> one pure cycle -> assumed in the snapshot, bound by a txn guarded by the
- * pod's mod_revision; many binds are in flight at once. Failed binds go back with back-off. Pods that fit
- * nowhere are parked with their reason in status.conditions and wake when a node or a finished pod
- * changes what is possible. Threads: loop. */
+ * Queue: active (in order of arrival) -> one pure cycle -> assumed in the snapshot, bound by a
+ * txn guarded by the pod's mod_revision; many binds are in flight at once. Failed binds go back
+ * with back-off. Pods that fit nowhere are parked with their reason in status.conditions and
+ * wake when a node or a finished pod changes what is possible. Threads: loop. */
 #ifndef BARQUE_SCHEDULER_SCHEDULER_H
 #define BARQUE_SCHEDULER_SCHEDULER_H
 

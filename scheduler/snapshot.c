@@ -1,6 +1,6 @@
-/* The scheduler's own picture of the nodes: allocatable, used, and which pods use it. Fed by informer events and
- * by its own decisions (assumed pods), so that one cycle can follow the other without waiting for the
- * store. Pure. */
+/* The scheduler's own picture of the nodes: allocatable, used, and which pods use it. Fed by
+ * informer events and by its own decisions (assumed pods), so that one cycle can follow the
+ * other without waiting for the store. Pure. */
 #include <string.h>
 
 #include "api/meta.h"

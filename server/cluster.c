@@ -1,10 +1,11 @@
 /* etcdserverpb.Cluster (MemberList) and grpc.health.v1.Health.
- * Changing membership over the API is absent in this version; those methods answer UNIMPLEMENTED. */
+ * Changing membership over the API is absent in this version; those methods answer
+ * UNIMPLEMENTED. */
 #include "lib/base/alloc.h"
 #include "proto/health.pb-c.h"
 #include "server/internal.h"
 
-/* --- MemberList ------------------------------------------------------------------------------------------ */
+/* --- MemberList ------------------------------------------------------------------------------- */
 
 static void members_read(struct read_call *r)
 {
@@ -36,8 +37,8 @@ static void members_read(struct read_call *r)
     rpc_reply(r->call, &reply.base);
 }
 
-/* etcd before 3.5 answers from local state; so does `linearizable: false`, which is what etcdctl 3.4 sends:
- * a member without quorum must still be able to say who its peers are. */
+/* etcd before 3.5 answers from local state; so does `linearizable: false`, which is what etcdctl
+ * 3.4 sends: a member without quorum must still be able to say who its peers are. */
 static void member_list(struct rpc_call *call, ProtobufCMessage *msg)
 {
     struct server *s = rpc_call_arg(call);
@@ -57,7 +58,7 @@ static const struct rpc_method cluster_methods[] = {
 };
 const struct service service_cluster = { cluster_methods, ARRAY_LEN(cluster_methods) };
 
-/* --- health -------------------------------------------------------------------------------------------------- */
+/* --- health ----------------------------------------------------------------------------------- */
 
 static Grpc__Health__V1__HealthCheckResponse__ServingStatus health_of(const struct server *s)
 {

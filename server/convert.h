@@ -1,5 +1,5 @@
-/* Between the wire (protobuf) and the store's commands and results. Slices borrow the message; messages
- * built from results borrow the records and live in the given arena. */
+/* Between the wire (protobuf) and the store's commands and results. Slices borrow the message;
+ * messages built from results borrow the records and live in the given arena. */
 #ifndef BARQUE_SERVER_CONVERT_H
 #define BARQUE_SERVER_CONVERT_H
 

@@ -27,7 +27,8 @@ static void version(void *arg, const struct http_request *request, struct http_r
     response->status = 200;
     response->content_type = "application/json";
     buf_printf(&response->body,
-               "{\"etcdserver\":\"%s\",\"etcdcluster\":\"%s\",\"barque\":\"%s\",\"commit\":\"%s\"}\n",
+               "{\"etcdserver\":\"%s\",\"etcdcluster\":\"%s\",\"barque\":\"%s\","
+               "\"commit\":\"%s\"}\n",
                SERVER_ETCD_VERSION, SERVER_CLUSTER_VERSION, BARQUE_VERSION,
                s->options.commit != NULL ? s->options.commit : "unknown");
 }

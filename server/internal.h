@@ -62,19 +62,20 @@ struct server {
     void *closed_arg;
 };
 
-/* --- server.c ------------------------------------------------------------------------------------ */
+/* --- server.c --------------------------------------------------------------------------------- */
 /* Fills and returns `h`: cluster, member, term, and the revision given. */
 Etcdserverpb__ResponseHeader *server_header(struct server *s, Etcdserverpb__ResponseHeader *h,
                                             int64_t revision);
-/* For a call in progress: ms until its deadline, at most the request timeout (5 s + 2 elections). */
+/* For a call in progress: ms until its deadline, at most the request timeout (5 s + 2
+ * elections). */
 uint64_t server_timeout_ms(const struct server *s, const struct rpc_call *call);
 /* Answers `hasleader: true` calls when there is no leader. True when the call was failed. */
 bool server_require_leader(struct server *s, struct rpc_call *call);
 bool server_is_leader(const struct server *s);
 void server_wake_background(struct server *s);
 
-/* One replicated write: encodes, proposes, and hands the store's result to reply on this member once it is
- * applied. reply must finish the call. */
+/* One replicated write: encodes, proposes, and hands the store's result to reply on this member
+ * once it is applied. reply must finish the call. */
 struct write_call {
     struct rnode_proposal proposal;
     struct server *server;
@@ -96,7 +97,7 @@ struct read_call {
 void server_read(struct server *s, struct rpc_call *call, void *data,
                  void (*run)(struct read_call *r));
 
-/* --- watch.c --------------------------------------------------------------------------------------- */
+/* --- watch.c ---------------------------------------------------------------------------------- */
 extern const struct watch_hub_events server_watch_events;
 void server_watch_publish(struct server *s, int64_t revision, struct record *const *records,
                           size_t n);
@@ -105,14 +106,14 @@ void server_watch_tick(struct server *s, uint64_t now_ms);
 void server_watch_progress(struct server *s);
 void server_watch_stop_all(struct server *s, enum grpc_code code, const char *text);
 
-/* --- lease.c ---------------------------------------------------------------------------------------- */
+/* --- lease.c ---------------------------------------------------------------------------------- */
 void server_lease_leading(struct server *s, bool leading);
 void server_lease_changed(void *arg, const struct lease_info *lease, bool removed);
 void server_lease_tick(struct server *s, uint64_t now_ms);
 void server_lease_ask(void *arg, uint64_t ask_id, struct slice question);
 void server_lease_renew_hook(struct turn_hook *hook);
 
-/* --- the services' tables ------------------------------------------------------------------------------ */
+/* --- the services' tables --------------------------------------------------------------------- */
 struct service {
     const struct rpc_method *methods;
     size_t n;

@@ -6,7 +6,7 @@
 #include "server/convert.h"
 #include "server/internal.h"
 
-/* --- Range ------------------------------------------------------------------------------------------ */
+/* --- Range ------------------------------------------------------------------------------------ */
 
 static void range_run(struct server *s, struct rpc_call *call, const struct range_request *r)
 {
@@ -50,7 +50,7 @@ static void kv_range(struct rpc_call *call, ProtobufCMessage *msg)
     }
 }
 
-/* --- writes ----------------------------------------------------------------------------------------- */
+/* --- writes ----------------------------------------------------------------------------------- */
 
 static bool write_failed(struct write_call *w)
 {
@@ -121,7 +121,7 @@ static void kv_delete(struct rpc_call *call, ProtobufCMessage *msg)
     server_write(rpc_call_arg(call), call, &c, delete_reply);
 }
 
-/* --- Txn ---------------------------------------------------------------------------------------------- */
+/* --- Txn -------------------------------------------------------------------------------------- */
 
 static void txn_send(struct server *s, struct rpc_call *call, const struct txn_request *request,
                      const struct store_result *result)
@@ -200,7 +200,7 @@ static void kv_txn(struct rpc_call *call, ProtobufCMessage *msg)
     }
 }
 
-/* --- Compact ------------------------------------------------------------------------------------------ */
+/* --- Compact ---------------------------------------------------------------------------------- */
 
 static void compact_reply(struct write_call *w)
 {

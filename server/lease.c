@@ -1,12 +1,13 @@
 /* etcdserverpb.Lease, and the leader's lease clock.
  *
- * Grant and revoke are commands in the log. Keepalives are not: they only move the deadline on the leader's
- * clock (soft state). Before a keepalive is acknowledged the leader makes sure that it still is one (one
- * ReadIndex round for all keepalives of the turn), so a deposed leader can never promise time that its
- * successor does not know of. A new leader starts every lease afresh with its full TTL.
+ * Grant and revoke are commands in the log. Keepalives are not: they only move the deadline on the
+ * leader's clock (soft state). Before a keepalive is acknowledged the leader makes sure that it
+ * still is one (one ReadIndex round for all keepalives of the turn), so a deposed leader can never
+ * promise time that its successor does not know of. A new leader starts every lease afresh with its
+ * full TTL.
  *
- * Questions from members to the leader (rnode_ask_leader) are msgpack [kind, lease id]; the answer is
- * [ttl, granted ttl]. */
+ * Questions from members to the leader (rnode_ask_leader) are msgpack [kind, lease id]; the
+ * answer is [ttl, granted ttl]. */
 #include "lib/base/alloc.h"
 #include "lib/base/limits.h"
 #include "lib/base/rng.h"
@@ -22,7 +23,7 @@ static int64_t min_ttl_s(const struct server *s)
     return (int64_t)((s->options.election_ms * 3 / 2 + 999) / 1000);
 }
 
-/* --- the leader's clock ------------------------------------------------------------------------------------ */
+/* --- the leader's clock ----------------------------------------------------------------------- */
 
 void server_lease_leading(struct server *s, bool leading)
 {
@@ -107,7 +108,7 @@ void server_lease_tick(struct server *s, uint64_t now_ms)
     rnode_propose(s->node, &e->proposal, buf_slice(&bytes), 5000);
 }
 
-/* --- questions to the leader ------------------------------------------------------------------------------- */
+/* --- questions to the leader ------------------------------------------------------------------ */
 
 /* A question that waits for the turn's leadership check. */
 struct renewal {
@@ -194,7 +195,7 @@ void server_lease_ask(void *arg, uint64_t ask_id, struct slice question)
     loop_at_turn_end(s->loop, &s->renew_hook);
 }
 
-/* --- one question from this member, for a call --------------------------------------------------------------- */
+/* --- one question from this member, for a call ------------------------------------------------ */
 
 struct lease_stream;
 
@@ -223,7 +224,8 @@ static void ask(struct ask_call *a, enum question_kind kind,
     mp_put_u64(&q, (uint64_t)kind);
     mp_put_i64(&q, a->id);
     a->ask.done = done;
-    rnode_ask_leader(a->server->node, &a->ask, buf_slice(&q), server_timeout_ms(a->server, a->call));
+    rnode_ask_leader(a->server->node, &a->ask, buf_slice(&q),
+                     server_timeout_ms(a->server, a->call));
 }
 
 static int decode_answer(struct slice bytes, int64_t *ret_ttl_s, int64_t *ret_granted_s)
@@ -236,7 +238,7 @@ static int decode_answer(struct slice bytes, int64_t *ret_ttl_s, int64_t *ret_gr
     return mp_reader_error(&r) != 0 || n < 2 ? E_PROTO : 0;
 }
 
-/* --- LeaseGrant, LeaseRevoke ----------------------------------------------------------------------------------- */
+/* --- LeaseGrant, LeaseRevoke ------------------------------------------------------------------ */
 
 static void grant_reply(struct write_call *w)
 {
@@ -288,7 +290,7 @@ static void lease_revoke(struct rpc_call *call, ProtobufCMessage *msg)
     server_write(rpc_call_arg(call), call, &c, revoke_reply);
 }
 
-/* --- LeaseKeepAlive: a stream of questions ----------------------------------------------------------------------- */
+/* --- LeaseKeepAlive: a stream of questions ---------------------------------------------------- */
 
 static void stream_end(struct lease_stream *st, int status)
 {
@@ -375,7 +377,7 @@ static void keepalive_closed(struct rpc_call *call)
     }
 }
 
-/* --- LeaseTimeToLive, LeaseLeases --------------------------------------------------------------------------------- */
+/* --- LeaseTimeToLive, LeaseLeases ------------------------------------------------------------- */
 
 static void time_to_live_done(struct rnode_ask *ask_, int status, struct slice bytes)
 {

@@ -1,11 +1,12 @@
 /* The member's wiring: consensus below, services above, the store and the watch hub between.
  *
- * A write's life here: server_write -> rnode_propose -> (committed) on_apply decodes the command into one
- * arena, store_apply changes the state and publishes events to the hub -> the proposal's done builds the
- * answer. Watch responses and replies leave together at the end of the turn.
+ * A write's life here: server_write -> rnode_propose -> (committed) on_apply decodes the command
+ * into one arena, store_apply changes the state and publishes events to the hub -> the proposal's
+ * done builds the answer. Watch responses and replies leave together at the end of the turn.
  *
- * Ways to fail: a command that cannot be decoded after commit, or bytes of a snapshot that do not add up, are
- * this machine's (or a newer version's) fault: the member must not go on, options.fatal ends it. */
+ * Ways to fail: a command that cannot be decoded after commit, or bytes of a snapshot that do
+ * not add up, are this machine's (or a newer version's) fault: the member must not go on,
+ * options.fatal ends it. */
 #include "server/server.h"
 
 #include <inttypes.h>
@@ -19,7 +20,7 @@
 
 enum { PROPOSE_TIMEOUT_MS = 5000, CLOSE_GRACE_MS = 5000 };
 
-/* --- helpers for the services ------------------------------------------------------------------------ */
+/* --- helpers for the services ----------------------------------------------------------------- */
 
 Etcdserverpb__ResponseHeader *server_header(struct server *s, Etcdserverpb__ResponseHeader *h,
                                             int64_t revision)
@@ -70,7 +71,7 @@ static int client_error(int status)
     return status == E_UNAVAILABLE || status == E_NOTLEADER ? E_LEADER_CHANGED : status;
 }
 
-/* --- writes -------------------------------------------------------------------------------------------- */
+/* --- writes ----------------------------------------------------------------------------------- */
 
 static void write_done(struct rnode_proposal *p, int status)
 {
@@ -105,7 +106,7 @@ void server_write(struct server *s, struct rpc_call *call, const struct command 
     rnode_propose(s->node, &w->proposal, buf_slice(&bytes), server_timeout_ms(s, call));
 }
 
-/* --- reads ------------------------------------------------------------------------------------------------ */
+/* --- reads ------------------------------------------------------------------------------------ */
 
 static void read_done(struct rnode_read *read, int status)
 {
@@ -135,7 +136,7 @@ void server_read(struct server *s, struct rpc_call *call, void *data,
     rnode_read_index(s->node, &r->read, server_timeout_ms(s, call));
 }
 
-/* --- the state machine, as rnode sees it ------------------------------------------------------------------ */
+/* --- the state machine, as rnode sees it ------------------------------------------------------ */
 
 static void server_fatal(void *arg, const struct err *err)
 {
@@ -161,7 +162,8 @@ static void on_apply(void *arg, uint64_t index, uint64_t term, struct slice byte
     if (rv != 0) {
         struct err err = ERR_INIT;
         err_set(&err, rv,
-                "log entry %" PRIu64 " is not a command this version knows (%s): was it written by a "
+                "log entry %" PRIu64 " is not a command this version knows (%s): was it written "
+                                     "by a "
                 "newer barque? Next: start the version that wrote it",
                 index, err_text(rv));
         server_fatal(s, &err);
@@ -250,7 +252,7 @@ static void on_restore_abort(void *arg, void *restore)
     store_restore_abort(restore);
 }
 
-/* --- what goes on by itself ----------------------------------------------------------------------------- */
+/* --- what goes on by itself ------------------------------------------------------------------- */
 
 /* One slice of compaction and one of lagging watchers, then back to the loop. */
 static void run_background(struct ready *r)
@@ -318,7 +320,7 @@ static void on_tick(struct timer *t)
     timer_start(t, SERVER_TICK_MS);
 }
 
-/* --- opening ------------------------------------------------------------------------------------------------ */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 struct metric_row {
     size_t offset;
@@ -491,7 +493,7 @@ const char *server_client_address(const struct server *s, size_t k)
     return rpc_server_address(s->rpc, k);
 }
 
-/* --- closing: leadership goes first, then clients, then the files -------------------------------------------- */
+/* --- closing: leadership goes first, then clients, then the files ----------------------------- */
 
 static void node_closed(void *arg)
 {

@@ -1,10 +1,12 @@
 /* A store member: the etcd v3 API over a replicated store.
  *
- * It wires the three things that do the work (rnode: consensus, store: state, watch_hub: who hears of it)
- * to the gRPC services. Any member serves any request: writes and keepalives travel to the leader
- * inside rnode, linearizable reads wait for a ReadIndex round, serializable ones answer at once.
+ * It wires the three things that do the work (rnode: consensus, store: state, watch_hub: who hears
+ * of it) to the gRPC services. Any member serves any request: writes and keepalives travel to the
+ * leader inside rnode, linearizable reads wait for a ReadIndex round, serializable ones answer at
+ * once.
  *
- * Threads: loop; the snapshot worker calls back into store_pin_next and store_restore_chunk only. */
+ * Threads: loop; the snapshot worker calls back into store_pin_next and store_restore_chunk
+ * only. */
 #ifndef BARQUE_SERVER_SERVER_H
 #define BARQUE_SERVER_SERVER_H
 
@@ -42,8 +44,8 @@ struct server_options {
 /* Opens data directory, peer port and client ports. E_CORRUPT, E_MISMATCH, E_ADDRINUSE, E_CONFLICT,
  * E_PERM, E_DISKFULL, E_INVAL with what, where, next step. */
 int server_open(const struct server_options *options, struct server **ret_server, struct err *err);
-/* Graceful: hands leadership over, finishes open calls (at most 5 s), closes everything, frees s, then
- * closed(). */
+/* Graceful: hands leadership over, finishes open calls (at most 5 s), closes everything, frees
+ * s, then closed(). */
 void server_close(struct server *s, void (*closed)(void *arg), void *arg);
 /* The k-th client address, port 0 resolved. */
 const char *server_client_address(const struct server *s, size_t k);

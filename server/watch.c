@@ -1,9 +1,10 @@
 /* etcdserverpb.Watch: one stream carries many watches.
  *
- * create -> watch_hub_add -> {created} -> events as they come. The hub asks on_events only when a revision is
- * complete; when the stream's queue is full we answer false, the watch lags, and the call's `writable` wakes it:
- * a slow reader costs no memory and loses nothing. An event is encoded once per revision and
- * shared by all watches that want the same form of it (with or without prev_kv).
+ * create -> watch_hub_add -> {created} -> events as they come. The hub asks on_events only when a
+ * revision is complete; when the stream's queue is full we answer false, the watch lags, and the
+ * call's `writable` wakes it: a slow reader costs no memory and loses nothing. An event is encoded
+ * once per revision and shared by all watches that want the same form of it (with or without
+ * prev_kv).
  *
  * Answers that are not events (created, canceled, progress) are small and queued directly. */
 #include <inttypes.h>
@@ -53,7 +54,7 @@ static void watch_free(struct watch *w)
     mem_free(w);
 }
 
-/* --- events --------------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 /* One events field of a WatchResponse, tag and length included. */
 static void encode_event(struct record *r, bool prev_kv, struct buf *out)
@@ -183,7 +184,8 @@ static bool on_events(void *arg, int64_t revision, struct record *const *records
         return false;
     }
     (void)revision;
-    /* With fragment=true a long revision is split; otherwise it is one response, whatever its size. */
+    /* With fragment=true a long revision is split; otherwise it is one response, whatever its
+     * size. */
     size_t most = w->fragment ? s->options.max_request_bytes : SIZE_MAX;
     size_t from = 0;
     while (from < n) {
@@ -219,7 +221,7 @@ static void on_compacted(void *arg, int64_t compact_revision)
 
 const struct watch_hub_events server_watch_events = { on_events, on_compacted };
 
-/* --- requests on the stream ------------------------------------------------------------------------------ */
+/* --- requests on the stream ------------------------------------------------------------------- */
 
 static void refuse(struct watch_stream *st, int64_t id, const char *reason)
 {
@@ -331,7 +333,7 @@ void server_watch_progress(struct server *s)
     }
 }
 
-/* --- the stream itself -------------------------------------------------------------------------------------- */
+/* --- the stream itself ------------------------------------------------------------------------ */
 
 static void watch_start(struct rpc_call *call)
 {

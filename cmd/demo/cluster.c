@@ -26,7 +26,7 @@
 
 enum { STATE_MAX_BYTES = 64 * 1024, STOP_MS = 4000 };
 
-/* --- ports --------------------------------------------------------------------------------------------------- */
+/* --- ports ------------------------------------------------------------------------------------ */
 
 /* Free ports, all held at once so that they differ, below the range of outgoing connections. */
 static int free_ports(int *ret_ports, size_t n, struct err *err)
@@ -84,7 +84,7 @@ int demo_cluster_new(const char *dir, size_t masters, size_t agents, struct demo
     return rv;
 }
 
-/* --- state file ------------------------------------------------------------------------------------------------ */
+/* --- state file ------------------------------------------------------------------------------- */
 
 static json_t *process_to_json(const struct demo_process *p)
 {
@@ -140,7 +140,8 @@ int demo_cluster_load(const char *dir, struct demo_cluster *ret_c, struct err *e
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return err_set(err, E_NOTFOUND,
-                       "no demo is running in %s. Next: start one with `barque demo` in another terminal",
+                       "no demo is running in %s. Next: start one with `barque demo` in another "
+                       "terminal",
                        dir);
     }
     autobuf text = BUF_INIT;
@@ -180,7 +181,7 @@ struct demo_process *demo_cluster_find(struct demo_cluster *c, const char *name)
     return NULL;
 }
 
-/* --- processes -------------------------------------------------------------------------------------------------- */
+/* --- processes -------------------------------------------------------------------------------- */
 
 /* The pid is still ours only if it runs this very program. */
 bool demo_process_runs(const struct demo_process *p)
@@ -256,7 +257,8 @@ int demo_process_start(struct demo_cluster *c, struct demo_process *p, struct er
     pid_t pid = fork();
     if (pid == 0) {
         setsid();
-        int null = open("/dev/null", O_RDONLY), out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+        int null = open("/dev/null", O_RDONLY);
+        int out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
         dup2(null, 0);
         dup2(out, 1);
         dup2(out, 2);
@@ -277,7 +279,8 @@ int demo_process_start(struct demo_cluster *c, struct demo_process *p, struct er
     return demo_cluster_save(c, err);
 }
 
-/* Every pod process of a node: the process groups named in its pid files, and the shims above them. */
+/* Every pod process of a node: the process groups named in its pid files, and the shims above
+ * them. */
 static void kill_pods(const struct demo_cluster *c, const char *node)
 {
     autofree char *pattern = mem_printf("%s/%s/pods/*/*/*/pid", c->dir, node);

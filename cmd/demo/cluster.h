@@ -1,8 +1,8 @@
 /* The demo's processes: masters m1..m3 and agents n1..n5 under one directory, on loopback.
  *
- * All that is needed to find them again stands in <dir>/demo.json, so `barque demo kill m1` in another terminal acts
- * on the same cluster as the demo that started it. Processes are started detached, with their log in
- * <dir>/<name>.log, and ended by pid. */
+ * All that is needed to find them again stands in <dir>/demo.json, so `barque demo kill m1` in
+ * another terminal acts on the same cluster as the demo that started it. Processes are started
+ * detached, with their log in <dir>/<name>.log, and ended by pid. */
 #ifndef BARQUE_CMD_DEMO_CLUSTER_H
 #define BARQUE_CMD_DEMO_CLUSTER_H
 

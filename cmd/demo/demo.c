@@ -1,8 +1,8 @@
 /* `barque demo`: a cluster of processes on this machine to look at and to break.
  *
  *   barque demo              starts it, applies the example, stays until Ctrl-C, then cleans up
- *   barque demo --script     the tour: breaks everything in order, measures, exits 0 only if every bound held
- *   barque demo kill m1      in another terminal: breaks the running one, and measures (also kill n2, restart m1)
+ *   barque demo --script     the tour: breaks everything in order, measures, checks every bound
+ *   barque demo kill m1      in another terminal: breaks it, and measures (or n2; restart m1)
  *   barque demo status       what runs where; barque demo stop ends a demo that was kept */
 #include <errno.h>
 #include <signal.h>
@@ -62,8 +62,10 @@ static void print_invitation(const struct demo_cluster *c)
     print_endpoints(c);
     printf("\n    barque status                 barque get pods -o wide\n"
            "    barque logs -f POD            barque scale deploy/web --replicas=9\n"
-           "    barque kv put hello world     ETCDCTL_API=3 etcdctl --endpoints $BARQUE_ENDPOINTS get hello\n"
-           "    barque demo kill m1           barque demo kill n2         barque demo restart m1\n\n"
+           "    barque kv put hello world     ETCDCTL_API=3 etcdctl --endpoints "
+           "$BARQUE_ENDPOINTS get hello\n"
+           "    barque demo kill m1           barque demo kill n2         barque demo restart "
+           "m1\n\n"
            "  Logs are in %s. Ctrl-C ends it and cleans up.\n", c->dir);
     fflush(stdout);
 }
@@ -129,7 +131,8 @@ static int start(const struct demo_flags *f, const char *dir)
     if (demo_cluster_load(dir, &other, NULL) == 0) {
         for (size_t i = 0; i < other.n_masters; i++) {
             if (demo_process_runs(&other.masters[i])) {
-                fprintf(stderr, "barque demo: one is running already in %s. Next: barque demo status, or "
+                fprintf(stderr, "barque demo: one is running already in %s. Next: barque demo "
+                                "status, or "
                                 "barque demo stop\n", dir);
                 return EXIT_FAILED;
             }
@@ -165,7 +168,8 @@ static int control(int argc, char **argv, const char *dir)
     if (argc == 3 && (str_eq(argv[1], "kill") || str_eq(argv[1], "restart"))) {
         return demo_single(&c, argv[1], argv[2]);
     }
-    fprintf(stderr, "barque demo: \"%s\": use kill NAME, restart NAME, status or stop. Next: barque demo "
+    fprintf(stderr, "barque demo: \"%s\": use kill NAME, restart NAME, status or stop. Next: "
+                    "barque demo "
                     "--help\n", argv[1]);
     return EXIT_USAGE;
 }
@@ -174,11 +178,14 @@ static void usage(const struct flag *flags, size_t n)
 {
     printf("barque demo: a whole cluster on this machine, to look at and to break\n\n"
            "  barque demo                start it, apply an example, stay until Ctrl-C\n"
-           "  barque demo --script       the tour: kill masters and nodes, measure, check every bound\n"
-           "  barque demo kill m1        in another terminal: kill -9 a master (or a node: n2), and measure\n"
+           "  barque demo --script       the tour: kill masters and nodes, measure, check every "
+           "bound\n"
+           "  barque demo kill m1        in another terminal: kill -9 a master (or a node: n2), "
+           "and measure\n"
            "  barque demo restart m1     start it again\n"
            "  barque demo status|stop\n\n"
-           "No root, no container engine, nothing but loopback. Partitions are absent in this version.\n\nFlags:\n");
+           "No root, no container engine, nothing but loopback. Partitions are absent in this "
+           "version.\n\nFlags:\n");
     flags_print(flags, n);
 }
 
@@ -186,8 +193,10 @@ int command_demo(int argc, char **argv)
 {
     struct demo_flags f = { .masters = 3, .agents = 5 };
     const struct flag flags[] = {
-        { "script", FLAG_BOOL, &f.script, "", "run the scripted tour; exit 0 only if every bound held" },
-        { "keep", FLAG_STRING, &f.keep, "DIR", "keep everything in DIR: a real cluster to come back to" },
+        { "script", FLAG_BOOL, &f.script, "", "run the scripted tour; exit 0 only if every bound "
+                                              "held" },
+        { "keep", FLAG_STRING, &f.keep, "DIR", "keep everything in DIR: a real cluster to come "
+                                               "back to" },
         { "markdown", FLAG_STRING, &f.markdown, "FILE", "also write the tour's table to FILE" },
         { "masters", FLAG_U64, &f.masters, "N", "1, 3, 5 or 7 (3; the script needs 3 or more)" },
         { "agents", FLAG_U64, &f.agents, "N", "1..50 (5; the script needs 3 or more)" },
@@ -198,7 +207,8 @@ int command_demo(int argc, char **argv)
     bool sizes = f.masters % 2 == 1 && f.masters <= DEMO_MASTERS_MAX && f.agents >= 1 &&
                  f.agents <= DEMO_AGENTS_MAX && (!f.script || (f.masters >= 3 && f.agents >= 3));
     if (rv == 0 && !sizes) {
-        rv = err_set(&err, E_INVAL, "--masters must be 1, 3, 5 or 7 and --agents 1..50 (the script: 3 "
+        rv = err_set(&err, E_INVAL, "--masters must be 1, 3, 5 or 7 and --agents 1..50 (the "
+                                    "script: 3 "
                                     "or more of each)");
     }
     if (rv != 0) {

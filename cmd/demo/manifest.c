@@ -1,5 +1,5 @@
-/* examples/web.yaml inside the binary, so that the demo runs wherever the binary is. The assembler includes the
- * file at build time: there is one text, and it is the example's. */
+/* examples/web.yaml inside the binary, so that the demo runs wherever the binary is. The
+ * assembler includes the file at build time: there is one text, and it is the example's. */
 #include "cmd/demo/tour.h"
 
 __asm__(".section .rodata\n"

@@ -14,7 +14,7 @@ enum { PROBE_MS = 20, PROBE_TIMEOUT_MS = 300, WRITE_TIMEOUT_MS = 1500, VERIFY_PA
 
 static const char prefix[] = "/demo/";
 
-/* --- writer ------------------------------------------------------------------------------------------------ */
+/* --- writer ----------------------------------------------------------------------------------- */
 
 static void write_next(struct observer *o);
 
@@ -79,7 +79,7 @@ void observer_stop_writes(struct observer *o)
     timer_stop(&o->pause);
 }
 
-/* --- watcher ---------------------------------------------------------------------------------------------------- */
+/* --- watcher ---------------------------------------------------------------------------------- */
 
 static void on_events(void *arg, const struct client_event *events, size_t n, int64_t revision)
 {
@@ -122,7 +122,7 @@ static void on_resume(void *arg, const char *endpoint, int64_t revision)
     o->resumes++;
 }
 
-/* --- leader --------------------------------------------------------------------------------------------------------- */
+/* --- leader ----------------------------------------------------------------------------------- */
 
 struct probe {
     struct observer *observer;
@@ -178,7 +178,7 @@ void observer_mark(struct observer *o)
     o->first_failure_ms = o->first_ack_ms = o->first_event_ms = 0;
 }
 
-/* --- verification: page through everything ---------------------------------------------------------------------------- */
+/* --- verification: page through everything ---------------------------------------------------- */
 
 struct verify {
     struct observer *observer;
@@ -244,7 +244,7 @@ void observer_verify(struct observer *o, observer_verified done, void *arg)
     verify_page(v);
 }
 
-/* --- workload ------------------------------------------------------------------------------------------------------------ */
+/* --- workload --------------------------------------------------------------------------------- */
 
 void observer_workload(const struct observer *o, const char *node, struct workload *ret_workload)
 {
@@ -297,7 +297,7 @@ bool observer_node_is_ready(const struct observer *o, const char *name)
     return node != NULL && condition_is_true(&object_node(node)->status.conditions, "Ready");
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------------ */
+/* --- life ------------------------------------------------------------------------------------- */
 
 int observer_open(struct observer *o, struct loop *loop, struct demo_cluster *c, struct err *err)
 {

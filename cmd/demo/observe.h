@@ -1,9 +1,9 @@
-/* What the demo watches while it breaks things: a stream of writes, a watcher of them, the members' leader, and the
- * workload. All on the demo's loop, through the same client library as everybody's.
+/* What the demo watches while it breaks things: a stream of writes, a watcher of them, the members'
+ * leader, and the workload. All on the demo's loop, through the same client library as everybody's.
  *
- * Writer: one put after the other, each to a key of its own (/demo/<seq>) with a value that says seq. An
- * acknowledged seq must be there at the end; one whose outcome is unknown may be. Watcher: must see
- * every key exactly once, in revision order. */
+ * Writer: one put after the other, each to a key of its own (/demo/<seq>) with a value that says
+ * seq. An acknowledged seq must be there at the end; one whose outcome is unknown may be.
+ * Watcher: must see every key exactly once, in revision order. */
 #ifndef BARQUE_CMD_DEMO_OBSERVE_H
 #define BARQUE_CMD_DEMO_OBSERVE_H
 
@@ -56,11 +56,12 @@ void observer_stop_writes(struct observer *o);
 void observer_mark(struct observer *o);
 /* Index of the leading master, or -1. */
 int observer_leader(const struct observer *o);
-/* Reads everything back: done(missing acknowledged, wrong values, never seen by the watcher); -1: failed. */
+/* Reads everything back: done(missing acknowledged, wrong values, never seen by the watcher);
+ * -1: failed. */
 typedef void (*observer_verified)(void *arg, int64_t missing, int64_t wrong, int64_t unseen);
 void observer_verify(struct observer *o, observer_verified done, void *arg);
 
-/* --- the workload, from caches ----------------------------------------------------------------------- */
+/* --- the workload, from caches ---------------------------------------------------------------- */
 struct workload {
     size_t pods, ready, ready_current; /* of app=web, not being deleted; on the newest template */
     size_t ready_elsewhere;            /* ready on nodes other than `node` */

@@ -1,4 +1,5 @@
-/* The closing table: every figure beside its bound. For people on the terminal, and as markdown for docs. */
+/* The closing table: every figure beside its bound. For people on the terminal, and as markdown
+ * for docs. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -40,7 +41,8 @@ static void write_markdown(const struct tour *t, const char *path)
 bool tour_report(const struct tour *t, const char *markdown_path)
 {
     bool tty = isatty(1) == 1, all = t->failed == NULL;
-    const char *good = tty ? "\033[32m" : "", *bad = tty ? "\033[31m" : "", *off = tty ? "\033[0m" : "";
+    const char *good = tty ? "\033[32m" : "", *bad = tty ? "\033[31m" : "";
+    const char *off = tty ? "\033[0m" : "";
     printf("\n  %-17s %-42s %10s %-6s %9s\n", "SCENE", "MEASURED", "VALUE", "", "BOUND");
     for (size_t i = 0; i < t->n_figures; i++) {
         const struct figure *f = &t->figures[i];

@@ -1,4 +1,5 @@
-/* The scenes of `barque demo --script`, in order: start, apply, then one failure after the other. See tour.h. */
+/* The scenes of `barque demo --script`, in order: start, apply, then one failure after the
+ * other. See tour.h. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 
 enum { REPLICAS = 6 };
 
-/* --- scene 1: ready ------------------------------------------------------------------------------------------ */
+/* --- scene 1: ready --------------------------------------------------------------------------- */
 
 static void ready_act(struct tour *t)
 {
@@ -48,7 +49,7 @@ static void ready_measure(struct tour *t)
     tour_figure(t, "start", "memory of all of them", (double)kib / 1024.0, 150, "MB", 0);
 }
 
-/* --- scene 2: apply -------------------------------------------------------------------------------------------- */
+/* --- scene 2: apply --------------------------------------------------------------------------- */
 
 static void created(void *arg, struct objects_result *result)
 {
@@ -96,7 +97,7 @@ static void apply_measure(struct tour *t)
     tour_figure(t, "apply", "Deployment web x6, all Running", tour_elapsed(t), 10, "s", 2);
 }
 
-/* --- scene 3: writes and watcher ----------------------------------------------------------------------------------- */
+/* --- scene 3: writes and watcher -------------------------------------------------------------- */
 
 static void writes_act(struct tour *t)
 {
@@ -120,12 +121,13 @@ static void writes_measure(struct tour *t)
     size_t n = t->observer.n_latencies;
     uint32_t *sorted = mem_dup(t->observer.latencies_us, n * sizeof *sorted);
     qsort(sorted, n, sizeof *sorted, cmp_u32);
-    tour_figure(t, "writes", "median latency of a replicated write", (double)sorted[n / 2] / 1000.0, -1,
+    tour_figure(t, "writes", "median latency of a replicated write",
+                (double)sorted[n / 2] / 1000.0, -1,
            "ms", 2);
     mem_free(sorted);
 }
 
-/* --- scene 4: the leader dies ----------------------------------------------------------------------------------------- */
+/* --- scene 4: the leader dies ----------------------------------------------------------------- */
 
 static void leader_act(struct tour *t)
 {
@@ -145,8 +147,10 @@ static void leader_measure(struct tour *t)
 {
     const struct observer *o = &t->observer;
     tour_figure(t, "kill leader", "new leader known", tour_since(t, o->leader_since_ms), 3, "s", 2);
-    tour_figure(t, "kill leader", "first acknowledged write", tour_since(t, o->first_ack_ms), 3, "s", 2);
-    tour_figure(t, "kill leader", "watcher hears of it", tour_since(t, o->first_event_ms), 3.5, "s", 2);
+    tour_figure(t, "kill leader", "first acknowledged write", tour_since(t, o->first_ack_ms), 3,
+                "s", 2);
+    tour_figure(t, "kill leader", "watcher hears of it", tour_since(t, o->first_event_ms), 3.5,
+                "s", 2);
 }
 
 /* The killed one comes back before the next scene. */
@@ -166,7 +170,7 @@ static void back_measure(struct tour *t)
     tour_figure(t, "kill leader", "back as a follower after restart", tour_elapsed(t), 5, "s", 2);
 }
 
-/* --- scene 5: a node dies ------------------------------------------------------------------------------------------------ */
+/* --- scene 5: a node dies --------------------------------------------------------------------- */
 
 static void node_act(struct tour *t)
 {
@@ -206,7 +210,7 @@ static void node_back_measure(struct tour *t)
     tour_figure(t, "kill node", "Ready again after restart", tour_elapsed(t), 5, "s", 2);
 }
 
-/* --- scene 6: all masters die ---------------------------------------------------------------------------------------------- */
+/* --- scene 6: all masters die ----------------------------------------------------------------- */
 
 static void all_act(struct tour *t)
 {
@@ -237,7 +241,7 @@ static void all_measure(struct tour *t)
            tour_since(t, t->observer.first_ack_ms), 5, "s", 2);
 }
 
-/* --- scenes 7 and 8: update and rollback ----------------------------------------------------------------------------------- */
+/* --- scenes 7 and 8: update and rollback ------------------------------------------------------ */
 
 static void edited(void *arg, struct objects_result *result)
 {
@@ -308,11 +312,12 @@ static void update_measure(struct tour *t)
 static void rollback_measure(struct tour *t)
 {
     tour_figure(t, "rollback", "complete", tour_elapsed(t), 60, "s", 2);
-    tour_figure_min(t, "rollback", "fewest pods ready meanwhile", (double)t->least_ready, REPLICAS - 1,
+    tour_figure_min(t, "rollback", "fewest pods ready meanwhile", (double)t->least_ready,
+                    REPLICAS - 1,
                "pods");
 }
 
-/* --- scene 9: nothing lost ---------------------------------------------------------------------------------------------------- */
+/* --- scene 9: nothing lost -------------------------------------------------------------------- */
 
 static void on_verified(void *arg, int64_t missing, int64_t wrong, int64_t unseen)
 {

@@ -1,5 +1,6 @@
-/* `barque demo kill m1`, `kill n2`, `restart m1`: one failure in a running demo, measured like in the script. A stream
- * of writes and a watcher run while it happens, and are checked at the end. */
+/* `barque demo kill m1`, `kill n2`, `restart m1`: one failure in a running demo, measured like
+ * in the script. A stream of writes and a watcher run while it happens, and are checked at the
+ * end. */
 #include <stdio.h>
 #include <string.h>
 
@@ -163,7 +164,8 @@ int demo_single(struct demo_cluster *c, const char *verb, const char *name)
     s.master = s.process->client_port != 0;
     struct loop *loop = loop_new();
     const struct scene *scenes = kills ? kill_scenes : restart_scenes;
-    tour_start(&s.tour, loop, c, scenes, kills ? ARRAY_LEN(kill_scenes) : ARRAY_LEN(restart_scenes));
+    size_t n = kills ? ARRAY_LEN(kill_scenes) : ARRAY_LEN(restart_scenes);
+    tour_start(&s.tour, loop, c, scenes, n);
     /* tour_start clears the tour only: what surrounds it stays. */
     loop_run(loop);
     bool held = tour_report(&s.tour, NULL);

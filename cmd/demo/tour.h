@@ -1,8 +1,8 @@
 /* The scripted tour: break things in order, measure, and hold each figure against its bound.
  *
- * A scene is a row: what it does (act), when it is over (over), what it measured (measure). The loop calls over
- * every few milliseconds; a scene that is not over by its deadline has failed. Writes and the watcher go on
- * through all scenes from `writes` on. */
+ * A scene is a row: what it does (act), when it is over (over), what it measured (measure). The
+ * loop calls over every few milliseconds; a scene that is not over by its deadline has failed.
+ * Writes and the watcher go on through all scenes from `writes` on. */
 #ifndef BARQUE_CMD_DEMO_TOUR_H
 #define BARQUE_CMD_DEMO_TOUR_H
 

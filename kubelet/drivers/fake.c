@@ -1,7 +1,7 @@
 /* The fake driver: containers that are only remembered. Deterministic; for tests and hollow nodes.
  *
- * A container runs until it is signalled. Its command may say otherwise: {"exit", "N"} ends with code N at once,
- * {"ignore-term"} dies of SIGKILL only. Time comes from the loop. */
+ * A container runs until it is signalled. Its command may say otherwise: {"exit", "N"} ends with
+ * code N at once, {"ignore-term"} dies of SIGKILL only. Time comes from the loop. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>

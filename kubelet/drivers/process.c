@@ -1,11 +1,13 @@
-/* The process driver: containers as plain processes, each under a shim (shim.c) that outlives the agent.
+/* The process driver: containers as plain processes, each under a shim (shim.c) that outlives the
+ * agent.
  *
- * start: directory, meta, then the shim in a session of its own; the driver waits (at most START_WAIT_MS) until
- * the shim says that the program runs or cannot run. list: reads the directories; a lock that is free
- * without an exit file means that shim and program are gone without a word. No image is involved: the container's
- * command runs on the node's own files.
+ * start: directory, meta, then the shim in a session of its own; the driver waits (at most
+ * START_WAIT_MS) until the shim says that the program runs or cannot run. list: reads the
+ * directories; a lock that is free without an exit file means that shim and program are gone
+ * without a word. No image is involved: the container's command runs on the node's own files.
  *
- * Names come from validated objects ([a-z0-9.-]) and are checked again here before they become paths. */
+ * Names come from validated objects ([a-z0-9.-]) and are checked again here before they become
+ * paths. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -40,12 +42,13 @@ struct process_driver {
     struct fd_watch *watch;
 };
 
-/* --- paths ------------------------------------------------------------------------------------------------- */
+/* --- paths ------------------------------------------------------------------------------------ */
 
 static bool safe(const char *s)
 {
     return s != NULL && s[0] != '\0' && s[0] != '.' &&
-           s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_")] == '\0';
+           s[strspn(s, "abcdefghijklmnopqrstuvwxyz"
+                       "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_")] == '\0';
 }
 
 static char *attempt_dir(const struct process_driver *d, const char *uid, const char *container,
@@ -70,7 +73,7 @@ static char *id_dir(const struct process_driver *d, const char *id)
     return n == ID_PARTS ? mem_printf("%s/%s/%s/%s", d->pods, parts[0], parts[1], parts[2]) : NULL;
 }
 
-/* --- start --------------------------------------------------------------------------------------------------- */
+/* --- start ------------------------------------------------------------------------------------ */
 
 static void add_env(json_t *env, const char *name, const char *value)
 {
@@ -217,7 +220,7 @@ static int process_start(struct driver *driver, const struct start_request *r, s
     return rv;
 }
 
-/* --- list ---------------------------------------------------------------------------------------------------- */
+/* --- list ------------------------------------------------------------------------------------- */
 
 static const char *read_text(const struct process_driver *d, const char *dir, const char *name,
                              struct arena *arena)
@@ -354,7 +357,7 @@ static int process_list(struct driver *driver, struct arena *arena, struct attem
     return 0;
 }
 
-/* --- signal, remove ------------------------------------------------------------------------------------------ */
+/* --- signal, remove --------------------------------------------------------------------------- */
 
 static int process_signal(struct driver *driver, const char *id, int signal)
 {
@@ -367,7 +370,8 @@ static int process_signal(struct driver *driver, const char *id, int signal)
     arena_init(&arena);
     const char *text = read_text(d, dir, SHIM_PID, &arena);
     int32_t pid = text != NULL ? (int32_t)strtol(text, NULL, 10) : 0;
-    /* Only while its shim lives: then the pid is still the program's (or a zombie), never a stranger's. */
+    /* Only while its shim lives: then the pid is still the program's (or a zombie), never a
+     * stranger's. */
     bool lives = pid > 1 && shim_lives(dir);
     arena_fini(&arena);
     if (!lives) {

@@ -1,12 +1,14 @@
 /* `barque shim DIR`: parent of one container process, so that the agent can come and go.
  *
- * One life: started by the driver in a session of its own -> reads meta -> locks -> forks and execs the program
- * in its own process group, stdout and stderr on pipes -> writes pid -> copies lines into the log with
- * time stamps -> waits -> writes exit atomically -> touches events -> ends. If the shim is killed, the kernel
- * kills the program too (PR_SET_PDEATHSIG), and the driver finds an unlocked directory without exit:
- * ContainerStatusUnknown. A signal goes to the program's process group, straight from the driver.
+ * One life: started by the driver in a session of its own -> reads meta -> locks -> forks and execs
+ * the program in its own process group, stdout and stderr on pipes -> writes pid -> copies lines
+ * into the log with time stamps -> waits -> writes exit atomically -> touches events -> ends. If
+ * the shim is killed, the kernel kills the program too (PR_SET_PDEATHSIG), and the driver finds an
+ * unlocked directory without exit: ContainerStatusUnknown. A signal goes to the program's process
+ * group, straight from the driver.
  *
- * Deliberately small and synchronous (poll), no loop, few hundred KiB: there is one for each container. */
+ * Deliberately small and synchronous (poll), no loop, few hundred KiB: there is one for each
+ * container. */
 #include "kubelet/drivers/shim.h"
 
 #include <errno.h>
@@ -93,7 +95,7 @@ static void write_exit(const struct shim *s, int code, int signal, const char *r
     touch_events(s);
 }
 
-/* --- log: whole lines with time, long ones in parts (P) ------------------------------------------------------ */
+/* --- log: whole lines with time, long ones in parts (P) --------------------------------------- */
 
 static void log_line(struct shim *s, const struct stream *st, const uint8_t *data, size_t len,
                      bool whole)
@@ -142,7 +144,7 @@ static void read_stream(struct shim *s, struct stream *st)
     }
 }
 
-/* --- the program ------------------------------------------------------------------------------------------------ */
+/* --- the program ------------------------------------------------------------------------------ */
 
 static char **string_array(const json_t *list)
 {
@@ -233,7 +235,8 @@ static void drain(struct shim *s)
             return;
         }
         for (int i = 0; i < 2; i++) {
-            if (s->streams[i].fd >= 0 && poll(&(struct pollfd){ s->streams[i].fd, POLLIN, 0 }, 1, 0) > 0) {
+            struct pollfd one = { .fd = s->streams[i].fd, .events = POLLIN };
+            if (one.fd >= 0 && poll(&one, 1, 0) > 0) {
                 read_stream(s, &s->streams[i]);
             }
         }

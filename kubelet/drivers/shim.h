@@ -1,11 +1,11 @@
 /* The files by which shim and driver speak; one directory an attempt:
  *     <root>/pods/<uid>/<container>/<attempt>/
- *       meta   JSON: pod namespace, name, grace; argv, env, cwd: written by the driver before the shim starts
+ *       meta   JSON: pod namespace, name, grace; argv, env, cwd: by the driver, before the shim
  *       lock   held (fcntl) by the shim as long as it lives
  *       pid    "<pid> <started wall ms>\n": written by the shim once the program runs
- *       exit   "<code> <signal> <finished wall ms> <reason>\n<message>": written atomically at the end
+ *       exit   "<code> <signal> <finished wall ms> <reason>\n<message>": atomically, at the end
  *       log    CRI lines: "<RFC 3339 nano> stdout|stderr F|P <text>"
- *     <root>/events/<any>: touched by the shim at each change, watched by the driver with inotify */
+ *     <root>/events/<any>: touched by the shim at each change, watched with inotify */
 #ifndef BARQUE_KUBELET_DRIVERS_SHIM_H
 #define BARQUE_KUBELET_DRIVERS_SHIM_H
 

@@ -1,5 +1,5 @@
-/* Requests must fit into what is left of cpu, memory and pods; of the nodes where they do, the least
- * allocated one scores best. */
+/* Requests must fit into what is left of cpu, memory and pods; of the nodes where they do, the
+ * least allocated one scores best. */
 #include "api/quantity.h"
 #include "scheduler/cycle.h"
 

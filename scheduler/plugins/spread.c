@@ -1,8 +1,9 @@
-/* Spread: siblings (pods of one owner) on different nodes where possible, and topologySpreadConstraints.
+/* Spread: siblings (pods of one owner) on different nodes where possible, and
+ * topologySpreadConstraints.
  *
- * A constraint counts the pods that match its selector in each value of its topology key; a node may be chosen
- * when its own value would not exceed the smallest by more than maxSkew. kubernetes.io/hostname stands for the
- * node's name when the node carries no such label. */
+ * A constraint counts the pods that match its selector in each value of its topology key; a node
+ * may be chosen when its own value would not exceed the smallest by more than maxSkew.
+ * kubernetes.io/hostname stands for the node's name when the node carries no such label. */
 #include <string.h>
 
 #include "api/selector.h"

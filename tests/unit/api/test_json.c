@@ -43,6 +43,17 @@ static void unknown_fields_of_a_newer_writer_are_passed_over(void **state)
     object_free(o);
 }
 
+static void a_kubelet_of_kubernetes_may_describe_its_swap(void **state)
+{
+    struct object *o = object_of(
+        "{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"n\"},"
+        "\"status\":{\"nodeInfo\":{\"osImage\":\"x\",\"swap\":{\"capacity\":1}}}}");
+    (void)state;
+    assert_int_equal(object_node(o)->status.node_info.n, 1);
+    assert_string_equal(string_map_get(&object_node(o)->status.node_info, "osImage"), "x");
+    object_free(o);
+}
+
 static void null_is_absent(void **state)
 {
     (void)state;
@@ -124,7 +135,7 @@ static void maps_are_written_sorted(void **state)
 
 static void bytes_that_are_not_utf8_become_the_replacement_character(void **state)
 {
-    static const char *const bad[] = { "a\xff" "b", "\xc3", "\xed\xa0\x80", "\xf0\x80\x80\x80",
+    static const char *const bad[] = { "a\xff!", "\xc3", "\xed\xa0\x80", "\xf0\x80\x80\x80",
                                        "\xe2\x82", "\xf5\x80\x80\x80" };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -170,6 +181,7 @@ int test_json_run(void)
         cmocka_unit_test(every_kind_is_written_as_it_was_read),
         cmocka_unit_test(an_empty_object_reads_and_has_only_its_kind),
         cmocka_unit_test(unknown_fields_of_a_newer_writer_are_passed_over),
+        cmocka_unit_test(a_kubelet_of_kubernetes_may_describe_its_swap),
         cmocka_unit_test(null_is_absent),
         cmocka_unit_test(a_wrong_type_says_where),
         cmocka_unit_test(malformed_json_says_line_and_column),

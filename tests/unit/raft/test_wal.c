@@ -300,7 +300,8 @@ static int scan(struct box *b, uint64_t *ret_last, struct err *err)
     return rv;
 }
 
-/* Durable: entries 1..6. In flight, as a crash would leave it: 7..9, of which the mark knows nothing. */
+/* Durable: entries 1..6. In flight, as a crash would leave it: 7..9, of which the mark knows
+ * nothing. */
 static void write_tail(struct box *b, struct buf *ret_durable, struct buf *ret_all)
 {
     box_open(b);
