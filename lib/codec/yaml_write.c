@@ -77,7 +77,9 @@ static void emit_number(yaml_emitter_t *e, const json_t *v)
             (void)snprintf(text, sizeof text, "%.17g", d);
         }
         if (strpbrk(text, ".e") == NULL) {
-            strcat(text, ".0"); /* 2.0 must not come back as the integer 2 */
+            /* 2.0 must not come back as the integer 2 */
+            size_t n = strlen(text);
+            (void)snprintf(text + n, sizeof text - n, ".0");
         }
     }
     emit_scalar(e, text, strlen(text), YAML_PLAIN_SCALAR_STYLE);
