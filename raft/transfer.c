@@ -50,6 +50,19 @@ static void refuse(struct rnode *n, int status)
     mem_free(refused);
 }
 
+/* Whether anybody is there to take over. */
+static bool voter_up(const struct rnode *n)
+{
+    const struct raft_configuration *c = &n->core.configuration;
+    for (unsigned i = 0; i < c->n; i++) {
+        if (c->servers[i].role == RAFT_VOTER && c->servers[i].id != n->id &&
+            transport_peer_up(n->transport, c->servers[i].id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void transfer_flush(struct rnode *n)
 {
     struct transfer *t = &n->transfer;
@@ -59,6 +72,10 @@ void transfer_flush(struct rnode *n)
     }
     if (!driver_leads(n)) {
         finish(n, E_NOTLEADER);
+        return;
+    }
+    if (!voter_up(n)) {
+        finish(n, E_UNAVAILABLE);
         return;
     }
     t->started = true;
@@ -85,6 +102,8 @@ void transfer_sweep(struct rnode *n, uint64_t now)
         finish(n, 0);
     } else if (now >= t->deadline_ms) {
         finish(n, E_TIMEOUT);
+    } else if (!voter_up(n)) {
+        finish(n, E_UNAVAILABLE);
     } else {
         node_sweep(n);
     }
