@@ -1,0 +1,33 @@
+#!/bin/sh
+# Runs fuzz targets, as many at once as there are processors: fuzz/run.sh BUILD SECONDS [TARGET ...]
+# Inputs that reach new code go to BUILD/corpus/TARGET, what fails to fuzz/crashes; fuzz/corpus is only read.
+# One line a target; exit 1 when one of them found something.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+if [ "$1" = one ]; then
+    B=$2 seconds=$3 t=$4
+    log=$B/logs/$t.log
+    mkdir -p "$B/corpus/$t" "$B/logs" fuzz/crashes "fuzz/corpus/$t"
+    "$B/$t" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=512 -print_final_stats=1 \
+        -artifact_prefix="fuzz/crashes/$t-" "$B/corpus/$t" "fuzz/corpus/$t" >"$log" 2>&1
+    rc=$?
+    runs=$(awk '/number_of_executed_units/ { print $2 }' "$log")
+    edges=$(awk '{ for (i = 1; i < NF; i++) if ($i == "cov:") n = $(i + 1) } END { print n + 0 }' "$log")
+    if [ $rc -eq 0 ]; then
+        printf 'ok   %-20s %9s runs %6s edges\n' "$t" "${runs:-0}" "$edges"
+    else
+        printf 'FAIL %-20s exit %d, %s\n' "$t" $rc "$log"
+        grep -E 'SUMMARY|ERROR|Test unit written|invariant|runtime error' "$log" | head -6 | sed 's/^/     /'
+    fi
+    exit $rc
+fi
+
+B=${1:?build folder} seconds=${2:?seconds}
+shift 2
+[ $# -gt 0 ] || set -- $(ls fuzz/fuzz_*.c | sed 's|fuzz/\(.*\)\.c|\1|')
+jobs=${FUZZ_JOBS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}
+printf '%d fuzz targets, %d s each, %d at once\n' $# "$seconds" "$jobs"
+printf '%s\n' "$@" | xargs -P "$jobs" -n 1 "$0" one "$B" "$seconds" || {
+    echo 'inputs that fail are in fuzz/crashes: fix, then keep the input in fuzz/corpus/TARGET'
+    exit 1
+}
