@@ -169,11 +169,14 @@ static void on_retry(struct timer *timer)
 static void on_done(struct job *job)
 {
     struct wal *w = CONTAINER_OF(job, struct wal, job);
-    if (w->error.code == E_DISKFULL && w->files.full && !w->closing) {
+    if (w->error.code == E_DISKFULL && w->files.full) {
         w->error.code = 0;
-        tell_full(w, true);
-        timer_start(&w->retry, RETRY_MS); /* still busy: the batch goes on from next_op */
-        return;
+        if (!w->closing) {
+            tell_full(w, true);
+            timer_start(&w->retry, RETRY_MS); /* still busy: the batch goes on from next_op */
+            return;
+        }
+        batch_clear(&w->queued); /* not acknowledged, and no reason to wait */
     }
     tell_full(w, false);
     w->busy = false;
