@@ -1,10 +1,11 @@
-/* `barque`: one binary, a table of subcommands. Servers are rows here; everything people type at
- * a cluster (apply, get, kv, ...) is a row in cli's table. */
+/* `barque`: one binary, a table of subcommands. Servers and tools are rows here; everything people
+ * type at a cluster (apply, get, kv, ...) is a row in cli's table. */
 #include <stdio.h>
 
 #include "bench/bench.h"
-#include "bench/bench.h"
+#include "cli/cli.h"
 #include "cmd/command.h"
+#include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/base/str.h"
 
@@ -16,32 +17,78 @@ const char *const barque_commit = BARQUE_COMMIT;
 struct subcommand {
     const char *name;
     int (*run)(int argc, char **argv);
-    const char *help;
+    const char *help; /* NULL = not for people */
+    bool tool;        /* else a server */
 };
 
 static const struct subcommand subcommands[] = {
-    { "store", command_store, "run one store member (etcd's v3 API, flags and variables)" },
-    { "master", command_master, "run a member with the controllers and the scheduler" },
-    { "agent", command_agent, "run one node's agent" },
-    { "bench", command_bench, "load for this or any server of etcd's API, and what it costs" },
-    { "demo", command_demo, "a whole cluster on this machine: look at it, kill it, measure it" },
-    { "bench", command_bench, "load generator for Barque and etcd alike" },
-    { "shim", command_shim, NULL },
+    { "master", command_master, "run a member with the controllers and the scheduler", false },
+    { "agent", command_agent, "run one node's agent", false },
+    { "store", command_store, "run one store member (etcd's v3 API, flags and variables)", false },
+    { "bench", command_bench, "measure any server of etcd's v3 API", true },
+    { "shim", command_shim, NULL, false },
 };
+
+static void line(FILE *out, const char *name, const char *help)
+{
+    fprintf(out, "  %-12s %s\n", name, help);
+}
+
+static void own_lines(FILE *out, bool tools)
+{
+    for (size_t i = 0; i < ARRAY_LEN(subcommands); i++) {
+        if (subcommands[i].help != NULL && subcommands[i].tool == tools) {
+            line(out, subcommands[i].name, subcommands[i].help);
+        }
+    }
+}
 
 static void usage(FILE *out)
 {
-    fprintf(out, "barque: a fault-tolerant control plane\n\nUsage: barque COMMAND [flags]\n\n");
-    for (size_t i = 0; i < ARRAY_LEN(subcommands); i++) {
-        if (subcommands[i].help != NULL) {
-            fprintf(out, "  %-12s %s\n", subcommands[i].name, subcommands[i].help);
+    fprintf(out, "barque: a fault-tolerant control plane\n\nUsage: barque COMMAND [flags]\n");
+    for (size_t g = 0; g < CLI_GROUPS; g++) {
+        fprintf(out, "\n%s:\n", cli_group_titles[g]);
+        for (size_t i = 0; i < cli_verbs_n; i++) {
+            if (cli_verbs[i].group == g) {
+                line(out, cli_verbs[i].name, cli_verbs[i].help);
+            }
+        }
+        if (g == CLI_GROUP_TOOLS) {
+            own_lines(out, true);
         }
     }
-    fprintf(out, "\nbarque COMMAND --help tells more.\n");
+    fprintf(out, "\nServers:\n");
+    own_lines(out, false);
+    fprintf(out, "\nbarque COMMAND --help tells more. BARQUE_ENDPOINTS names the cluster's "
+                 "members.\n");
+}
+
+static int unknown(const char *name)
+{
+    autofree const char **names =
+        mem_alloc((ARRAY_LEN(subcommands) + cli_verbs_n) * sizeof *names);
+    const char *near;
+    size_t n = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(subcommands); i++) {
+        if (subcommands[i].help != NULL) {
+            names[n++] = subcommands[i].name;
+        }
+    }
+    for (size_t i = 0; i < cli_verbs_n; i++) {
+        names[n++] = cli_verbs[i].name;
+    }
+    near = str_nearest(name, names, n);
+    fprintf(stderr, "barque: unknown command \"%s\"%s%s%s. Next: barque --help\n", name,
+            near != NULL ? " (did you mean " : "", near != NULL ? near : "",
+            near != NULL ? "?)" : "");
+    return EXIT_USAGE;
 }
 
 int main(int argc, char **argv)
 {
+    const struct cli_verb *verb;
+
     if (argc < 2 || str_eq(argv[1], "-h") || str_eq(argv[1], "--help") ||
         str_eq(argv[1], "help")) {
         usage(argc < 2 ? stderr : stdout);
@@ -52,13 +99,6 @@ int main(int argc, char **argv)
             return subcommands[i].run(argc - 1, argv + 1);
         }
     }
-    const char *names[ARRAY_LEN(subcommands)];
-    for (size_t i = 0; i < ARRAY_LEN(subcommands); i++) {
-        names[i] = subcommands[i].name;
-    }
-    const char *near = str_nearest(argv[1], names, ARRAY_LEN(names));
-    fprintf(stderr, "barque: unknown command \"%s\"%s%s%s. Next: barque --help\n", argv[1],
-            near != NULL ? " (did you mean " : "", near != NULL ? near : "",
-            near != NULL ? "?)" : "");
-    return EXIT_USAGE;
+    verb = cli_verb_find(str_eq(argv[1], "--version") ? "version" : argv[1]);
+    return verb != NULL ? verb->run(argc - 1, argv + 1) : unknown(argv[1]);
 }
