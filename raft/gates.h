@@ -1,8 +1,7 @@
 /* The gates: small corrections in front of and behind libraft 0.22.1's core, one per fault of it.
  *
  * Each is a pure function of what the driver knows; the driver asks gate_on() first, so that a test
- * can turn a gate off and show that the fault is real. Names are those of the list in
- * docs/raft-gates.md. */
+ * can turn a gate off and show that the fault is real. What each is for is told in gates.c. */
 #ifndef BARQUE_RAFT_GATES_H
 #define BARQUE_RAFT_GATES_H
 
