@@ -25,6 +25,7 @@ static const struct subcommand subcommands[] = {
     { "master", command_master, "run a member with the controllers and the scheduler", false },
     { "agent", command_agent, "run one node's agent", false },
     { "store", command_store, "run one store member (etcd's v3 API, flags and variables)", false },
+    { "demo", command_demo, "a whole cluster on this machine: look at it, kill it, measure", true },
     { "bench", command_bench, "measure any server of etcd's v3 API", true },
     { "shim", command_shim, NULL, false },
 };

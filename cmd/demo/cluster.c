@@ -135,7 +135,6 @@ static size_t processes_from_json(const json_t *list, struct demo_process *out, 
 
 int demo_cluster_load(const char *dir, struct demo_cluster *ret_c, struct err *err)
 {
-    memset(ret_c, 0, sizeof *ret_c);
     autofree char *path = mem_printf("%s/demo.json", dir);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
@@ -153,7 +152,9 @@ int demo_cluster_load(const char *dir, struct demo_cluster *ret_c, struct err *e
     if (rv != 0) {
         return err_prefix(err, "%s", path);
     }
-    str_copy(ret_c->dir, sizeof ret_c->dir, dir);
+    if (dir != ret_c->dir) { /* reloading in place is fine */
+        str_copy(ret_c->dir, sizeof ret_c->dir, dir);
+    }
     ret_c->n_masters =
         processes_from_json(json_object_get(doc, "masters"), ret_c->masters, DEMO_MASTERS_MAX);
     ret_c->n_agents =

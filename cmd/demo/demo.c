@@ -5,6 +5,7 @@
  *   barque demo kill m1      in another terminal: breaks it, and measures (or n2; restart m1)
  *   barque demo status       what runs where; barque demo stop ends a demo that was kept */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,10 +86,14 @@ static int print_status(const struct demo_cluster *c)
     return EXIT_OK;
 }
 
+/* Shims whose program was just killed still write its exit: again until nothing comes any more. */
 static void remove_dir(struct demo *d, bool keep)
 {
-    if (!keep) {
-        fs_remove_tree(loop_fs(d->loop), d->cluster.dir, NULL);
+    struct fs *fs = loop_fs(d->loop);
+    for (int i = 0; !keep && i < 40 && fs_exists(fs, d->cluster.dir); i++) {
+        if (fs_remove_tree(fs, d->cluster.dir, NULL) != 0) {
+            poll(NULL, 0, 50);
+        }
     }
 }
 
