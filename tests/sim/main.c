@@ -221,7 +221,9 @@ static unsigned run_many(const struct args *a, struct board *b, uint64_t start_m
         if (pid == 0) {
             struct timespec nap = { 0, 20000000 };
             nanosleep(&nap, NULL);
-            progress(b, &last_ms, start_ms, bad);
+            if (!a->quiet) {
+                progress(b, &last_ms, start_ms, bad);
+            }
             continue;
         }
         for (unsigned j = 0; j < a->jobs; j++) {

@@ -12,7 +12,7 @@ $(B)/sim: $(SIM_OBJ) $(call archives,store lib/codec lib/base)
 .PHONY: sim-recall
 sim: $(B)/sim ## the simulator: build/sim --seed N, --hours H
 sim-recall: $(B)/sim ## what the raft gates prevent is found without them
-	@$(B)/sim --recall tests/sim/regressions.txt
+	@$(B)/sim --recall tests/sim/regressions.txt --jobs 2
 test-sim: check-deps $(B)/sim
 	@tests/run $(B) sim
 test-programs: $(B)/sim

@@ -31,6 +31,6 @@ check the_store_keeps_every_promise_under_faults \
     "$sim" --hours "$half" --from "$from" --jobs "$jobs" --keep-going --fsm store
 check the_same_seed_is_the_same_run "$sim" --seeds "$from..$((from + 29))" --twice --jobs "$jobs"
 check each_kept_bug_and_each_gate_turned_off_is_found \
-    "$sim" --recall "$(dirname "$0")/regressions.txt"
+    "$sim" --recall "$(dirname "$0")/regressions.txt" --jobs "$jobs"
 echo "1..$n"
 exit $bad
