@@ -28,7 +28,29 @@ static int by_revision(const void *a, const void *b)
 {
     int64_t ra = revision_of(*(const struct replicaset *const *)a);
     int64_t rb = revision_of(*(const struct replicaset *const *)b);
-    return ra < rb ? -1 : ra > rb;
+    if (ra != rb) {
+        return ra < rb ? -1 : 1;
+    }
+    return strcmp((*(const struct replicaset *const *)a)->object.metadata.name,
+                  (*(const struct replicaset *const *)b)->object.metadata.name);
+}
+
+static bool recreates(const struct deployment *d)
+{
+    return str_eq(d->spec.strategy_type, "Recreate");
+}
+
+/* Is a pod of this ReplicaSet still there, be it on its way out? */
+static bool has_pods(const struct lister *l, const struct replicaset *rs, struct arena *arena)
+{
+    struct object_list pods =
+        lister_by(l, &kind_pod, &index_owner, rs->object.metadata.uid, arena);
+    for (size_t i = 0; i < pods.n; i++) {
+        if (!pod_is_terminal(object_pod(pods.items[i]))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Owned ReplicaSets, oldest revision first; ret_new is the index of the wanted template or -1. */
@@ -40,7 +62,8 @@ static struct rollout gather(const struct lister *l, const struct deployment *d,
     struct rollout r = { .deployment = d };
     r.all = arena_zalloc(arena, (owned.n + 1) * sizeof *r.all);
     for (size_t i = 0; i < owned.n; i++) {
-        if (owned.items[i]->metadata.deletion_timestamp == NULL) {
+        const struct object_meta *m = &owned.items[i]->metadata;
+        if (m->deletion_timestamp == NULL && m->uid != NULL) {
             r.all[r.n++] = object_replicaset(owned.items[i]);
         }
     }
@@ -51,6 +74,9 @@ static struct rollout gather(const struct lister *l, const struct deployment *d,
             r.current = (int)i;
         }
     }
+    for (size_t i = 0; i < r.n && recreates(d); i++) {
+        r.old_pods = r.old_pods || ((int)i != r.current && has_pods(l, r.all[i], arena));
+    }
     return r;
 }
 
@@ -59,16 +85,27 @@ static int64_t max_revision(const struct rollout *r)
     return r->n > 0 ? revision_of(r->all[r->n - 1]) : 0;
 }
 
-static void create_replicaset(const struct rollout *r, struct plan *plan)
+/* "web-<hash>"; another hash when a ReplicaSet of another template or owner has that name. */
+static char *free_name(const struct lister *l, const struct deployment *d, char *ret_hash)
+{
+    for (uint32_t collision = 0;; collision++) {
+        pod_template_hash(&d->spec.template_, collision, ret_hash);
+        autofree char *name = mem_printf("%s-%s", d->object.metadata.name, ret_hash);
+        if (lister_get(l, &kind_replicaset, d->object.metadata.namespace_, name) == NULL) {
+            return TAKE(name);
+        }
+    }
+}
+
+static void create_replicaset(const struct lister *l, const struct rollout *r, struct plan *plan)
 {
     const struct deployment *d = r->deployment;
     const struct object_meta *dm = &d->object.metadata;
     struct replicaset *rs = object_replicaset(object_new(&kind_replicaset));
     struct object_meta *m = &rs->object.metadata;
     char hash[32], revision[24];
-    pod_template_hash(&d->spec.template_, 0, hash);
+    autofree char *name = free_name(l, d, hash);
     snprintf(revision, sizeof revision, "%" PRId64, max_revision(r) + 1);
-    autofree char *name = mem_printf("%s-%s", dm->name, hash);
     string_set(&m->name, name);
     string_set(&m->namespace_, dm->namespace_);
     string_map_copy(&m->labels, &d->spec.template_.metadata.labels);
@@ -156,7 +193,10 @@ static void conditions(const struct rollout *r, struct deployment *next, int64_t
     int64_t deadline_ms =
         1000 * (int64_t)(d->spec.has_progress_deadline_seconds
                              ? d->spec.progress_deadline_seconds : 600);
-    if (complete) {
+    if (d->spec.paused) {
+        condition_set(&next->status.conditions, "Progressing", "Unknown", "DeploymentPaused",
+                      "the deployment is paused", now);
+    } else if (complete) {
         condition_set(&next->status.conditions, "Progressing", "True", "NewReplicaSetAvailable",
                       "the rollout is complete", now);
     } else if (now_ms - since > deadline_ms) {
@@ -210,7 +250,7 @@ static void deployment_reconcile(const struct lister *l, const char *key, int64_
                                  struct plan *plan)
 {
     const struct object *o = lister_get_key(l, &kind_deployment, key);
-    if (o == NULL || o->metadata.deletion_timestamp != NULL) {
+    if (o == NULL || o->metadata.deletion_timestamp != NULL || o->metadata.uid == NULL) {
         return;
     }
     const struct deployment *d = object_deployment(o);
@@ -221,15 +261,36 @@ static void deployment_reconcile(const struct lister *l, const char *key, int64_
         adjust(&r, i, sizes[i], plan);
     }
     if (r.current < 0 && !d->spec.paused && rollout_may_create(&r)) {
-        create_replicaset(&r, plan);
+        create_replicaset(l, &r, plan);
     }
     drop_history(&r, plan);
     plan_status(&r, now_ms, plan);
 }
 
+/* Recreate waits for the last old pod to be gone; for others a ReplicaSet's status says enough. */
+static void keys_of_pod(const struct lister *l, const struct controller_watch *watch,
+                        const struct object *o, struct key_sink *keys)
+{
+    const struct owner_reference *ref = object_controller_of(o);
+    if (ref == NULL || !str_eq(ref->kind, "ReplicaSet") || ref->name == NULL) {
+        return;
+    }
+    const struct object *rs =
+        lister_get(l, &kind_replicaset, o->metadata.namespace_, ref->name);
+    const struct owner_reference *up = rs != NULL ? object_controller_of(rs) : NULL;
+    if (up == NULL || !str_eq(up->kind, "Deployment") || up->name == NULL) {
+        return;
+    }
+    const struct object *d = lister_get(l, &kind_deployment, o->metadata.namespace_, up->name);
+    if (d != NULL && recreates(object_deployment(d))) {
+        keys_of_owner(l, watch, rs, keys);
+    }
+}
+
 const struct controller controller_deployment = {
     .name = "deployment",
     .watches = { { .kind = &kind_deployment },
-                 { .kind = &kind_replicaset, .keys = keys_of_owner, .owner = &kind_deployment } },
+                 { .kind = &kind_replicaset, .keys = keys_of_owner, .owner = &kind_deployment },
+                 { .kind = &kind_pod, .keys = keys_of_pod, .owner = &kind_deployment } },
     .reconcile = deployment_reconcile,
 };

@@ -1,9 +1,9 @@
 /* Nodes: from an agent's registration to a Node object, and from a vanished sign of life to a lost
  * node.
  *
- * reconcile(node): registration (NodeItem "node") -> Node object. /barque/alive/<node> there with
- * the registration's epoch -> Ready=True, no taints of ours. Gone -> Ready=Unknown at once and the
- * taint unreachable: NoExecute, on which pod_gc replaces its pods.
+ * reconcile(node): registration (NodeItem "node") and /barque/alive/<node> with the same epoch ->
+ * a Node, Ready=True, no taints of ours. The latter gone -> Ready=Unknown at once and the taint
+ * unreachable: NoExecute, on which pod_gc replaces its pods.
  *
  * The brake: when more than a third of the nodes (and at least two) vanish within
  * BRAKE_WINDOW_MS, that is more likely a partition than so many dead nodes: they are tainted
@@ -16,6 +16,7 @@
 #include "controllers/controllers.h"
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
+#include "lib/base/str.h"
 
 enum { BRAKE_WINDOW_MS = 10000, BRAKE_HOLD_MS = 60000 };
 
@@ -46,7 +47,7 @@ static bool brake(const struct lister *l, int64_t now_ms, struct arena *arena)
 {
     struct object_list nodes = lister_list(l, &kind_node, NULL, arena);
     size_t lost = 0;
-    for (size_t i = 0; i < nodes.n; i++) {
+    for (size_t i = 0; i < nodes.n && (lost < 2 || 3 * lost <= nodes.n); i++) {
         const char *name = nodes.items[i]->metadata.name;
         if (!is_alive(l, name, registration(l, name)) &&
             now_ms - lost_since(object_node(nodes.items[i]), now_ms) < BRAKE_WINDOW_MS) {
@@ -63,7 +64,7 @@ static void taint_remove(struct node *node, const char *key)
     size_t kept = 0;
     for (size_t i = 0; i < node->spec.n_taints; i++) {
         struct taint *t = &node->spec.taints[i];
-        if (strcmp(t->key, key) == 0) {
+        if (str_eq(t->key, key)) {
             mem_free(t->key);
             mem_free(t->value);
             mem_free(t->effect);
@@ -78,7 +79,7 @@ static void taint_remove(struct node *node, const char *key)
 static void taint_set(struct node *node, const char *key, const char *effect)
 {
     for (size_t i = 0; i < node->spec.n_taints; i++) {
-        if (strcmp(node->spec.taints[i].key, key) == 0) {
+        if (str_eq(node->spec.taints[i].key, key)) {
             string_set(&node->spec.taints[i].effect, effect);
             return;
         }
@@ -111,6 +112,16 @@ static void describe(struct node *node, const struct node_item *item)
     }
 }
 
+static const char *taint_effect(const struct node *node, const char *key)
+{
+    for (size_t i = 0; i < node->spec.n_taints; i++) {
+        if (str_eq(node->spec.taints[i].key, key)) {
+            return node->spec.taints[i].effect;
+        }
+    }
+    return NULL;
+}
+
 static void judge(const struct lister *l, struct node *node, bool alive, bool was_ready,
                   int64_t now_ms, struct plan *plan)
 {
@@ -127,14 +138,11 @@ static void judge(const struct lister *l, struct node *node, bool alive, bool wa
         return;
     }
     int64_t gone_ms = now_ms - lost_since(node, now_ms);
-    bool braked = gone_ms < BRAKE_HOLD_MS && brake(l, now_ms, &plan->arena);
     /* Once evicted stays evicted; once braked stays braked until the hold is over. */
-    for (size_t i = 0; i < node->spec.n_taints; i++) {
-        const struct taint *t = &node->spec.taints[i];
-        if (strcmp(t->key, NODE_TAINT_UNREACHABLE) == 0 && gone_ms < BRAKE_HOLD_MS) {
-            braked = strcmp(t->effect, "NoSchedule") == 0;
-        }
-    }
+    const char *effect = taint_effect(node, NODE_TAINT_UNREACHABLE);
+    bool braked = gone_ms < BRAKE_HOLD_MS &&
+                  (effect != NULL ? strcmp(effect, "NoSchedule") == 0
+                                  : brake(l, now_ms, &plan->arena));
     condition_set(&node->status.conditions, "Ready", "Unknown", "AgentSilent",
                   braked ? "the agent's lease ran out; many nodes vanished together: not replacing"
                          : "the agent's lease ran out",
@@ -155,8 +163,8 @@ static void node_reconcile(const struct lister *l, const char *key, int64_t now_
     const struct object *o = lister_get_key(l, &kind_node, key);
     const struct node_item *item = registration(l, key);
     bool alive = is_alive(l, key, item);
-    if (o == NULL && item == NULL) {
-        return;
+    if (o == NULL && !alive) {
+        return; /* not yet, or a lost node that somebody has deleted */
     }
     struct node *next = object_node(o != NULL ? object_copy(o) : object_new(&kind_node));
     string_set(&next->object.metadata.name, key);

@@ -12,8 +12,10 @@
 
 #include "api/barque.h"
 #include "api/meta.h"
+#include "api/validate.h"
 #include "controllers/controllers.h"
 #include "lib/base/alloc.h"
+#include "lib/base/str.h"
 
 /* --- resolving -------------------------------------------------------------------------------- */
 
@@ -31,13 +33,26 @@ static const char *field_value(const struct pod *pod, const char *path)
         { "status.podIP", offsetof(struct pod, status.pod_ip) },
     };
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-        if (strcmp(fields[i].path, path) == 0) {
+        if (str_eq(fields[i].path, path)) {
             const char *const *at =
                 (const char *const *)(const void *)((const char *)pod + fields[i].offset);
             return *at != NULL ? *at : "";
         }
     }
     return "";
+}
+
+/* What an agent should never have to face: an object that was written past `apply`'s checks. */
+static bool is_valid(const struct pod *pod, struct arena *arena, const char **ret_why)
+{
+    struct problems problems;
+    problems_init(&problems);
+    bool valid = object_validate(&pod->object, &problems) == 0;
+    if (!valid) {
+        *ret_why = arena_printf(arena, "%s: %s", problems.items[0].path, problems.items[0].message);
+    }
+    problems_fini(&problems);
+    return valid;
 }
 
 /* Turns references into values. On a missing ConfigMap or key returns its name in `missing`. */
@@ -107,13 +122,14 @@ static struct node_item *wanted_item(const struct lister *l, const struct pod *p
 }
 
 /* A pod that cannot be started says why, where people look first. */
-static void report_missing(const struct pod *pod, const char *missing, struct plan *plan)
+static void report_unstartable(const struct pod *pod, const char *reason, const char *why,
+                               struct plan *plan)
 {
     struct pod *next = object_pod(object_copy(&pod->object));
-    string_set(&next->status.reason, "CreateContainerConfigError");
-    string_set(&next->status.message, missing);
+    string_set(&next->status.reason, reason);
+    string_set(&next->status.message, why);
     if (plan_update_status(plan, &pod->object, &next->object)) {
-        plan_event(plan, &pod->object, "Warning", "CreateContainerConfigError", "%s", missing);
+        plan_event(plan, &pod->object, "Warning", reason, "%s", why);
     }
 }
 
@@ -131,8 +147,11 @@ static void plan_item(const struct lister *l, const struct pod *pod, const struc
         } else if (have == NULL && pod->object.metadata.deletion_timestamp != NULL) {
             plan_delete(plan, &pod->object);
         } else if (have == NULL) {
-            report_missing(pod, missing, plan);
+            report_unstartable(pod, "CreateContainerConfigError", missing, plan);
         }
+    } else if (have == NULL && !want->stop && !is_valid(pod, &plan->arena, &missing)) {
+        object_free(&want->object);
+        report_unstartable(pod, "InvalidPod", missing, plan);
     } else if (have == NULL) {
         plan_create(plan, &want->object);
     } else {
@@ -145,11 +164,6 @@ static void plan_item(const struct lister *l, const struct pod *pod, const struc
 }
 
 /* --- item -> pod ------------------------------------------------------------------------------ */
-
-static bool status_equal(const struct pod *a, const struct pod *b)
-{
-    return object_equal(&a->object, &b->object);
-}
 
 static void fold_status(const struct pod *pod, const struct node_item *status, struct plan *plan)
 {
@@ -172,10 +186,6 @@ static void fold_status(const struct pod *pod, const struct node_item *status, s
     reported->status = old;
     object_free(&reported->object);
     object_free(&copy->object);
-    if (status_equal(pod, next)) {
-        object_free(&next->object);
-        return;
-    }
     plan_update_status(plan, &pod->object, &next->object);
 }
 
@@ -192,7 +202,7 @@ static void pod_reconcile(const struct lister *l, const char *key, int64_t now_m
     for (size_t i = 0; i < items.n; i++) {
         const struct node_item *item = object_node_item(items.items[i]);
         bool ours = node != NULL && strcmp(item->object.metadata.namespace_, node) == 0 &&
-                    item->pod_uid != NULL && strcmp(item->pod_uid, o->metadata.uid) == 0;
+                    str_eq(item->pod_uid, o->metadata.uid);
         if (!ours) {
             plan_delete(plan, &item->object);
         } else if (node_item_type(items.items[i]) == NODE_ITEM_STATUS) {

@@ -3,8 +3,8 @@
  * pod_gc(pod): bound to a node that is tainted unreachable:NoExecute or no longer exists ->
  * removed at once (its ReplicaSet makes another; the lost node, should it return, finds its
  * items gone and stops the process). owner_gc(replicaset or pod): its controlling owner is gone
- * -> deleted. Caches of two kinds advance on their own, so an owner that is missing only counts
- * once the dependent is SETTLE_MS old. */
+ * -> deleted. Caches of two kinds advance on their own, so what is missing only counts when its
+ * cache is known to be as new as what refers to it, or that is SETTLE_MS old. */
 #include <string.h>
 
 #include "api/apps.h"
@@ -12,9 +12,32 @@
 #include "controllers/controllers.h"
 #include "controllers/pods.h"
 #include "lib/base/alloc.h"
+#include "lib/base/assert.h"
 #include "lib/base/clock.h"
+#include "lib/base/str.h"
 
-enum { SETTLE_MS = 2000 };
+enum { SETTLE_MS = 5000 };
+
+static int64_t age_ms(const char *since, int64_t now_ms)
+{
+    int64_t at = now_ms;
+    return since != NULL && clock_parse(since, &at) == 0 ? now_ms - at : 0;
+}
+
+/* Does `kind`'s cache show the store at least as `o` saw it? Otherwise look again in a while. */
+static bool may_judge(const struct lister *l, const struct kind *kind, const struct object *o,
+                      const char *since, struct plan *plan)
+{
+    if (cache_revision(lister_cache(l, kind)) >= o->metadata.resource_version) {
+        return true;
+    }
+    int64_t age = age_ms(since, plan->now_ms);
+    if (age >= SETTLE_MS) {
+        return true;
+    }
+    plan_requeue_after(plan, (uint64_t)(SETTLE_MS - (age > 0 ? age : 0)));
+    return false;
+}
 
 /* --- pods of lost nodes ----------------------------------------------------------------------- */
 
@@ -22,12 +45,14 @@ static bool tolerates(const struct pod *p, const struct taint *t)
 {
     for (size_t i = 0; i < p->spec.n_tolerations; i++) {
         const struct toleration *tol = &p->spec.tolerations[i];
-        bool exists = tol->operator_ != NULL && strcmp(tol->operator_, "Exists") == 0;
-        bool key = tol->key == NULL || strcmp(tol->key, t->key) == 0;
-        bool effect = tol->effect == NULL || strcmp(tol->effect, t->effect) == 0;
+        bool exists = str_eq(tol->operator_, "Exists");
+        bool key = tol->key != NULL ? str_eq(tol->key, t->key) : exists;
+        bool value = exists || str_eq(tol->value != NULL ? tol->value : "",
+                                      t->value != NULL ? t->value : "");
+        bool effect = tol->effect == NULL || str_eq(tol->effect, t->effect);
         /* tolerationSeconds bounds the stay; Barque replaces at once, so only an unbounded one
          * counts. */
-        if (exists && key && effect && !tol->has_toleration_seconds) {
+        if (key && value && effect && !tol->has_toleration_seconds) {
             return true;
         }
     }
@@ -38,7 +63,7 @@ static bool node_is_lost(const struct node *node, const struct pod *p)
 {
     for (size_t i = 0; i < node->spec.n_taints; i++) {
         const struct taint *t = &node->spec.taints[i];
-        if (strcmp(t->key, NODE_TAINT_UNREACHABLE) == 0 && strcmp(t->effect, "NoExecute") == 0) {
+        if (str_eq(t->key, NODE_TAINT_UNREACHABLE) && str_eq(t->effect, "NoExecute")) {
             return !tolerates(p, t);
         }
     }
@@ -61,15 +86,11 @@ static void pod_gc_reconcile(const struct lister *l, const char *key, int64_t no
         return;
     }
     const struct object *node = lister_get(l, &kind_node, NULL, p->spec.node_name);
-    if (node == NULL) {
-        plan_requeue_after(plan, SETTLE_MS); /* bound before our cache saw its node? */
-        int64_t born_ms = now_ms;
-        if (o->metadata.creation_timestamp != NULL) {
-            clock_parse(o->metadata.creation_timestamp, &born_ms);
-        }
-        if (now_ms - born_ms < 2 * SETTLE_MS) {
-            return;
-        }
+    const struct condition *bound = condition_find(&p->status.conditions, "PodScheduled");
+    const char *since = bound != NULL ? bound->last_transition_time
+                                      : o->metadata.creation_timestamp;
+    if (node == NULL && !may_judge(l, &kind_node, o, since, plan)) {
+        return;
     }
     if (node == NULL || node_is_lost(object_node(node), p)) {
         plan_delete(plan, o);
@@ -102,45 +123,32 @@ const struct controller controller_pod_gc = {
 
 static const struct kind *const owner_kinds[] = { &kind_deployment, &kind_replicaset };
 
-static bool owner_exists(const struct lister *l, const struct object *o,
-                         const struct owner_reference *ref)
-{
-    for (size_t i = 0; i < ARRAY_LEN(owner_kinds); i++) {
-        if (strcmp(owner_kinds[i]->kind, ref->kind) == 0) {
-            const struct object *owner =
-                lister_get(l, owner_kinds[i], o->metadata.namespace_, ref->name);
-            return owner != NULL && strcmp(owner->metadata.uid, ref->uid) == 0;
-        }
-    }
-    return true; /* an owner of a kind we do not keep is not ours to judge */
-}
-
-static bool orphaned(const struct lister *l, const struct object *o, int64_t now_ms,
-                     struct plan *plan)
+static bool orphaned(const struct lister *l, const struct object *o, struct plan *plan)
 {
     const struct owner_reference *ref = object_controller_of(o);
-    if (ref == NULL || owner_exists(l, o, ref)) {
+    if (ref == NULL || ref->name == NULL) {
         return false;
     }
-    int64_t born_ms = now_ms;
-    if (o->metadata.creation_timestamp != NULL) {
-        clock_parse(o->metadata.creation_timestamp, &born_ms);
+    for (size_t i = 0; i < ARRAY_LEN(owner_kinds); i++) {
+        if (str_eq(owner_kinds[i]->kind, ref->kind)) {
+            const struct object *owner =
+                lister_get(l, owner_kinds[i], o->metadata.namespace_, ref->name);
+            return (owner == NULL || !str_eq(owner->metadata.uid, ref->uid)) &&
+                   may_judge(l, owner_kinds[i], o, o->metadata.creation_timestamp, plan);
+        }
     }
-    if (now_ms - born_ms < SETTLE_MS) {
-        plan_requeue_after(plan, SETTLE_MS);
-        return false;
-    }
-    return true;
+    return false; /* an owner of a kind we do not keep is not ours to judge */
 }
 
 /* Keys are "pod:ns/name" and "rs:ns/name". */
 static void owner_reconcile(const struct lister *l, const char *key, int64_t now_ms,
                             struct plan *plan)
 {
-    bool is_pod = strncmp(key, "pod:", 4) == 0;
+    (void)now_ms;
+    bool is_pod = str_starts(key, "pod:");
     const struct object *o = lister_get_key(l, is_pod ? &kind_pod : &kind_replicaset,
                                             strchr(key, ':') + 1);
-    if (o == NULL || !orphaned(l, o, now_ms, plan)) {
+    if (o == NULL || !orphaned(l, o, plan)) {
         return;
     }
     if (is_pod) {
@@ -164,7 +172,8 @@ static void dependents(const struct lister *l, const struct kind *kind, const ch
 {
     struct arena arena;
     arena_init(&arena);
-    struct object_list list = lister_by(l, kind, &index_owner, owner->metadata.uid, &arena);
+    const char *uid = owner->metadata.uid != NULL ? owner->metadata.uid : "";
+    struct object_list list = lister_by(l, kind, &index_owner, uid, &arena);
     for (size_t i = 0; i < list.n; i++) {
         autofree char *name = object_name_key(list.items[i]);
         autofree char *key = mem_printf("%s:%s", tag, name);

@@ -13,6 +13,7 @@
 #include "controllers/pods.h"
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
+#include "lib/base/map.h"
 
 enum { BURST = 500 };
 
@@ -79,6 +80,28 @@ static int32_t restarts(const struct pod *p)
     return n;
 }
 
+static void count_siblings(struct victim *v, size_t n, struct arena *arena)
+{
+    struct map counts; /* node -> int32_t */
+    map_init(&counts);
+    for (size_t i = 0; i < n; i++) {
+        const char *node = v[i].pod->spec.node_name;
+        int32_t *count = node != NULL ? map_get_str(&counts, node) : NULL;
+        if (node != NULL && count == NULL) {
+            count = arena_zalloc(arena, sizeof *count);
+            map_put_str(&counts, node, count);
+        }
+        if (count != NULL) {
+            ++*count;
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char *node = v[i].pod->spec.node_name;
+        v[i].same_node = node != NULL ? *(int32_t *)map_get_str(&counts, node) : 0;
+    }
+    map_fini(&counts);
+}
+
 static int victim_cmp(const void *a_, const void *b_)
 {
     const struct victim *a = a_, *b = b_;
@@ -124,12 +147,7 @@ static void delete_surplus(const struct replicaset *rs, struct object_list pods,
             v[n++].pod = p;
         }
     }
-    for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < n && v[i].pod->spec.node_name != NULL; k++) {
-            const char *other = v[k].pod->spec.node_name;
-            v[i].same_node += other != NULL && strcmp(other, v[i].pod->spec.node_name) == 0;
-        }
-    }
+    count_siblings(v, n, &plan->arena);
     qsort(v, n, sizeof *v, victim_cmp);
     for (size_t i = 0; i < n && (int32_t)i < surplus && i < BURST; i++) {
         plan_delete_pod(plan, v[i].pod);
@@ -142,7 +160,7 @@ static void replicaset_reconcile(const struct lister *l, const char *key, int64_
                                  struct plan *plan)
 {
     const struct object *o = lister_get_key(l, &kind_replicaset, key);
-    if (o == NULL || o->metadata.deletion_timestamp != NULL) {
+    if (o == NULL || o->metadata.deletion_timestamp != NULL || o->metadata.uid == NULL) {
         return; /* owner_gc removes what it leaves behind */
     }
     const struct replicaset *rs = object_replicaset(o);

@@ -29,12 +29,14 @@ static int32_t max_unavailable(const struct deployment *d)
     int32_t surge = int_or_percent_of(&d->spec.max_surge, d->spec.replicas, true);
     int32_t unavailable = int_or_percent_of(&d->spec.max_unavailable, d->spec.replicas, false);
     /* Both nothing would never move. */
-    return surge == 0 && unavailable == 0 ? 1 : min32(unavailable, d->spec.replicas);
+    return min32(surge == 0 && unavailable == 0 ? 1 : unavailable, max32(0, d->spec.replicas));
 }
 
 static int32_t max_total(const struct deployment *d)
 {
-    return d->spec.replicas + int_or_percent_of(&d->spec.max_surge, d->spec.replicas, true);
+    int64_t most = (int64_t)d->spec.replicas +
+                   int_or_percent_of(&d->spec.max_surge, d->spec.replicas, true);
+    return most < INT32_MAX ? (int32_t)most : INT32_MAX;
 }
 
 int32_t rollout_min_available(const struct deployment *d)
@@ -53,6 +55,9 @@ static int32_t total_size(const struct rollout *r)
 
 static bool old_pods_left(const struct rollout *r)
 {
+    if (r->old_pods) {
+        return true;
+    }
     for (size_t i = 0; i < r->n; i++) {
         const struct replicaset *rs = r->all[i];
         if ((int)i != r->current &&
@@ -78,7 +83,7 @@ int32_t rollout_first_size(const struct rollout *r)
     return max32(0, min32(want, max_total(r->deployment) - total_size(r)));
 }
 
-/* Shrinks old ReplicaSets by up to `room`, at most to what `keep` says each must keep. */
+/* Shrinks old ReplicaSets by up to `room`, oldest first; returns the room that is left. */
 static int32_t shrink(const struct rollout *r, int32_t *sizes, int32_t room, bool unhealthy_only)
 {
     for (size_t i = 0; i < r->n && room > 0; i++) {
@@ -117,13 +122,25 @@ static void roll(const struct rollout *r, int32_t *sizes)
     shrink(r, sizes, min32(room, max32(0, available - rollout_min_available(d))), false);
 }
 
-/* Paused, or only the number changed while two generations run: share it in proportion. */
+static size_t in_use(const struct rollout *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        n += r->all[i]->spec.replicas > 0;
+    }
+    return n;
+}
+
+/* Paused: templates stay as they are and a changed number is shared in proportion. What a rollout
+ * had surged when it was paused stays too. */
 static void scale_in_proportion(const struct rollout *r, int32_t *sizes)
 {
     int32_t total = total_size(r), want = r->deployment->spec.replicas;
-    if (total == 0 || total == want) {
+    int32_t most = in_use(r) > 1 ? max_total(r->deployment) : want;
+    if (total == 0 || (total >= want && total <= most)) {
         return;
     }
+    want = total > most ? most : want;
     int32_t given = 0;
     size_t largest = 0;
     for (size_t i = 0; i < r->n; i++) {

@@ -10,6 +10,7 @@ struct rollout {
     const struct replicaset **all; /* owned, oldest revision first */
     size_t n;
     int current;                   /* index of the wanted template's, or -1 */
+    bool old_pods;                 /* pods of other templates are still there, ending ones too */
 };
 
 /* Fewest pods that must be available at any moment. */
