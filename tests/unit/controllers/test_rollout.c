@@ -20,7 +20,8 @@ struct story {
     int32_t max_total, min_available;
 };
 
-static void put_deployment(struct world *w, const struct story *s, const char *image, int generation)
+static void put_deployment(struct world *w, const struct story *s, const char *image,
+                           int generation)
 {
     world_put(w, "{'apiVersion':'apps/v1','kind':'Deployment','metadata':{'name':'web',"
                  "'namespace':'d','uid':'d1','generation':%d},'spec':{'replicas':%d,'strategy':{"
@@ -196,7 +197,8 @@ static void a_change_of_mind_in_the_middle_keeps_the_bounds_too(void **state)
         }
         put_deployment(&w, s, "v1", 4);
         run_until_all(&w, s, &rng, "v1", true);
-        deployment_moves(&w);
+        deployment_moves(&w); /* the ReplicaSet's revision */
+        deployment_moves(&w); /* then the Deployment's own */
         const struct object *d = world_get(&w, &kind_deployment, "d/web");
         const char *revision = string_map_get(&d->metadata.annotations, ANNOTATION_REVISION);
         /* A rollback takes a new revision, if the templates in between were noticed at all. */
