@@ -124,6 +124,7 @@ static void on_published(struct rnode_proposal *p, int status)
     struct rnode *n = CONTAINER_OF(p, struct rnode, membership.publish);
     n->membership.publishing = false;
     if (status != 0) {
+        n->membership.publish_after_ms = loop_now_ms(n->loop) + SWEEP_MS;
         node_sweep(n); /* again, when there is a leader */
     }
 }
@@ -135,6 +136,10 @@ void membership_publish(struct rnode *n)
     const char *name = n->options.name;
     const char *url = n->options.client_url;
     if (m->published || m->publishing || driver_leader(n) == 0 || n->closing != CLOSE_NO) {
+        return;
+    }
+    if (loop_now_ms(n->loop) < m->publish_after_ms) {
+        node_sweep(n);
         return;
     }
     const struct attrs *a = attrs_of(m, n->id);

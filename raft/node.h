@@ -120,6 +120,7 @@ struct membership {
     struct rnode_proposal publish;
     bool publishing;
     bool published;
+    uint64_t publish_after_ms; /* it was refused: not in the same breath again */
     int change_kind;          /* a change asked for (membership.h) */
     struct rnode_member change_member;
     uint64_t change_index;    /* 0: not submitted yet */
