@@ -1,5 +1,5 @@
-/* `barque apply`: manifests into the store, one object after the other, then (unless -d) waiting for the
- * Deployments.
+/* `barque apply`: manifests into the store, one object after the other, then (unless -d) waiting
+ * for the Deployments.
  *
  *     for each object:  modify (read, merge, write at that revision) --not found--> create
  *                          ^                                                          |

@@ -23,9 +23,14 @@ extern const char *const cli_group_titles[CLI_GROUPS];
 const struct cli_verb *cli_verb_find(const char *name);
 
 int verb_apply(int argc, char **argv);
+int verb_completion(int argc, char **argv);
 int verb_delete(int argc, char **argv);
+int verb_describe(int argc, char **argv);
 int verb_get(int argc, char **argv);
 int verb_kv(int argc, char **argv);
+int verb_logs(int argc, char **argv);
+int verb_rollout(int argc, char **argv);
+int verb_scale(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_version(int argc, char **argv);
 

@@ -12,8 +12,8 @@ enum cli_exit {
     CLI_TIMEOUT = 6,     /* the cluster answers, but what was waited for did not come in time */
 };
 
-/* The exit code of a failed call's E_ code. E_TIMEOUT of a call means that nobody answered it, which
- * is CLI_UNREACHABLE; CLI_TIMEOUT belongs to --timeout of a verb that waits. */
+/* The exit code of a failed call's E_ code. E_TIMEOUT of a call means that nobody answered it,
+ * which is CLI_UNREACHABLE; CLI_TIMEOUT belongs to --timeout of a verb that waits. */
 enum cli_exit exit_of_status(int status);
 
 #endif

@@ -109,8 +109,8 @@ void cli_fail_call(struct cli *cli, int status, const struct err *err)
     const char *text = err != NULL ? err->msg : err_text(status);
 
     if (code == CLI_UNREACHABLE) {
-        cli_fail(cli, code, "barque status, or --endpoints with other members", "no quorum, or no "
-                 "member reached: %s", text);
+        cli_fail(cli, code, "barque status, or --endpoints with other members", "%s%s",
+                 status != E_UNAVAILABLE ? "no quorum: " : "", text);
     } else {
         cli_fail(cli, code, NULL, "%s", text);
     }
@@ -255,6 +255,9 @@ static void run(struct cli *cli)
         cli->running = false;
     }
     timer_stop(&cli->deadline);
+    if (cli->spec->stop != NULL) {
+        cli->spec->stop(cli);
+    }
     if (cli->client != NULL) {
         client_free(cli->client);
     }

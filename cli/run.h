@@ -10,10 +10,10 @@
  *         return code;
  *     }
  *
- * start(cli) looks at the arguments and submits the first call; callbacks go on from there; the verb
- * ends with cli_end, or with one of the cli_fail calls, which print "barque x: what. Next: command".
- * After the end further results are ignored (cli->ended), so a callback may call cli_fail blindly.
- * Threads: loop. */
+ * start(cli) looks at the arguments and submits the first call; callbacks go on from there; the
+ * verb ends with cli_end, or with one of the cli_fail calls, which print "barque x: what. Next:
+ * command". After the end further results are ignored (cli->ended), so a callback may call
+ * cli_fail blindly. Threads: loop. */
 #ifndef BARQUE_CLI_RUN_H
 #define BARQUE_CLI_RUN_H
 
@@ -33,6 +33,8 @@ struct cli_spec {
     const struct cli_flag *flags;
     size_t n_flags;
     void (*start)(struct cli *cli);
+    /* Closes what the verb opened on the loop itself; before the client goes. May be NULL. */
+    void (*stop)(struct cli *cli);
     /* What --timeout is without the flag: for verbs that wait, of the wait (0 = for ever); for the
      * others, of each request (0 = 10 s). */
     uint64_t timeout_ms;

@@ -3,8 +3,8 @@
  *     MEMBERS (or, without a quorum, the endpoints we know) --> the status of each, at once
  *       --> LEADERS --> nodes, pods, deployments --> the screen
  *
- * Without a quorum what can be asked is shown, then exit code 5: this is the command people type when
- * nothing else works. The other steps are left out then. */
+ * Without a quorum what can be asked is shown, then exit code 5: this is the command people type
+ * when nothing else works. The other steps are left out then. */
 #include "cli/cli.h"
 
 #include <stdio.h>
@@ -191,7 +191,7 @@ static void ask_leaders(struct status *s)
     autobuf end = BUF_INIT;
     struct client_range range = { .key = slice_str(LEADERS_PREFIX) };
 
-    if (s->no_quorum) {
+    if (s->no_quorum || status_without_quorum(s)) {
         status_show(s);
         return;
     }

@@ -38,6 +38,8 @@ struct status {
     char problem[512];
 };
 
+/* Half of the members or more do not answer: says so in s->problem and sets s->no_quorum. */
+bool status_without_quorum(struct status *s);
 /* Prints the screen and ends the verb: 0 well, 1 something is off, 5 no quorum. */
 void status_show(struct status *s);
 

@@ -70,7 +70,34 @@ static void member_row(const struct status_member *m, uint64_t newest, struct ta
     table_add(t, a->version, TONE_PLAIN);
 }
 
-/* How many voters do not answer. */
+bool status_without_quorum(struct status *s)
+{
+    autobuf absent = BUF_INIT;
+    size_t voters = 0, silent = 0;
+    int64_t revision = 0;
+
+    for (size_t i = 0; i < s->n_members; i++) {
+        const struct status_member *m = &s->members[i];
+
+        voters += !m->learner;
+        if (m->answered && m->answer.revision > revision) {
+            revision = m->answer.revision;
+        }
+        if (!m->answered && !m->learner) {
+            buf_printf(&absent, "%s%s", silent++ != 0 ? ", " : "", m->name);
+        }
+    }
+    if (voters == 0 || silent * 2 < voters) {
+        return false;
+    }
+    s->no_quorum = true;
+    snprintf(s->problem, sizeof s->problem,
+             "%zu of %zu members do not answer (%.300s); the others stand at revision %" PRId64,
+             silent, voters, buf_str(&absent), revision);
+    return true;
+}
+
+/* How many members do not answer. */
 static size_t put_members(struct status *s)
 {
     static const char *const names[] = { "MEMBER", "ADDRESS", "ROLE", "TERM", "INDEX", "LAG",
@@ -198,8 +225,9 @@ static size_t put_workloads(struct status *s)
         print(s, &t);
     } else {
         table_fini(&t);
-        buf_printf(&s->cli.out, "%zu deployments, all on target; %zu pods.\n", list->n,
-                   s->objects[STATUS_PODS].n);
+        buf_printf(&s->cli.out, "%zu deployment%s, all on target; %zu pod%s.\n", list->n,
+                   list->n == 1 ? "" : "s", s->objects[STATUS_PODS].n,
+                   s->objects[STATUS_PODS].n == 1 ? "" : "s");
     }
     return off;
 }
@@ -210,8 +238,8 @@ void status_show(struct status *s)
 
     if (s->no_quorum) {
         cli_fail(&s->cli, CLI_UNREACHABLE,
-                 "start the members that do not answer; the store needs more than half of them",
-                 "no quorum, or no member reached: %s", s->problem);
+                 "start the others (more than half must run); stale reads: barque kv get --serializable",
+                 "no quorum: %s", s->problem);
         return;
     }
     put_leaders(s);
