@@ -111,5 +111,7 @@ int delete_check(const struct delete_request *r);
 int txn_check(const struct txn_request *t, size_t max_ops);
 /* No put or delete in any branch at any depth. */
 bool txn_is_readonly(const struct txn_request *t);
+/* A put in any branch at any depth. */
+bool txn_has_put(const struct txn_request *t);
 
 #endif

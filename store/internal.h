@@ -55,7 +55,6 @@ int64_t write_latest(const struct store *s);
 /* txn.c */
 int txn_apply(struct store *s, const struct txn_request *t, struct arena *arena,
               struct txn_result *ret_result);
-bool txn_has_put(const struct txn_request *t);
 
 /* compact.c */
 int compact_mark(struct store *s, int64_t revision);
