@@ -144,6 +144,23 @@ int txn_from_pb(const Etcdserverpb__TxnRequest *m, struct arena *arena,
     return txn_from_pb_at(m, arena, 1, ret_request);
 }
 
+void pb_append_field(struct buf *out, unsigned field, const ProtobufCMessage *m)
+{
+    size_t size = protobuf_c_message_get_packed_size(m);
+    uint8_t *at = buf_reserve(out, size + 12);
+    size_t n = 0;
+    PRE(field < 16); /* the tag is one byte */
+    at[n++] = (uint8_t)(field << 3 | 2);
+    for (size_t left = size;; left >>= 7) {
+        at[n++] = (uint8_t)((left & 0x7f) | (left > 0x7f ? 0x80 : 0));
+        if (left <= 0x7f) {
+            break;
+        }
+    }
+    n += protobuf_c_message_pack(m, at + n);
+    buf_advance(out, n);
+}
+
 Mvccpb__KeyValue *kv_to_pb(const struct record *r, bool keys_only, struct arena *arena)
 {
     struct kv_view v;

@@ -24,6 +24,9 @@ void delete_from_pb(const Etcdserverpb__DeleteRangeRequest *m, struct delete_req
 int txn_from_pb(const Etcdserverpb__TxnRequest *m, struct arena *arena,
                 struct txn_request *ret_request);
 
+/* Appends one length-delimited field of the message that encloses m. */
+void pb_append_field(struct buf *out, unsigned field, const ProtobufCMessage *m);
+
 Mvccpb__KeyValue *kv_to_pb(const struct record *r, bool keys_only, struct arena *arena);
 void range_to_pb(const struct range_result *result, bool keys_only, struct arena *arena,
                  Etcdserverpb__RangeResponse *ret_response);

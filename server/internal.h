@@ -50,11 +50,13 @@ struct server {
     struct ready background;          /* compaction and lagging watchers, a slice a turn */
     struct list watch_streams;
     struct publish *publish;          /* only while watch_hub_publish runs */
+    struct list range_walks;          /* long lists being answered page by page */
     struct list renewals;             /* keepalives waiting for one leadership check */
     struct turn_hook renew_hook;
     struct rnode_status status;       /* refreshed by on_change and at use */
     uint64_t no_leader_since_ms;      /* 0 while there is a leader */
     struct rng *rng;
+    uint64_t lease_epoch;             /* counts lease clocks */
     bool expiring;                    /* a revoke of expired leases is in flight */
     bool compacting;
     bool closing;
@@ -72,6 +74,8 @@ uint64_t server_timeout_ms(const struct server *s, const struct rpc_call *call);
 /* Answers `hasleader: true` calls when there is no leader. True when the call was failed. */
 bool server_require_leader(struct server *s, struct rpc_call *call);
 bool server_is_leader(const struct server *s);
+/* More live bytes than --quota-backend-bytes: what adds to them is refused by this member. */
+bool server_over_quota(const struct server *s);
 void server_wake_background(struct server *s);
 
 /* One replicated write: encodes, proposes, and hands the store's result to reply on this member
@@ -96,6 +100,11 @@ struct read_call {
 };
 void server_read(struct server *s, struct rpc_call *call, void *data,
                  void (*run)(struct read_call *r));
+
+/* --- range.c ---------------------------------------------------------------------------------- */
+/* Answers the call, now or in pages. r lives in the call's arena. */
+void server_range(struct server *s, struct rpc_call *call, const struct range_request *r);
+void server_range_stop(struct server *s);
 
 /* --- watch.c ---------------------------------------------------------------------------------- */
 extern const struct watch_hub_events server_watch_events;

@@ -1,4 +1,4 @@
-/* etcdserverpb.KV: Range, Put, DeleteRange, Txn, Compact.
+/* etcdserverpb.KV: Range (its answer is made in range.c), Put, DeleteRange, Txn, Compact.
  *
  * Each method: convert -> check -> (write: propose the command | read: wait for ReadIndex unless
  * serializable) -> reply from the store's result. A txn without writes is a read. */
@@ -8,30 +8,9 @@
 
 /* --- Range ------------------------------------------------------------------------------------ */
 
-static void range_run(struct server *s, struct rpc_call *call, const struct range_request *r)
-{
-    struct arena *arena = rpc_call_arena(call);
-    struct range_result result = { 0 };
-    int rv = store_range(s->store, r, arena, &result);
-    if (rv != 0) {
-        rpc_fail_err(call, rv);
-        return;
-    }
-    metric_add(s->m.ranges, 1);
-    Etcdserverpb__ResponseHeader header;
-    Etcdserverpb__RangeResponse reply = ETCDSERVERPB__RANGE_RESPONSE__INIT;
-    reply.header = server_header(s, &header, store_revision(s->store));
-    range_to_pb(&result, r->keys_only, arena, &reply);
-    if (r->count_only) {
-        reply.n_kvs = 0;
-    }
-    rpc_reply(call, &reply.base);
-    range_result_unref(&result);
-}
-
 static void range_read(struct read_call *r)
 {
-    range_run(r->server, r->call, r->data);
+    server_range(r->server, r->call, r->data);
 }
 
 static void kv_range(struct rpc_call *call, ProtobufCMessage *msg)
@@ -44,7 +23,7 @@ static void kv_range(struct rpc_call *call, ProtobufCMessage *msg)
     if (rv != 0) {
         rpc_fail_err(call, rv);
     } else if (m->serializable) {
-        range_run(s, call, r);
+        server_range(s, call, r);
     } else {
         server_read(s, call, r, range_read);
     }

@@ -31,6 +31,7 @@ void server_lease_leading(struct server *s, bool leading)
         lease_clock_free(s->lease_clock);
         s->lease_clock = NULL;
     }
+    s->lease_epoch++;
     s->expiring = false;
     if (!leading) {
         return;
@@ -60,34 +61,59 @@ void server_lease_changed(void *arg, const struct lease_info *lease, bool remove
     }
 }
 
-/* A batch of expiries is one entry in the log. */
+/* A batch of expiries: a check that we still lead, then one entry in the log. Without the check a
+ * leader cut off from the others could revoke, once it is back, a lease that its successor has
+ * renewed since. */
 struct expiry {
+    struct rnode_read check;
     struct rnode_proposal proposal;
     struct server *server;
+    uint64_t epoch; /* of the clock that they ran out on */
     size_t n;
     int64_t ids[];
 };
 
-static void expiry_done(struct rnode_proposal *p, int status)
+static void expiry_over(struct expiry *e, int status)
 {
-    struct expiry *e = CONTAINER_OF(p, struct expiry, proposal);
     struct server *s = e->server;
-    s->expiring = false;
-    if (status != 0 && s->lease_clock != NULL) {
+    if (e->epoch == s->lease_epoch) {
+        s->expiring = false;
         /* Not revoked as far as we know: due again in a second. */
-        for (size_t i = 0; i < e->n; i++) {
+        for (size_t i = 0; status != 0 && i < e->n; i++) {
             struct lease_info info;
-            if (store_lease_get(s->store, e->ids[i], &info)) {
-                lease_clock_set(s->lease_clock, e->ids[i], 1, loop_now_ms(s->loop));
+            if (s->lease_clock != NULL && store_lease_get(s->store, e->ids[i], &info)) {
+                lease_clock_set_remaining(s->lease_clock, info.id, info.ttl_s, 1,
+                                          loop_now_ms(s->loop));
             }
         }
     }
     mem_free(e);
 }
 
+static void expiry_done(struct rnode_proposal *p, int status)
+{
+    expiry_over(CONTAINER_OF(p, struct expiry, proposal), status);
+}
+
+static void expiry_checked(struct rnode_read *check, int status)
+{
+    struct expiry *e = CONTAINER_OF(check, struct expiry, check);
+    struct server *s = e->server;
+    if (status != 0 || e->epoch != s->lease_epoch || s->lease_clock == NULL) {
+        expiry_over(e, status != 0 ? status : E_NOTLEADER);
+        return;
+    }
+    struct command c = { .type = COMMAND_LEASE_REVOKE,
+                         .lease_revoke = { e->ids, e->n, true } };
+    autobuf bytes = BUF_INIT;
+    command_encode(&c, &bytes);
+    e->proposal.done = expiry_done;
+    rnode_propose(s->node, &e->proposal, buf_slice(&bytes), 5000);
+}
+
 void server_lease_tick(struct server *s, uint64_t now_ms)
 {
-    if (s->lease_clock == NULL || s->expiring) {
+    if (s->lease_clock == NULL || s->expiring || s->closing) {
         return;
     }
     int64_t ids[SERVER_EXPIRE_BATCH];
@@ -97,15 +123,12 @@ void server_lease_tick(struct server *s, uint64_t now_ms)
     }
     struct expiry *e = mem_zalloc(sizeof *e + n * sizeof e->ids[0]);
     e->server = s;
+    e->epoch = s->lease_epoch;
     e->n = n;
     memcpy(e->ids, ids, n * sizeof ids[0]);
-    e->proposal.done = expiry_done;
-    struct command c = { .type = COMMAND_LEASE_REVOKE,
-                         .lease_revoke = { e->ids, n, true } };
-    autobuf bytes = BUF_INIT;
-    command_encode(&c, &bytes);
+    e->check.done = expiry_checked;
     s->expiring = true;
-    rnode_propose(s->node, &e->proposal, buf_slice(&bytes), 5000);
+    rnode_read_index(s->node, &e->check, 5000);
 }
 
 /* --- questions to the leader ------------------------------------------------------------------ */
@@ -336,6 +359,9 @@ static void keepalive_done(struct rnode_ask *ask_, int status, struct slice byte
 
 static void keepalive_start(struct rpc_call *call)
 {
+    if (server_require_leader(rpc_call_arg(call), call)) {
+        return;
+    }
     struct lease_stream *st = mem_zalloc(sizeof *st);
     st->server = rpc_call_arg(call);
     st->call = call;

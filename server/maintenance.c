@@ -26,7 +26,7 @@ static void status(struct rpc_call *call, ProtobufCMessage *msg)
         status_from_err(E_NOLEADER, &text);
         errors[reply.n_errors++] = (char *)(uintptr_t)text;
     }
-    if (store_over_quota(s->store)) {
+    if (server_over_quota(s)) {
         status_from_err(E_NOSPACE, &text);
         errors[reply.n_errors++] = (char *)(uintptr_t)text;
     }
@@ -92,7 +92,7 @@ static void alarm_list(struct rpc_call *call, ProtobufCMessage *msg)
     Etcdserverpb__AlarmMember *alarms[1] = { &alarm };
     Etcdserverpb__AlarmResponse reply = ETCDSERVERPB__ALARM_RESPONSE__INIT;
     reply.header = server_header(s, &header, store_revision(s->store));
-    if (store_over_quota(s->store)) {
+    if (server_over_quota(s)) {
         alarm.memberid = s->status.member_id;
         alarm.alarm = ETCDSERVERPB__ALARM_TYPE__NOSPACE;
         reply.alarms = alarms;

@@ -65,6 +65,19 @@ bool server_require_leader(struct server *s, struct rpc_call *call)
     return true;
 }
 
+bool server_over_quota(const struct server *s)
+{
+    return s->options.quota_bytes > 0 && store_live_bytes(s->store) > s->options.quota_bytes;
+}
+
+/* The quota is asked before proposing, never while applying: members may have different ones, and
+ * what is in the log must do the same on all of them. */
+static bool adds_bytes(const struct command *c)
+{
+    return c->type == COMMAND_PUT || c->type == COMMAND_LEASE_GRANT ||
+           (c->type == COMMAND_TXN && txn_has_put(&c->txn));
+}
+
 /* What a client hears when consensus could not answer. */
 static int client_error(int status)
 {
@@ -89,6 +102,10 @@ void server_write(struct server *s, struct rpc_call *call, const struct command 
                   void (*reply)(struct write_call *w))
 {
     if (server_require_leader(s, call)) {
+        return;
+    }
+    if (server_over_quota(s) && adds_bytes(command)) {
+        rpc_fail_err(call, E_NOSPACE);
         return;
     }
     autobuf bytes = BUF_INIT;
@@ -241,6 +258,9 @@ static int on_restore_commit(void *arg, void *restore, uint64_t index, struct er
     store_set_on_lease(store, server_lease_changed, s);
     watch_hub_rebase(s->hub, store);
     store_free(old);
+    if (s->lease_clock != NULL) { /* a leader of a moment ago: its leases are other ones now */
+        server_lease_leading(s, true);
+    }
     s->compacting = true;
     server_wake_background(s);
     return 0;
@@ -447,7 +467,7 @@ static void defaults(struct server *s, const struct server_options *options)
     o->max_request_bytes = o->max_request_bytes != 0 ? o->max_request_bytes
                                                      : (size_t)LIMIT_REQUEST_BYTES;
     o->progress_notify_ms = o->progress_notify_ms != 0 ? o->progress_notify_ms : 600000;
-    s->store_options.quota_bytes = o->quota_bytes;
+    s->store_options.quota_bytes = 0; /* see adds_bytes */
     s->store_options.max_txn_ops = o->max_txn_ops != 0 ? o->max_txn_ops : (size_t)LIMIT_TXN_OPS;
 }
 
@@ -460,6 +480,7 @@ int server_open(const struct server_options *options, struct server **ret_server
     rng_init(s->rng, rng_os_seed());
     list_init(&s->watch_streams);
     list_init(&s->renewals);
+    list_init(&s->range_walks);
     ready_init(&s->background, run_background);
     turn_hook_init(&s->renew_hook, server_lease_renew_hook);
     timer_init(s->loop, &s->tick, on_tick);
@@ -508,6 +529,7 @@ static void rpc_stopped(void *arg)
 {
     struct server *s = arg;
     timer_stop(&s->tick);
+    server_range_stop(s);
     rnode_close(s->node, node_closed, s);
 }
 

@@ -17,7 +17,7 @@
 #include "server/convert.h"
 #include "server/internal.h"
 
-enum { CLOSE_AFTER_ELECTIONS = 3, EVENT_FIELD_TAG = (11 << 3) | 2 };
+enum { CLOSE_AFTER_ELECTIONS = 3, FIELD_EVENTS = 11 /* of WatchResponse */ };
 
 struct watch_stream {
     struct list link; /* server.watch_streams */
@@ -83,18 +83,7 @@ static void encode_event(struct record *r, bool prev_kv, struct buf *out)
             }
         }
     }
-    size_t size = mvccpb__event__get_packed_size(&e);
-    uint8_t *at = buf_reserve(out, size + 12);
-    size_t n = 0;
-    at[n++] = EVENT_FIELD_TAG;
-    for (size_t left = size; ; left >>= 7) {
-        at[n++] = (uint8_t)((left & 0x7f) | (left > 0x7f ? 0x80 : 0));
-        if (left <= 0x7f) {
-            break;
-        }
-    }
-    n += mvccpb__event__pack(&e, at + n);
-    buf_advance(out, n);
+    pb_append_field(out, FIELD_EVENTS, &e.base);
     arena_fini(&arena);
 }
 
