@@ -163,6 +163,23 @@ commands_compaction() {
     turn "$1" watch z --rev 2
 }
 
+# Long lists: Barque reads them in pages, which nobody may notice.
+commands_pages() {
+    "$BARQUE" bench --load fill --keys 5000 --batch 100 --value-bytes 1200 --clients 1 --conns 1 \
+        --endpoints "$(endpoint "$1" 1)" >/dev/null
+    turn "$1" get bench/ --prefix --keys-only
+    turn "$1" get bench/ --prefix --keys-only -w json
+    for n in 1999 2000 2001 4000 4999 5000 6000; do
+        turn "$1" get bench/ --prefix --limit "$n" --keys-only -w json
+    done
+    turn "$1" get bench/ --prefix --limit 4500
+    turn "$1" get bench/ --prefix --order DESCEND --limit 2500 -w json
+    turn "$1" get '' --from-key --sort-by MODIFY --order ASCEND -w json
+    turn "$1" get bench/ --prefix --consistency s -w json
+    turn "$1" del bench/ --prefix
+    turn "$1" get bench/ --prefix -w json
+}
+
 compare() { # LIST SENTENCE
     "commands_$1" b 2>&1 | mask >"$T/$1.barque"
     if [ -n "$ETCD" ]; then
@@ -175,6 +192,8 @@ compare() { # LIST SENTENCE
 
 if [ -n "$ETCD" ]; then cluster_new e etcd 1; cluster_start e; fi
 compare kv 'puts, gets and deletes answer as etcd does'
+compare pages 'long lists answer as etcd does'
+like 'and they are long' "$(cat "$T/pages.barque")" '"count":5000'
 compare txn 'transactions answer as etcd does'
 compare lease 'leases answer as etcd does'
 compare compaction 'compaction and what it refuses answer as etcd does'
