@@ -17,22 +17,27 @@
 
 enum { BURST = 500 };
 
-static void count(const struct replicaset *rs, struct object_list pods, int64_t now_ms,
-                  struct replicaset *status, int32_t *ret_active)
+/* Adds (sign 1) or takes away (-1) one active pod. */
+static void tally(const struct replicaset *rs, const struct pod *p, int64_t now_ms, int32_t sign,
+                  struct replicaset *status)
 {
-    *ret_active = 0;
+    status->status.replicas += sign;
+    status->status.fully_labeled_replicas += sign;
+    status->status.ready_replicas += pod_is_ready(p) ? sign : 0;
+    status->status.available_replicas +=
+        pod_is_available(p, rs->spec.min_ready_seconds, now_ms) ? sign : 0;
+}
+
+static void count(const struct replicaset *rs, struct object_list pods, int64_t now_ms,
+                  struct replicaset *status)
+{
+    status->status.replicas = status->status.fully_labeled_replicas = 0;
+    status->status.ready_replicas = status->status.available_replicas = 0;
     for (size_t i = 0; i < pods.n; i++) {
-        const struct pod *p = object_pod(pods.items[i]);
-        if (!pod_is_active(p)) {
-            continue;
+        if (pod_is_active(object_pod(pods.items[i]))) {
+            tally(rs, object_pod(pods.items[i]), now_ms, 1, status);
         }
-        ++*ret_active;
-        status->status.fully_labeled_replicas++;
-        status->status.ready_replicas += pod_is_ready(p);
-        status->status.available_replicas +=
-            pod_is_available(p, rs->spec.min_ready_seconds, now_ms);
     }
-    status->status.replicas = *ret_active;
 }
 
 static void create_pod(const struct replicaset *rs, struct plan *plan)
@@ -136,8 +141,9 @@ void plan_delete_pod(struct plan *plan, const struct pod *pod)
     plan_update(plan, &pod->object, copy);
 }
 
+/* Victims no longer count in the status: a rollout must not rely on pods on their way out. */
 static void delete_surplus(const struct replicaset *rs, struct object_list pods, int32_t surplus,
-                           struct plan *plan)
+                           struct replicaset *status, struct plan *plan)
 {
     struct victim *v = arena_zalloc(&plan->arena, (pods.n + 1) * sizeof *v);
     size_t n = 0;
@@ -151,6 +157,7 @@ static void delete_surplus(const struct replicaset *rs, struct object_list pods,
     qsort(v, n, sizeof *v, victim_cmp);
     for (size_t i = 0; i < n && (int32_t)i < surplus && i < BURST; i++) {
         plan_delete_pod(plan, v[i].pod);
+        tally(rs, v[i].pod, plan->now_ms, -1, status);
         plan_event(plan, &rs->object, "Normal", "SuccessfulDelete", "deleted pod %s",
                    v[i].pod->object.metadata.name);
     }
@@ -167,16 +174,14 @@ static void replicaset_reconcile(const struct lister *l, const char *key, int64_
     struct object_list pods =
         lister_by(l, &kind_pod, &index_owner, o->metadata.uid, &plan->arena);
     struct replicaset *next = object_replicaset(object_copy(o));
-    next->status.fully_labeled_replicas = next->status.ready_replicas = 0;
-    next->status.available_replicas = 0;
-    int32_t active;
-    count(rs, pods, now_ms, next, &active);
+    count(rs, pods, now_ms, next);
+    int32_t active = next->status.replicas;
     next->status.observed_generation = o->metadata.generation;
     for (int32_t i = active; i < rs->spec.replicas && i - active < BURST; i++) {
         create_pod(rs, plan);
     }
     if (active > rs->spec.replicas) {
-        delete_surplus(rs, pods, active - rs->spec.replicas, plan);
+        delete_surplus(rs, pods, active - rs->spec.replicas, next, plan);
     }
     if (next->status.available_replicas < next->status.ready_replicas) {
         plan_requeue_after(plan, 1000); /* minReadySeconds runs */
