@@ -10,6 +10,12 @@ enum { RECORDS_MAX = 16 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Any number that the input can choose. */
+static uint32_t first_crc(struct slice bytes)
+{
+    return bytes.len > 15 ? (uint32_t)bytes.data[12] : 0;
+}
+
 static void scan(struct slice bytes)
 {
     struct wal_header h;
@@ -22,6 +28,7 @@ static void scan(struct slice bytes)
         at += r.size;
     }
     (void)wal_vouched(bytes, at, wal_position(1, at));
+    (void)wal_damaged(bytes, at, first_crc(bytes));
 }
 
 static size_t write_records(struct slice input, struct buf *out, struct wal_record *records)

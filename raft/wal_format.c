@@ -22,9 +22,10 @@
  * `mark` is the position (sequence number << 32 | offset) up to which the WAL was known to be
  * durable when the record was written. It tells a torn tail from damage: bytes that a later record
  * vouches for were once synced, so if they do not check, the disk lost them and the log must not be
- * shortened. Bytes nobody vouches for were never acknowledged, and are dropped. After each sync
- * with nothing more to write, a mark record is written (not synced) so that the last batch is
- * vouched for too.
+ * shortened. Bytes nobody vouches for were never acknowledged, and are dropped. After each sync a
+ * mark record is written (not synced) so that the last batch is vouched for too. Where a loss of
+ * power took that mark, a whole record with wrong bits is still told from a torn write, which
+ * lacks sectors or its end (wal_damaged).
  *
  * Each record holds the checksum of the one before, so a misplaced, stale or foreign record does
  * not fit its place even where it is valid by itself; the chain starts from the header, with the
@@ -35,6 +36,8 @@
 #include "lib/base/err.h"
 #include "lib/base/limits.h"
 #include "lib/codec/crc32c.h"
+
+enum { SECTOR_BYTES = 512 };
 
 static const uint8_t MAGIC[8] = { 'B', 'A', 'R', 'Q', 'W', 'A', 'L', '\n' };
 
@@ -171,6 +174,55 @@ bool wal_vouched(struct slice bytes, size_t from, uint64_t position)
         struct wal_record r;
         /* The cheap look first: most places are no record at all. */
         if (get64(bytes.data + at + 32) > position && wal_record_decode(bytes, at, &r) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A write that a crash tore lacks whole sectors (they are still zero) or its end; a record that
+ * has all its sectors and its last byte was complete. */
+static bool is_complete(struct slice bytes, size_t offset, size_t len)
+{
+    static const uint8_t zeros[SECTOR_BYTES];
+    size_t end = offset + WAL_RECORD_BYTES + len;
+    if (end > bytes.len || wal_written_end(bytes, offset) < end) {
+        return false;
+    }
+    for (size_t at = offset; at < end;) {
+        size_t next = (at / SECTOR_BYTES + 1) * SECTOR_BYTES;
+        next = next < bytes.len ? next : bytes.len;
+        if (memcmp(bytes.data + at, zeros, next - at) == 0) {
+            return false;
+        }
+        at = next;
+    }
+    return true;
+}
+
+bool wal_damaged(struct slice bytes, size_t offset, uint32_t prev_crc)
+{
+    if (offset + WAL_RECORD_BYTES > bytes.len) {
+        return false;
+    }
+    const uint8_t *p = bytes.data + offset;
+    uint32_t len = get32(p);
+    if (get32(p + 12) == prev_crc && len <= LIMIT_WAL_RECORD_BYTES - WAL_RECORD_BYTES &&
+        is_complete(bytes, offset, len)) {
+        return true;
+    }
+    /* The length or the chain may be what was hit: is there one bit that makes it valid again? */
+    for (unsigned bit = 0; bit < 8 * WAL_RECORD_BYTES; bit++) {
+        uint8_t head[WAL_RECORD_BYTES];
+        memcpy(head, p, sizeof head);
+        head[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+        len = get32(head);
+        if (get32(head + 12) != prev_crc || get32(head + 4) == 0 ||
+            len > bytes.len - offset - WAL_RECORD_BYTES || !is_complete(bytes, offset, len)) {
+            continue;
+        }
+        struct slice data = slice_make(p + WAL_RECORD_BYTES, len);
+        if (record_crc(head, data) == get32(head + 4)) {
             return true;
         }
     }

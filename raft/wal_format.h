@@ -59,6 +59,10 @@ void wal_record_encode(struct wal_record *r, uint8_t out[WAL_RECORD_BYTES]);
 int wal_record_decode(struct slice bytes, size_t offset, struct wal_record *ret_record);
 /* Is there, after `from`, a valid record that vouches that `position` had been durable? */
 bool wal_vouched(struct slice bytes, size_t from, uint64_t position);
+/* Nobody vouches for the bytes at `offset`, which are no valid record. Do they look like a
+ * record that was written to its end and damaged later, and not like a torn write? prev_crc is
+ * the checksum of the record before. */
+bool wal_damaged(struct slice bytes, size_t offset, uint32_t prev_crc);
 /* Offset just after the last byte that is not zero, at least `from`. */
 size_t wal_written_end(struct slice bytes, size_t from);
 

@@ -200,7 +200,8 @@ static int scan_segment(struct scan *s, size_t k, struct err *err)
         }
         at += r.size;
     }
-    if (wal_vouched(buf_slice(&s->bytes), at, wal_position(s->header.seq, at))) {
+    if (wal_vouched(buf_slice(&s->bytes), at, wal_position(s->header.seq, at)) ||
+        wal_damaged(buf_slice(&s->bytes), at, s->crc)) {
         return err_set(err, E_CORRUPT, "%s: offset %zu: acknowledged bytes are damaged" WHAT_TO_DO,
                        path, at);
     }
@@ -234,6 +235,10 @@ int wal_files_scan(struct wal_files *f, const struct wal_sink *sink, struct err 
         rv = scan_segment(&s, k, err);
     }
     /* What was scanned as the tail may not be synced yet; from here on it is vouched for. */
+    f->dirty = true;
+    if (rv == 0) {
+        rv = wal_files_sync(f, err);
+    }
     if (rv == 0 && !f->no_fsync) {
         rv = file_sync(f->file, err);
     }

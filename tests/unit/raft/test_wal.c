@@ -390,6 +390,38 @@ static void a_flipped_bit_anywhere_is_told_or_harmless(void **state)
     box_close(&b);
 }
 
+static void damage_is_told_even_where_the_mark_was_lost(void **state)
+{
+    (void)state;
+    struct box b;
+    struct buf durable;
+    struct buf all;
+    write_tail(&b, &durable, &all);
+    char *path = segment_path(&b, 1);
+    size_t end = wal_written_end(buf_slice(&all), 0) - wal_record_size(0) + 5;
+    end = end / WAL_ALIGN * WAL_ALIGN; /* of entry 9, where its mark begins */
+    memset(all.data + end, 0, all.len - end);
+    uint64_t last;
+    struct err err = ERR_INIT;
+    write_whole(path, all.data, all.len);
+    assert_int_equal(scan(&b, &last, &err), 0);
+    assert_int_equal(last, 9);
+    size_t from = end - wal_record_size(50);
+    for (size_t at = from; at < from + WAL_RECORD_BYTES + 50; at++) {
+        for (unsigned bit = 0; bit < 8; bit++) {
+            uint8_t bytes[SEGMENT];
+            memcpy(bytes, all.data, sizeof bytes);
+            bytes[at] ^= (uint8_t)(1 << bit);
+            write_whole(path, bytes, sizeof bytes);
+            assert_int_equal(scan(&b, &last, &err), E_CORRUPT);
+        }
+    }
+    mem_free(path);
+    buf_fini(&durable);
+    buf_fini(&all);
+    box_close(&b);
+}
+
 static void the_message_names_file_offset_and_what_to_do(void **state)
 {
     (void)state;
@@ -466,6 +498,7 @@ int test_wal_run(void)
         cmocka_unit_test(a_reset_starts_the_log_afresh),
         cmocka_unit_test(a_tail_torn_at_any_byte_is_dropped_and_nothing_else),
         cmocka_unit_test(a_flipped_bit_anywhere_is_told_or_harmless),
+        cmocka_unit_test(damage_is_told_even_where_the_mark_was_lost),
         cmocka_unit_test(the_message_names_file_offset_and_what_to_do),
         cmocka_unit_test(a_missing_or_shortened_segment_is_told),
         cmocka_unit_test(segments_of_another_cluster_are_refused),
