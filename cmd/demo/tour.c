@@ -88,9 +88,10 @@ void tour_start(struct tour *t, struct loop *loop, struct demo_cluster *c,
     t->scenes = scenes;
     t->n_scenes = n;
     timer_init(loop, &t->timer, on_poll);
-    begin(t);
     if (observer_open(&t->observer, loop, c, &t->err) != 0) {
         t->failed = "connect";
+    } else {
+        begin(t);
     }
     timer_start(&t->timer, POLL_MS);
 }
