@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
-#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -184,16 +183,27 @@ struct demo_process *demo_cluster_find(struct demo_cluster *c, const char *name)
 
 /* --- processes -------------------------------------------------------------------------------- */
 
-/* The pid is still ours only if it runs this very program. */
+/* The pid is still ours only if its command line is the one we gave it (the program's file may
+ * have been replaced by a newer build meanwhile). */
 bool demo_process_runs(const struct demo_process *p)
 {
     if (p->pid <= 0) {
         return false;
     }
-    char link[64], exe[PATH_MAX] = "", self[PATH_MAX] = "";
-    snprintf(link, sizeof link, "/proc/%d/exe", (int)p->pid);
-    return readlink(link, exe, sizeof exe - 1) > 0 &&
-           readlink("/proc/self/exe", self, sizeof self - 1) > 0 && strcmp(exe, self) == 0;
+    char path[64], text[512] = "", want[64];
+    snprintf(path, sizeof path, "/proc/%d/cmdline", (int)p->pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    /* Arguments end with NUL: as one line, "barque master --name=m1 ...". */
+    for (ssize_t i = 0; i < n; i++) {
+        text[i] = text[i] == '\0' ? ' ' : text[i];
+    }
+    snprintf(want, sizeof want, "barque %s --%s=%s ", p->client_port != 0 ? "master" : "agent",
+             p->client_port != 0 ? "name" : "node", p->name);
+    return strncmp(text, want, strlen(want)) == 0;
 }
 
 static char *initial_cluster(const struct demo_cluster *c)

@@ -12,15 +12,22 @@
 
 enum { PROBE_MS = 20, PROBE_TIMEOUT_MS = 300, WRITE_TIMEOUT_MS = 1500, VERIFY_PAGE = 2000 };
 
-static const char prefix[] = "/demo/";
-
 /* --- writer ----------------------------------------------------------------------------------- */
 
 static void write_next(struct observer *o);
 
-static void key_of(int64_t seq, char *ret_key, size_t size)
+enum { KEY_MAX = 64 };
+
+static void key_of(const struct observer *o, int64_t seq, char *ret_key)
 {
-    snprintf(ret_key, size, "%s%08" PRId64, prefix, seq);
+    snprintf(ret_key, KEY_MAX, "%s%08" PRId64, o->prefix, seq);
+}
+
+static int64_t seq_of(const struct observer *o, struct slice key)
+{
+    char text[KEY_MAX] = "";
+    memcpy(text, key.data, key.len < KEY_MAX - 1 ? key.len : KEY_MAX - 1);
+    return strtoll(text + strlen(o->prefix), NULL, 10);
 }
 
 static void write_done(void *arg, const struct client_result *result)
@@ -52,9 +59,9 @@ static void write_next(struct observer *o)
     if (!o->writing || o->seq + 1 >= DEMO_WRITES_MAX) {
         return;
     }
-    char key[32], value[32];
+    char key[KEY_MAX], value[32];
     o->seq++;
-    key_of(o->seq, key, sizeof key);
+    key_of(o, o->seq, key);
     snprintf(value, sizeof value, "%" PRId64, o->seq);
     o->sent_us = loop_now_us(o->loop);
     struct client_put put = { .key = slice_str(key), .value = slice_str(value),
@@ -87,9 +94,7 @@ static void on_events(void *arg, const struct client_event *events, size_t n, in
     (void)revision;
     for (size_t i = 0; i < n; i++) {
         const struct client_kv *kv = &events[i].kv;
-        autofree char *key = mem_dup(kv->key.data, kv->key.len + 1);
-        key[kv->key.len] = '\0';
-        int64_t seq = strtoll(key + strlen(prefix), NULL, 10);
+        int64_t seq = seq_of(o, kv->key);
         if (seq <= 0 || seq >= DEMO_WRITES_MAX || events[i].type != EVENT_PUT) {
             continue;
         }
@@ -186,7 +191,7 @@ struct verify {
     void *arg;
     uint8_t *there;
     int64_t wrong;
-    char next[32];
+    char next[KEY_MAX];
 };
 
 static void verify_page(struct verify *v);
@@ -209,15 +214,14 @@ static void verified_page(void *arg, const struct client_result *result)
     struct verify *v = arg;
     for (size_t i = 0; result->status == 0 && i < result->n_kvs; i++) {
         const struct client_kv *kv = &result->kvs[i];
-        char key[32] = "", value[32] = "";
-        memcpy(key, kv->key.data, kv->key.len < 31 ? kv->key.len : 31);
+        char value[32] = "";
         memcpy(value, kv->value.data, kv->value.len < 31 ? kv->value.len : 31);
-        int64_t seq = strtoll(key + strlen(prefix), NULL, 10);
+        int64_t seq = seq_of(v->observer, kv->key);
         if (seq > 0 && seq < DEMO_WRITES_MAX) {
             v->there[seq] = 1;
             v->wrong += strtoll(value, NULL, 10) != seq || kv->version != 1;
         }
-        key_of(seq + 1, v->next, sizeof v->next);
+        key_of(v->observer, seq + 1, v->next);
     }
     if (result->status == 0 && result->more) {
         verify_page(v);
@@ -228,7 +232,7 @@ static void verified_page(void *arg, const struct client_result *result)
 
 static void verify_page(struct verify *v)
 {
-    struct client_range r = { .key = slice_str(v->next), .range_end = slice_str("/demo0"),
+    struct client_range r = { .key = slice_str(v->next), .range_end = slice_str(v->observer->prefix_end),
                               .limit = VERIFY_PAGE };
     client_get(v->observer->client, &r, verified_page, v);
 }
@@ -240,7 +244,7 @@ void observer_verify(struct observer *o, observer_verified done, void *arg)
     v->done = done;
     v->arg = arg;
     v->there = mem_zalloc(DEMO_WRITES_MAX);
-    key_of(0, v->next, sizeof v->next);
+    key_of(o, 0, v->next);
     verify_page(v);
 }
 
@@ -312,6 +316,8 @@ int observer_open(struct observer *o, struct loop *loop, struct demo_cluster *c,
         endpoints[i] = c->endpoints[i];
     }
     uint64_t seed = rng_os_seed();
+    snprintf(o->prefix, sizeof o->prefix, "/demo/%08x/", (unsigned)seed);
+    snprintf(o->prefix_end, sizeof o->prefix_end, "/demo/%08x0", (unsigned)seed);
     struct client_options options = { .loop = loop, .endpoints = endpoints,
                                       .n_endpoints = c->n_masters, .seed = seed };
     int rv = client_new(&options, &o->client, err);
@@ -325,8 +331,8 @@ int observer_open(struct observer *o, struct loop *loop, struct demo_cluster *c,
     timer_init(loop, &o->pause, on_pause);
     timer_init(loop, &o->probe, on_probe);
     timer_start(&o->probe, PROBE_MS);
-    struct client_watch_options watch = { .key = slice_str("/demo/"),
-                                          .range_end = slice_str("/demo0"),
+    struct client_watch_options watch = { .key = slice_str(o->prefix),
+                                          .range_end = slice_str(o->prefix_end),
                                           .start_revision = 1,
                                           .on_events = on_events,
                                           .on_end = on_end,

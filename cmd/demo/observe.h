@@ -1,9 +1,9 @@
 /* What the demo watches while it breaks things: a stream of writes, a watcher of them, the members'
  * leader, and the workload. All on the demo's loop, through the same client library as everybody's.
  *
- * Writer: one put after the other, each to a key of its own (/demo/<seq>) with a value that says
- * seq. An acknowledged seq must be there at the end; one whose outcome is unknown may be.
- * Watcher: must see every key exactly once, in revision order. */
+ * Writer: one put after the other, each to a key of its own (/demo/<run>/<seq>) with a value
+ * that says seq. An acknowledged seq must be there at the end; one whose outcome is unknown may
+ * be. Watcher: must see every key exactly once, in revision order. */
 #ifndef BARQUE_CMD_DEMO_OBSERVE_H
 #define BARQUE_CMD_DEMO_OBSERVE_H
 
@@ -21,6 +21,7 @@ struct observer {
     struct demo_cluster *cluster;
     struct client *client;
     struct informers *informers;
+    char prefix[32], prefix_end[32]; /* of this run's keys: "/demo/<random>/" */
     /* writer */
     struct timer pause;
     bool writing;
