@@ -232,7 +232,8 @@ static void verified_page(void *arg, const struct client_result *result)
 
 static void verify_page(struct verify *v)
 {
-    struct client_range r = { .key = slice_str(v->next), .range_end = slice_str(v->observer->prefix_end),
+    struct client_range r = { .key = slice_str(v->next),
+                              .range_end = slice_str(v->observer->prefix_end),
                               .limit = VERIFY_PAGE };
     client_get(v->observer->client, &r, verified_page, v);
 }
