@@ -1,5 +1,5 @@
-/* `barque completion`: scripts for shells, made from the tables of verbs and kinds; names of objects
- * are asked of the cluster while typing (one second at most). */
+/* `barque completion`: scripts for shells, made from the tables of verbs and kinds; names of
+ * objects are asked of the cluster while typing (one second at most). */
 #include "cli/cli.h"
 
 #include "cli/run.h"

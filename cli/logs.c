@@ -132,7 +132,8 @@ static void on_pod(void *arg, struct objects_result *r)
     if (p->spec.node_name == NULL) {
         autofree char *next = mem_printf("barque describe pod/%s -n %s", l->pod,
                                          l->cli.namespace_);
-        cli_fail(&l->cli, CLI_FAILED, next, "pod \"%s\" has no node yet: there are no logs", l->pod);
+        cli_fail(&l->cli, CLI_FAILED, next, "pod \"%s\" has no node yet: there are no logs",
+                 l->pod);
         return;
     }
     objects_get(l->cli.client, &kind_node, NULL, p->spec.node_name, on_node, l);

@@ -16,14 +16,14 @@
 static const char usage[] =
     "barque rollout: the history of a Deployment\n"
     "\n"
-    "  barque rollout status deploy/NAME       waits until it is complete (exit code 6: --timeout)\n"
-    "  barque rollout history deploy/NAME      its revisions\n"
-    "  barque rollout undo deploy/NAME         back to the previous one, or --to-revision N\n"
-    "  barque rollout restart deploy/NAME      new pods, a few at a time\n"
+    "  barque rollout status deploy/NAME     waits until it is complete (exit code 6: --timeout)\n"
+    "  barque rollout history deploy/NAME    its revisions\n"
+    "  barque rollout undo deploy/NAME       back to the previous one, or --to-revision N\n"
+    "  barque rollout restart deploy/NAME    new pods, a few at a time\n"
     "  barque rollout pause|resume deploy/NAME\n"
     "\n"
     "Examples:\n"
-    "  barque rollout undo deployment/web --to-revision 1 && barque rollout status deployment/web\n";
+    "  barque rollout undo deploy/web --to-revision 1 && barque rollout status deploy/web\n";
 
 #define ANNOTATION_RESTARTED "kubectl.kubernetes.io/restartedAt"
 
@@ -82,7 +82,7 @@ static void status(struct rollout *o)
     rollout_wait_start(&o->wait, &o->cli, o->cli.namespace_, o->name, on_complete);
 }
 
-/* --- history, undo: with the ReplicaSets -------------------------------------------------------- */
+/* --- history, undo: with the ReplicaSets ------------------------------------------------------ */
 
 static void put_history(struct rollout *o)
 {

@@ -201,7 +201,8 @@ static size_t all_flags(struct cli *cli, const struct cli_spec *spec, struct cli
     const struct cli_flag common[COMMON_FLAGS] = {
         { "endpoints", 0, CLI_STRING, &cli->endpoints, "LIST",
           "the members, with commas between (BARQUE_ENDPOINTS; 127.0.0.1:2379)" },
-        { "namespace", 'n', CLI_STRING, &cli->namespace_, "NAME", "the namespace (BARQUE_NAMESPACE; default)" },
+        { "namespace", 'n', CLI_STRING, &cli->namespace_, "NAME",
+          "the namespace (BARQUE_NAMESPACE; default)" },
         { "timeout", 0, CLI_DURATION, &cli->timeout_ms, "TIME",
           spec->waits ? "how long to wait until it is done (0s = for ever)"
                       : "how long to wait for an answer (10s)" },

@@ -1,4 +1,5 @@
-/* `barque scale`: spec.replicas of a Deployment or ReplicaSet, read, changed and written guarded. */
+/* `barque scale`: spec.replicas of a Deployment or ReplicaSet, read, changed and written
+ * guarded. */
 #include "cli/cli.h"
 
 #include "api/apps.h"

@@ -238,7 +238,8 @@ void status_show(struct status *s)
 
     if (s->no_quorum) {
         cli_fail(&s->cli, CLI_UNREACHABLE,
-                 "start the others (more than half must run); stale reads: barque kv get --serializable",
+                 "start the others (more than half must run); stale reads go on: "
+                 "barque kv get --serializable",
                  "no quorum: %s", s->problem);
         return;
     }
