@@ -1,7 +1,7 @@
 /* Range, in pages. A list of a million keys would hold the loop for a large part of a second:
- * heartbeats late, every other call behind it. So a long list is read and encoded a page a turn, all
- * pages at the revision of the first; the client sees one answer, and pays no more memory than that
- * answer.
+ * heartbeats late, every other call behind it. So a long list is read and encoded a page a turn,
+ * all pages at the revision of the first; the client sees one answer, and pays no more memory than
+ * that answer.
  *
  * Sorted and filtered ranges have no pages: their order is known only at the end.
  *

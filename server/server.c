@@ -471,6 +471,30 @@ static void defaults(struct server *s, const struct server_options *options)
     s->store_options.max_txn_ops = o->max_txn_ops != 0 ? o->max_txn_ops : (size_t)LIMIT_TXN_OPS;
 }
 
+/* What to do about it, where the floors below cannot know the flags. */
+static int with_next_step(int rv, struct err *err)
+{
+    static const struct {
+        int code;
+        const char *next;
+    } steps[] = {
+        { E_ADDRINUSE, "choose another --listen-client-urls or --listen-peer-urls, or end the "
+                       "process that has the address" },
+        { E_CONFLICT, "choose another --data-dir, or end the process that has it" },
+        { E_PERM, "make the directory writable, or choose another --data-dir" },
+        { E_NOTFOUND, "choose another --data-dir" },
+        { E_IO, "check the disk, or choose another --data-dir" },
+        { E_DISKFULL, "free space, or choose another --data-dir" },
+    };
+    for (size_t i = 0; err != NULL && i < ARRAY_LEN(steps); i++) {
+        if (steps[i].code == rv && strstr(err->msg, "Next:") == NULL) {
+            struct err cause = *err;
+            return err_set(err, rv, "%s. Next: %s", cause.msg, steps[i].next);
+        }
+    }
+    return rv;
+}
+
 int server_open(const struct server_options *options, struct server **ret_server, struct err *err)
 {
     struct server *s = mem_zalloc(sizeof *s);
@@ -496,7 +520,7 @@ int server_open(const struct server_options *options, struct server **ret_server
     }
     if (rv != 0) {
         server_release(s);
-        return rv;
+        return with_next_step(rv, err);
     }
     /* The caller's strings were borrowed for opening only. */
     s->options.name = s->options.data_dir = s->options.advertise_client_url = NULL;
