@@ -4,10 +4,12 @@
 #   . "$(dirname "$0")/lib.sh"
 #
 # T is the script's temporary directory. A cluster is a folder of T; its members are m1..mN:
-#   cluster_new C barque|etcd N [flag...]   gives out ports, starts nothing
+#   cluster_new C barque|master|etcd N [flag...]  gives out ports, starts nothing; barque is
+#                                           `barque store`, master has controllers and a scheduler
 #   member_start C I [flag...]              starts mI; its pid is pid_of C I, its log log_of C I
 #   cluster_start C                         starts all and waits until a linearizable read is served
 #   member_end C I [SIGNAL]                 sends it (TERM), waits until the process is gone
+#   agent_start C NODE [flag...]            a node's agent; it and its pods end with the script
 #   ctl C arg...                            etcdctl (API 3) at all its members; ctl_at C I: at one
 # Waiting is always a poll with a deadline: wait_until SECONDS command...
 
@@ -27,6 +29,7 @@ TESTS=0
 cleanup() {
     # shellcheck disable=SC2086
     [ -z "$PIDS" ] || kill -9 $PIDS 2>/dev/null
+    pods_end
     for p in $PIDS; do wait "$p" 2>/dev/null; done
     [ -z "${KEEP:-}" ] && rm -rf "$T"
 }
@@ -145,6 +148,7 @@ member_argv() {
     client=http://127.0.0.1:$(cat "$c/m$i.client") peer=http://127.0.0.1:$(cat "$c/m$i.peer")
     {
         if [ "$(cat "$c/kind")" = etcd ]; then printf '%s\n' "$ETCD" --logger=zap
+        elif [ "$(cat "$c/kind")" = master ]; then printf '%s\n' "$BARQUE" master
         else printf '%s\n' "$BARQUE" store; fi
         printf '%s\n' "--name=m$i" "--data-dir=$c/m$i.data" "--listen-client-urls=$client" \
             "--advertise-client-urls=$client" "--listen-peer-urls=$peer" \
@@ -163,6 +167,28 @@ member_start() {
 }
 
 member_end() { end "$(pid_of "$1" "$2")" "${3:-TERM}"; }
+
+# --- nodes -------------------------------------------------------------------------------------
+
+node_root() { echo "$T/$1/$2.state"; }
+
+agent_start() {
+    c=$1; node=$2; shift 2
+    spawn "$T/$c/$node.log" "$BARQUE" agent --node "$node" --root "$(node_root "$c" "$node")" \
+        --endpoints "$(endpoints "$c")" "$@"
+    echo "$PID" >"$T/$c/$node.pid"
+}
+
+# What agents left running, by the process groups that they wrote down: containers, and the shims
+# that are their parents.
+pods_end() {
+    for f in "$T"/*/*.state/pods/*/*/*/pid "$T"/*/*.state/pods/*/*/*/shim; do
+        [ -f "$f" ] || continue
+        group=$(cut -d' ' -f1 "$f")
+        case $group in ''|*[!0-9]*) continue ;; esac
+        kill -9 -"$group" 2>/dev/null || kill -9 "$group" 2>/dev/null
+    done
+}
 
 members() { seq 1 "$(cat "$T/$1/n")"; }
 
