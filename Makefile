@@ -71,7 +71,7 @@ PROTO_H := $(PROTO_C:.c=.h)
 .SECONDARY: $(PROTO_C) $(PROTO_H)
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps test test-unit test-scenario test-sim test-integration demo sim fuzz bench \
+.PHONY: all help deps test tsan test-unit test-scenario test-sim test-integration demo sim fuzz bench \
         lint format cov install clean check-deps
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -151,6 +151,11 @@ test: ## everything: unit, scenario, simulation, integration
 test-programs: $(UNIT_BINS)
 
 test-unit: check-deps $(UNIT_BINS) ## unit tests only
+	@tests/run $(B) unit
+
+# The folders that have threads: log writer, workers, snapshots read while the loop goes on.
+TSAN_FOLDERS := lib/base lib/io store raft
+tsan: check-deps $(foreach f,$(TSAN_FOLDERS),$(B)/tests/unit-$(subst /,-,$(f)))
 	@tests/run $(B) unit
 
 demo: ## the scripted tour: kills masters and nodes, and measures
