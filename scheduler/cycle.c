@@ -60,6 +60,14 @@ static int64_t score(const struct cycle *c, const struct node_info *n)
     return total;
 }
 
+/* How many nodes that could take the pod are enough to choose from. */
+static size_t enough(size_t n)
+{
+    size_t percent = n / 125 < 45 ? 50 - n / 125 : 5;
+    size_t some = n * percent / 100;
+    return n <= NODES_ENOUGH ? n : some > NODES_ENOUGH ? some : NODES_ENOUGH;
+}
+
 void cycle_run(const struct snapshot *s, const struct pod *pod, uint64_t seed, struct arena *arena,
                struct cycle_result *ret_result)
 {
@@ -75,10 +83,20 @@ void cycle_run(const struct snapshot *s, const struct pod *pod, uint64_t seed, s
     const struct node_info *best = NULL;
     int64_t best_score = -1;
     uint64_t best_tie = 0;
+    size_t limit = enough(s->n_nodes), listed = s->nodes.n;
+    const struct list *at = &s->order;
     *ret_result = (struct cycle_result){ 0 };
-    LIST_FOREACH(it, &s->order)
-    {
-        const struct node_info *n = LIST_ENTRY(it, struct node_info, link);
+    for (size_t i = 0; i < plugins_n; i++) {
+        if (plugins[i]->prefilter != NULL) {
+            plugins[i]->prefilter(&c);
+        }
+    }
+    for (size_t skip = limit < s->n_nodes ? hash_u64(salt) % listed : 0; skip > 0; skip--) {
+        at = at->next;
+    }
+    for (size_t i = 0; i < listed && ret_result->feasible < limit; i++) {
+        at = at->next != &s->order ? at->next : s->order.next;
+        const struct node_info *n = LIST_ENTRY(at, struct node_info, link);
         if (n->node == NULL) {
             continue;
         }
@@ -94,6 +112,11 @@ void cycle_run(const struct snapshot *s, const struct pod *pod, uint64_t seed, s
             best = n;
             best_score = v;
             best_tie = tie;
+        }
+    }
+    for (size_t i = 0; i < plugins_n; i++) {
+        if (plugins[i]->done != NULL) {
+            plugins[i]->done(&c);
         }
     }
     if (best != NULL) {

@@ -64,10 +64,15 @@ struct cycle {
     const char *owner_uid;
     int64_t cpu_milli, memory_bytes;
     struct arena *arena;
+    struct spread_count *spread; /* of each topologySpreadConstraint; spread.c's */
 };
 
 struct plugin {
     const char *name;
+    /* Once a cycle, before the filters: what would else be counted anew for each node. */
+    void (*prefilter)(struct cycle *c);
+    /* At the end of a cycle: frees what prefilter has made outside the arena. */
+    void (*done)(struct cycle *c);
     /* NULL when the pod may go there; otherwise a short reason (static or from the cycle's
      * arena). */
     const char *(*filter)(const struct cycle *c, const struct node_info *n);
@@ -83,7 +88,10 @@ struct cycle_result {
     const char *message;      /* then why: "0/5 nodes: 3 cpu short by 200m, 2 tainted gpu" */
     size_t feasible;
 };
-/* Strings are in the arena or the snapshot. */
+/* In large clusters not every node is looked at: it ends when NODES_ENOUGH, or a share of all that
+ * falls from a half to a twentieth with their number, could take the pod; each pod begins
+ * elsewhere. Strings are in the arena or the snapshot. */
+enum { NODES_ENOUGH = 100 };
 void cycle_run(const struct snapshot *s, const struct pod *pod, uint64_t seed, struct arena *arena,
                struct cycle_result *ret_result);
 

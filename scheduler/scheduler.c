@@ -4,15 +4,18 @@
 #include <string.h>
 
 #include "api/meta.h"
+#include "client/catch_up.h"
 #include "client/objects.h"
 #include "client/workqueue.h"
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/str.h"
 #include "lib/io/timer.h"
 #include "scheduler/cycle.h"
 
 enum {
+    CATCH_UP_MS = 3000,
     CYCLES_PER_TURN = 256,
     BINDS_IN_FLIGHT = 1024, /* further pods wait in the queue */
 };
@@ -30,7 +33,10 @@ struct scheduler {
     struct ready ready;
     struct timer timer;       /* back-off */
     uint64_t seed;
-    bool leading;
+    bool leading, caught_up;
+    struct catch_up *catch_up;
+    struct buf fence_key;     /* empty = no fence */
+    struct client_guard fence;
     struct scheduler_stats stats;
 };
 
@@ -51,7 +57,7 @@ static bool wants_node(const struct pod *p)
 
 static void wake(struct scheduler *s)
 {
-    if (s->leading && informers_synced(s->informers)) {
+    if (s->leading && s->caught_up && informers_synced(s->informers)) {
         loop_ready(s->loop, &s->ready);
     }
 }
@@ -75,12 +81,13 @@ static void unpark(struct scheduler *s, const char *key)
     mem_free(map_remove(&s->parked, slice_str(key)));
 }
 
+/* A standby keeps no line: whoever begins to lead looks at every pod. */
 static void pod_added(void *arg, const struct object *o)
 {
     struct scheduler *s = arg;
     const struct pod *p = object_pod(o);
     snapshot_pod_set(&s->snapshot, p);
-    if (wants_node(p)) {
+    if (s->leading && wants_node(p)) {
         autofree char *key = object_name_key(o);
         if (map_get_str(&s->parked, key) == NULL) {
             workqueue_add(s->queue, key);
@@ -94,6 +101,11 @@ static void pod_updated(void *arg, const struct object *old, const struct object
     struct scheduler *s = arg;
     const struct pod *was = object_pod(old), *is = object_pod(o);
     bool freed = was->spec.node_name != NULL && !pod_is_terminal(was) && pod_is_terminal(is);
+    if (old->metadata.generation != o->metadata.generation ||
+        !str_eq(old->metadata.uid, o->metadata.uid)) {
+        autofree char *key = object_name_key(o);
+        unpark(s, key); /* it asks for something else now */
+    }
     pod_added(arg, o);
     if (freed) {
         unpark_all(s);
@@ -157,15 +169,16 @@ static void bind_done(void *arg, struct objects_result *result)
             recorder_object_event(s->recorder, b->pod, "Normal", "Scheduled", "bound to %s",
                                   object_pod(b->pod)->spec.node_name);
         }
+    } else if (result->status == E_NOTFOUND) {
+        workqueue_forget(s->queue, b->key);
+        snapshot_pod_forget(&s->snapshot, b->key);
     } else if (result->status != 0) {
         s->stats.failed++;
         if (b->binds) {
             snapshot_pod_forget(&s->snapshot, b->key);
         }
-        /* A conflict means the pod changed: its event puts it in line; a deleted one needs
-         * nothing. */
-        if (result->status != E_NOTFOUND) {
-            unpark(s, b->key);
+        unpark(s, b->key);
+        if (s->leading) {
             workqueue_add_rate_limited(s->queue, b->key, loop_now_ms(s->loop));
         }
     }
@@ -183,7 +196,8 @@ static void write_pod(struct scheduler *s, const char *key, struct object *taken
     b->binds = binds;
     list_push_back(&s->binds, &b->link);
     s->stats.in_flight++;
-    b->call = objects_update(s->client, taken, bind_done, b);
+    b->call = objects_update_fenced(s->client, taken, s->fence_key.len > 0 ? &s->fence : NULL,
+                                    bind_done, b);
 }
 
 static void bind_to(struct scheduler *s, const char *key, const struct pod *p, const char *node)
@@ -242,7 +256,7 @@ static void schedule_one(struct scheduler *s, const char *key, struct arena *are
 static void run(struct ready *r)
 {
     struct scheduler *s = CONTAINER_OF(r, struct scheduler, ready);
-    if (!s->leading || !informers_synced(s->informers)) {
+    if (!s->leading || !s->caught_up || !informers_synced(s->informers)) {
         return;
     }
     struct arena arena;
@@ -299,6 +313,16 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
     return s;
 }
 
+static void park_clear(struct scheduler *s)
+{
+    size_t at = 0;
+    struct map_entry *e;
+    while ((e = map_next(&s->parked, &at)) != NULL) {
+        mem_free(e->value);
+        map_remove(&s->parked, e->key);
+    }
+}
+
 struct scheduler *scheduler_free(struct scheduler *s)
 {
     if (s == NULL) {
@@ -306,6 +330,7 @@ struct scheduler *scheduler_free(struct scheduler *s)
     }
     informer_unhandle(informers_of(s->informers, &kind_node), s);
     informer_unhandle(informers_of(s->informers, &kind_pod), s);
+    catch_up_cancel(s->catch_up);
     struct list *it;
     while ((it = list_first(&s->binds)) != NULL) {
         struct bind *b = LIST_ENTRY(it, struct bind, link);
@@ -313,12 +338,9 @@ struct scheduler *scheduler_free(struct scheduler *s)
         workqueue_done(s->queue, b->key);
         bind_free(b);
     }
-    size_t at = 0;
-    struct map_entry *e;
-    while ((e = map_next(&s->parked, &at)) != NULL) {
-        mem_free(e->value);
-    }
+    park_clear(s);
     map_fini(&s->parked);
+    buf_fini(&s->fence_key);
     snapshot_fini(&s->snapshot);
     workqueue_free(s->queue);
     ready_cancel(&s->ready);
@@ -327,10 +349,46 @@ struct scheduler *scheduler_free(struct scheduler *s)
     return NULL;
 }
 
+static void on_caught_up(void *arg, bool complete, int64_t revision)
+{
+    struct scheduler *s = arg;
+    s->catch_up = NULL;
+    s->caught_up = true;
+    if (!complete) {
+        log_warn("scheduler", "the caches do not catch up; beginning anyway", "revision=%lld",
+                 (long long)revision);
+    }
+    wake(s);
+}
+
 void scheduler_lead(struct scheduler *s, bool leading)
 {
+    if (s->leading == leading) {
+        return;
+    }
     s->leading = leading;
-    wake(s);
+    s->caught_up = false;
+    catch_up_cancel(TAKE(s->catch_up));
+    if (!leading) {
+        workqueue_clear(s->queue);
+        park_clear(s);
+        return;
+    }
+    s->catch_up = catch_up_start(s->informers, CATCH_UP_MS, on_caught_up, s);
+    const struct object *o;
+    size_t at = 0;
+    while ((o = cache_next(s->pods, &at)) != NULL) {
+        pod_added(s, o);
+    }
+}
+
+void scheduler_fence(struct scheduler *s, const struct client_guard *fence)
+{
+    buf_reset(&s->fence_key);
+    if (fence != NULL) {
+        buf_append_slice(&s->fence_key, fence->key);
+        s->fence = (struct client_guard){ buf_slice(&s->fence_key), fence->mod_revision };
+    }
 }
 
 void scheduler_get_stats(const struct scheduler *s, struct scheduler_stats *ret_stats)

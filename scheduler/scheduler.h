@@ -26,7 +26,11 @@ struct scheduler_stats {
 
 struct scheduler *scheduler_new(const struct scheduler_options *options);
 struct scheduler *scheduler_free(struct scheduler *s);
+/* A new leader first lets the snapshot catch up with the store, so that it does not give away again
+ * what the old leader has given away. */
 void scheduler_lead(struct scheduler *s, bool leading);
+/* Optional, before scheduler_lead(true): binds only while this guard holds. Copied; NULL = none. */
+void scheduler_fence(struct scheduler *s, const struct client_guard *fence);
 void scheduler_get_stats(const struct scheduler *s, struct scheduler_stats *ret_stats);
 
 #endif

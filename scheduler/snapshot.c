@@ -9,6 +9,7 @@
 #include "scheduler/cycle.h"
 
 enum { PODS_MAX_DEFAULT = 110 };
+static const int64_t REQUEST_MAX = 100000000000000;
 
 void snapshot_init(struct snapshot *s)
 {
@@ -59,7 +60,13 @@ static int64_t quantity_milli(const struct string_map *m, const char *key, int64
 {
     const char *text = string_map_get(m, key);
     int64_t v;
-    return text != NULL && quantity_parse(text, &v, NULL) == 0 ? v : absent;
+    return text != NULL && quantity_parse(text, &v, NULL) == 0 && v >= 0 ? v : absent;
+}
+
+/* More than any node has; sums of such do not overflow. */
+static int64_t sum(int64_t a, int64_t b)
+{
+    return b > REQUEST_MAX - a ? REQUEST_MAX : a + b;
 }
 
 void pod_requests(const struct pod *pod, int64_t *ret_cpu_milli, int64_t *ret_memory_bytes)
@@ -67,8 +74,9 @@ void pod_requests(const struct pod *pod, int64_t *ret_cpu_milli, int64_t *ret_me
     *ret_cpu_milli = *ret_memory_bytes = 0;
     for (size_t i = 0; i < pod->spec.n_containers; i++) {
         const struct resources *r = &pod->spec.containers[i].resources;
-        *ret_cpu_milli += quantity_milli(&r->requests, "cpu", 0);
-        *ret_memory_bytes += quantity_milli(&r->requests, "memory", 0) / 1000;
+        *ret_cpu_milli = sum(*ret_cpu_milli, quantity_milli(&r->requests, "cpu", 0));
+        *ret_memory_bytes =
+            sum(*ret_memory_bytes, quantity_milli(&r->requests, "memory", 0) / 1000);
     }
 }
 

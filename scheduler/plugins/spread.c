@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/selector.h"
+#include "lib/base/str.h"
 #include "scheduler/cycle.h"
 
 static const char *domain(const struct node_info *n, const char *key)
@@ -28,55 +29,86 @@ static int64_t matching(const struct cycle *c, const struct node_info *n,
     return count;
 }
 
-/* Matching pods in `value`'s domain, and in the emptiest domain. */
-static void count_domains(const struct cycle *c, const struct topology_spread *t,
-                          const char *value, int64_t *ret_here, int64_t *ret_least)
+struct spread_count {
+    struct map domains; /* topology value -> int64_t; its memory is the arena's */
+    int64_t least;
+    int64_t self;       /* 1 when the pod itself matches the selector */
+};
+
+/* Where this pod cannot go anyway must not hold it back: an empty node that is down would forbid a
+ * second pod on every other one. */
+static bool eligible(const struct cycle *c, const struct node_info *n)
 {
-    struct map counts;
-    map_init(&counts);
+    return plugin_cordoned.filter(c, n) == NULL && plugin_node_selector.filter(c, n) == NULL &&
+           plugin_taints.filter(c, n) == NULL;
+}
+
+static bool is_soft(const struct topology_spread *t)
+{
+    return str_eq(t->when_unsatisfiable, "ScheduleAnyway") || t->topology_key == NULL;
+}
+
+static void count_domains(const struct cycle *c, const struct topology_spread *t,
+                          struct spread_count *count)
+{
+    map_init(&count->domains);
     LIST_FOREACH(it, &c->snapshot->order)
     {
         const struct node_info *n = LIST_ENTRY(it, struct node_info, link);
         const char *d = n->node != NULL ? domain(n, t->topology_key) : NULL;
-        if (d == NULL) {
+        if (d == NULL || !eligible(c, n)) {
             continue;
         }
-        int64_t *sum = map_get_str(&counts, d);
+        int64_t *sum = map_get_str(&count->domains, d);
         if (sum == NULL) {
             sum = arena_zalloc(c->arena, sizeof *sum);
-            map_put_str(&counts, d, sum);
+            map_put_str(&count->domains, d, sum);
         }
         *sum += matching(c, n, &t->label_selector);
     }
-    *ret_least = INT64_MAX;
-    *ret_here = 0;
+    count->least = INT64_MAX;
     size_t at = 0;
     struct map_entry *e;
-    while ((e = map_next(&counts, &at)) != NULL) {
+    while ((e = map_next(&count->domains, &at)) != NULL) {
         int64_t sum = *(int64_t *)e->value;
-        *ret_least = sum < *ret_least ? sum : *ret_least;
-        if (slice_eq(e->key, slice_str(value))) {
-            *ret_here = sum;
+        count->least = sum < count->least ? sum : count->least;
+    }
+    count->self = label_selector_matches(&t->label_selector, &c->pod->object.metadata.labels);
+}
+
+static void prefilter(struct cycle *c)
+{
+    const struct pod_spec *spec = &c->pod->spec;
+    size_t n = spec->n_topology_spread_constraints;
+    c->spread = n > 0 ? arena_zalloc(c->arena, n * sizeof *c->spread) : NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (!is_soft(&spec->topology_spread_constraints[i])) {
+            count_domains(c, &spec->topology_spread_constraints[i], &c->spread[i]);
         }
     }
-    map_fini(&counts);
+}
+
+static void done(struct cycle *c)
+{
+    for (size_t i = 0; c->spread != NULL && i < c->pod->spec.n_topology_spread_constraints; i++) {
+        map_fini(&c->spread[i].domains);
+    }
 }
 
 static const char *filter(const struct cycle *c, const struct node_info *n)
 {
     for (size_t i = 0; i < c->pod->spec.n_topology_spread_constraints; i++) {
         const struct topology_spread *t = &c->pod->spec.topology_spread_constraints[i];
-        if (t->when_unsatisfiable != NULL &&
-            strcmp(t->when_unsatisfiable, "ScheduleAnyway") == 0) {
+        const struct spread_count *count = &c->spread[i];
+        if (is_soft(t)) {
             continue;
         }
         const char *value = domain(n, t->topology_key);
         if (value == NULL) {
             return arena_printf(c->arena, "without topology %s", t->topology_key);
         }
-        int64_t here, least;
-        count_domains(c, t, value, &here, &least);
-        if (here + 1 - least > t->max_skew) {
+        const int64_t *here = map_get_str(&count->domains, value);
+        if (here != NULL && *here + count->self - count->least > t->max_skew) {
             return arena_printf(c->arena, "would skew %s", t->topology_key);
         }
     }
@@ -98,5 +130,6 @@ static int64_t score(const struct cycle *c, const struct node_info *n)
 }
 
 const struct plugin plugin_spread = {
-    .name = "Spread", .filter = filter, .score = score, .weight = 2,
+    .name = "Spread", .prefilter = prefilter, .done = done,
+    .filter = filter, .score = score, .weight = 2,
 };

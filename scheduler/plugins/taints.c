@@ -1,18 +1,19 @@
 /* Taints of effect NoSchedule and NoExecute keep pods off that do not tolerate them. */
 #include <string.h>
 
+#include "lib/base/str.h"
 #include "scheduler/cycle.h"
 
 static bool tolerates(const struct toleration *tol, const struct taint *t)
 {
-    if (tol->effect != NULL && strcmp(tol->effect, t->effect) != 0) {
+    if (tol->effect != NULL && !str_eq(tol->effect, t->effect)) {
         return false;
     }
-    bool exists = tol->operator_ != NULL && strcmp(tol->operator_, "Exists") == 0;
+    bool exists = str_eq(tol->operator_, "Exists");
     if (tol->key == NULL) {
         return exists;
     }
-    if (strcmp(tol->key, t->key) != 0) {
+    if (!str_eq(tol->key, t->key)) {
         return false;
     }
     const char *want = tol->value != NULL ? tol->value : "";
@@ -23,12 +24,12 @@ static const char *filter(const struct cycle *c, const struct node_info *n)
 {
     for (size_t i = 0; i < n->node->spec.n_taints; i++) {
         const struct taint *t = &n->node->spec.taints[i];
-        bool ok = strcmp(t->effect, "PreferNoSchedule") == 0;
+        bool ok = str_eq(t->effect, "PreferNoSchedule");
         for (size_t k = 0; k < c->pod->spec.n_tolerations && !ok; k++) {
             ok = tolerates(&c->pod->spec.tolerations[k], t);
         }
         if (!ok) {
-            return arena_printf(c->arena, "tainted %s", t->key);
+            return arena_printf(c->arena, "tainted %s", t->key != NULL ? t->key : "");
         }
     }
     return NULL;
