@@ -19,12 +19,15 @@
 #include "lib/io/process.h"
 #include "scheduler/scheduler.h"
 
+enum { RESIGN_MS = 500 };
+
 /* One elected component: what to tell when leadership comes or goes. */
 struct component {
     const char *name;
     struct master *master;
     struct elector *elector;
-    void (*lead)(struct master *m, bool leading);
+    /* fence: the guard of its writes while leading. */
+    void (*lead)(struct master *m, bool leading, const struct client_guard *fence);
 };
 
 struct master {
@@ -40,13 +43,20 @@ struct master {
     bool closing;
 };
 
-static void lead_controllers(struct master *m, bool leading)
+/* Who is deposed keeps the old fence: what it still has under way must fail. */
+static void lead_controllers(struct master *m, bool leading, const struct client_guard *fence)
 {
+    if (leading) {
+        controller_group_fence(m->controllers, fence);
+    }
     controller_group_lead(m->controllers, leading);
 }
 
-static void lead_scheduler(struct master *m, bool leading)
+static void lead_scheduler(struct master *m, bool leading, const struct client_guard *fence)
 {
+    if (leading) {
+        scheduler_fence(m->scheduler, fence);
+    }
     scheduler_lead(m->scheduler, leading);
 }
 
@@ -54,7 +64,11 @@ static void on_leading(void *arg, bool leading, int64_t fence)
 {
     struct component *c = arg;
     log_info(c->name, leading ? "leading" : "standing by", "fence=%" PRId64, fence);
-    c->lead(c->master, leading);
+    struct client_guard guard = { 0 };
+    if (leading) {
+        guard = elector_guard(c->elector);
+    }
+    c->lead(c->master, leading, &guard);
 }
 
 static int components_start(struct master *m, const char *endpoint, const char *identity,
@@ -100,7 +114,6 @@ static void components_stop(struct master *m)
     controller_group_free(m->controllers);
     recorder_free(m->recorder);
     informers_free(m->informers);
-    client_free(m->client);
 }
 
 static void closed(void *arg)
@@ -108,6 +121,13 @@ static void closed(void *arg)
     struct master *m = arg;
     signal_watch_stop(m->signals);
     loop_stop(m->loop);
+}
+
+/* The resignations are out (or nobody answered): now the member may go. */
+static void resigned(void *arg)
+{
+    struct master *m = arg;
+    server_close(m->server, closed, m);
 }
 
 static void on_signal(void *arg, int signal)
@@ -121,7 +141,7 @@ static void on_signal(void *arg, int signal)
     log_info("master", "closing", "signal=%d", signal);
     m->closing = true;
     components_stop(m);
-    server_close(m->server, closed, m);
+    client_close(m->client, RESIGN_MS, resigned, m);
 }
 
 static void usage(const struct flag *flags, size_t n)
