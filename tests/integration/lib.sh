@@ -73,7 +73,25 @@ same() {
     return 1
 }
 
-plan() { echo "1..$TESTS"; }
+# The end of a script: the members that still run are asked to end, which must go in order, and none
+# may have said anything that a sanitizer says.
+plan() {
+    for f in "$T"/*/m*.pid; do
+        [ -e "$f" ] && ! gone "$(cat "$f")" || continue
+        kind=$(cat "${f%/*}/kind")
+        end "$(cat "$f")" TERM
+        [ "$kind" = etcd ] || [ "$RC" = 0 ] || {
+            not_ok "a member ends in order (exit $RC)"; note "$(tail -20 "${f%.pid}.log")"
+        }
+    done
+    for f in "$T"/*/m*.log; do
+        if grep -q 'Sanitizer\|runtime error:' "$f" 2>/dev/null; then
+            not_ok 'sanitizers have nothing to say'
+            note "$(grep -A 25 'Sanitizer\|runtime error:' "$f" | head -60)"
+        fi
+    done
+    echo "1..$TESTS"
+}
 
 # --- waiting -----------------------------------------------------------------------------------
 
@@ -179,15 +197,20 @@ agent_start() {
     echo "$PID" >"$T/$c/$node.pid"
 }
 
-# What agents left running, by the process groups that they wrote down: containers, and the shims
-# that are their parents.
+# What agents left running: the containers' process groups, as written down; their shims follow.
 pods_end() {
-    for f in "$T"/*/*.state/pods/*/*/*/pid "$T"/*/*.state/pods/*/*/*/shim; do
-        [ -f "$f" ] || continue
-        group=$(cut -d' ' -f1 "$f")
-        case $group in ''|*[!0-9]*) continue ;; esac
-        kill -9 -"$group" 2>/dev/null || kill -9 "$group" 2>/dev/null
+    for f in "$T"/*/*.state/pods/*/*/*/pid; do
+        [ -f "$f" ] && kill -9 -"$(cut -d' ' -f1 "$f")" 2>/dev/null
     done
+    wait_until 5 no_process_of_ours
+}
+
+# No process has our temporary directory in its command line (the shell itself has not).
+no_process_of_ours() {
+    for p in /proc/[0-9]*; do
+        tr '\0' ' ' 2>/dev/null <"$p/cmdline" | grep -qF "$T/" && return 1
+    done
+    return 0
 }
 
 members() { seq 1 "$(cat "$T/$1/n")"; }
