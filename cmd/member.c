@@ -12,6 +12,7 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/io/conn.h"
+#include "lib/io/process.h"
 
 size_t member_flags_init(struct member_flags *m, struct flag *ret_flags)
 {
@@ -235,6 +236,7 @@ int member_open(const struct member_flags *m, struct loop *loop, struct server *
         .unsafe_no_fsync = m->unsafe_no_fsync,
         .commit = barque_commit,
     };
+    process_wake_soon();
     rv = server_open(&options, ret_server, err);
     if (rv == 0) {
         str_copy(ret_endpoint, 128, server_client_address(*ret_server, 0));

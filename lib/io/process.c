@@ -6,7 +6,9 @@
 #include "lib/io/process.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
@@ -138,4 +140,31 @@ void processes_forget(struct loop *loop)
     while ((l = list_first(&loop->released)) != NULL) {
         close_handle(LIST_ENTRY(l, struct process, link));
     }
+}
+
+/* --- scheduling -------------------------------------------------------------------------------- */
+
+/* The kernel's struct sched_attr in its first form; the C library has none. */
+struct slice_attr {
+    uint32_t size;
+    uint32_t policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime_ns; /* of an ordinary thread: the slice it asks for (0.1 .. 100 ms) */
+    uint64_t deadline_ns;
+    uint64_t period_ns;
+};
+
+/* EEVDF runs the thread with the earliest deadline, which is a slice away: a short one is served
+ * soon, and gets no more CPU for it. */
+void process_wake_soon(void)
+{
+    enum { SLICE_NS = 100000 };
+    struct slice_attr a = { .size = sizeof a };
+    if (syscall(SYS_sched_getattr, 0, &a, sizeof a, 0) != 0 || a.policy != SCHED_OTHER) {
+        return;
+    }
+    a.runtime_ns = SLICE_NS;
+    (void)syscall(SYS_sched_setattr, 0, &a, 0);
 }

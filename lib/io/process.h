@@ -31,6 +31,11 @@ int process_kill(struct process *p, int signal); /* E_NOTFOUND when it has ended
  * so call it after on_exit (or in it) too. */
 void process_release(struct process *p);
 
+/* Asks the kernel to let this thread, and those it starts from now on, run soon after they wake: a
+ * server that works microseconds at a time should not wait for a neighbour's whole turn. A hint,
+ * without effect before Linux 6.12. Children inherit it. */
+void process_wake_soon(void);
+
 /* Calls fn on the loop when one of the signals arrives (SIGINT, SIGTERM, SIGHUP; at most 16). Keeps
  * loop_run running until it is stopped. */
 struct signal_watch;
