@@ -1,9 +1,9 @@
 /* Plays a scenario against one store with its watch hub and lease clock.
  *
- * A command takes the same road as in a member: checked, encoded, decoded, applied. The clock moves by
- * `wait` only; what runs out then is revoked by one command. What watchers are told is printed after the
- * answer. `restore` (or --restore, after every line) goes on with a store rebuilt from a snapshot: nobody
- * may notice. */
+ * A command takes the same road as in a member: checked, encoded, decoded, applied. The clock
+ * moves by `wait` only; what runs out then is revoked by one command. What watchers are told is
+ * printed after the answer. `restore` (or --restore, after every line) goes on with a store
+ * rebuilt from a snapshot: nobody may notice. */
 #include <inttypes.h>
 
 #include "lib/base/alloc.h"

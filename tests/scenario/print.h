@@ -1,4 +1,5 @@
-/* How the store's answers look in a trace. Every line is indented by two blanks and `depth` steps. */
+/* How the store's answers look in a trace. Every line is indented by two blanks and `depth`
+ * steps. */
 #ifndef BARQUE_TESTS_SCENARIO_PRINT_H
 #define BARQUE_TESTS_SCENARIO_PRINT_H
 

@@ -21,7 +21,7 @@ for file in "$here"/*/*.scenario; do
     trace=${file%.scenario}.trace
     name=$(basename "$file" .scenario)
     n=$((n + 1))
-    [ -z "${ACCEPT:-}" ] || "$player" "$kind" "$file" >"$trace"
+    [ -z "${ACCEPT:-}" ] || { "$player" "$kind" "$file" >"$out" && cp "$out" "$trace"; }
     if diff=$(play "$kind" "$file" "$trace") &&
         { [ "$kind" != store ] || diff=$(play "$kind" "$file" "$trace" --restore); }; then
         echo "ok $n - $kind: $name"

@@ -1,7 +1,7 @@
-/* Plays one scenario and prints its trace: scenario store [--restore] FILE
+/* Plays one scenario and prints its trace: scenario store|orchestration [--restore] FILE
  *
- * A trace repeats each line after "> " and tells what happened below it. Comments and empty lines of the
- * scenario stay, so a trace is read without its scenario. */
+ * A trace repeats each line after "> " and tells what happened below it. Comments and empty
+ * lines of the scenario stay, so a trace is read without its scenario. */
 #include "tests/scenario/scenario.h"
 
 #include <stdio.h>
@@ -12,6 +12,7 @@ static const struct {
     const struct player *player;
 } players[] = {
     { "store", &player_store },
+    { "orchestration", &player_orchestration },
 };
 
 static const struct player *player_of(const char *name)
@@ -59,7 +60,7 @@ int main(int argc, char **argv)
     bool restore = argc == 4 && strcmp(argv[2], "--restore") == 0;
     const struct player *player = argc == 3 || restore ? player_of(argv[1]) : NULL;
     if (player == NULL) {
-        fprintf(stderr, "usage: %s store [--restore] FILE\n", argv[0]);
+        fprintf(stderr, "usage: %s store|orchestration [--restore] FILE\n", argv[0]);
         return 2;
     }
     const char *name = argv[argc - 1];

@@ -1,5 +1,5 @@
-/* Scenarios: commands as text in, a trace as text out. The same text always gives the same trace, so the
- * trace kept beside a scenario is what the code promises, readable by a person. */
+/* Scenarios: commands as text in, a trace as text out. The same text always gives the same
+ * trace, so the trace kept beside a scenario is what the code promises, readable by a person. */
 #ifndef BARQUE_TESTS_SCENARIO_H
 #define BARQUE_TESTS_SCENARIO_H
 
@@ -31,8 +31,8 @@ int64_t words_time(struct words *w, const char *text);
 void words_fail(const struct words *w, const char *what) __attribute__((noreturn));
 
 /* --- requests of the store (requests.c) ------------------------------------------------------- */
-/* KEYS is `a` (that key), `a..c` (from a up to, not including, c), `a..` (a and all after it), `a*` (all that
- * start with a), `*` (all). Each reads its words up to one it does not know. */
+/* KEYS is `a` (that key), `a..c` (from a up to, not including, c), `a..` (a and all after it),
+ * `a*` (all that start with a), `*` (all). Each reads its words up to one it does not know. */
 void read_keys(struct words *w, const char *text, struct slice *ret_key, struct slice *ret_end);
 struct put_request read_put(struct words *w);
 struct delete_request read_delete(struct words *w);
@@ -48,6 +48,6 @@ struct player {
     void (*restore)(void *world);
     void (*end)(void *world);
 };
-extern const struct player player_store;
+extern const struct player player_store, player_orchestration;
 
 #endif

@@ -1,6 +1,6 @@
 # Golden traces: build/scenario plays the files of tests/scenario/.
-SCENARIO_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/scenario/*.c))
-SCENARIO_LINK := store lib/codec lib/base
+SCENARIO_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/scenario/*.c) kubelet/pod_actions.c)
+SCENARIO_LINK := store controllers scheduler $(LINK_scheduler)
 
 $(B)/scenario: $(SCENARIO_OBJ) $(call archives,$(SCENARIO_LINK))
 	@echo "  LD $@"
