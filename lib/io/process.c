@@ -142,7 +142,7 @@ void processes_forget(struct loop *loop)
     }
 }
 
-/* --- scheduling -------------------------------------------------------------------------------- */
+/* --- scheduling ----------------------------------------------------------------------------- */
 
 /* The kernel's struct sched_attr in its first form; the C library has none. */
 struct slice_attr {
