@@ -1,6 +1,6 @@
 #!/bin/sh
-# The simulator as a test: tests/sim/sim.test.sh BUILD. SIM_HOURS (default 30) is split between the small state
-# machine and the real store; SIM_FROM is the first seed. TAP on stdout.
+# The simulator as a test: tests/sim/sim.test.sh BUILD. SIM_HOURS (default 30) is split between the
+# small state machine and the real store; SIM_FROM is the first seed. TAP on stdout.
 set -u
 sim=$1/sim
 hours=${SIM_HOURS:-30}
