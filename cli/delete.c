@@ -49,7 +49,6 @@ struct delete {
     uint32_t tries;
     size_t missing;
     bool waiting;
-    struct client_watch *watch;
 };
 
 static void delete_next(struct delete *d);
@@ -193,7 +192,7 @@ static void delete_next(struct delete *d)
 
 static void gone(struct delete *d)
 {
-    client_watch_stop(TAKE(d->watch));
+    client_watch_stop(TAKE(d->cli.watch));
     say(d, "deleted");
     wait_next(d);
 }
@@ -216,7 +215,7 @@ static void on_watch_end(void *arg, int status, int64_t compact_revision, const 
     struct delete *d = arg;
 
     (void)compact_revision;
-    d->watch = NULL;
+    d->cli.watch = NULL;
     cli_fail_call(&d->cli, status, err);
 }
 
@@ -239,7 +238,7 @@ static void wait_next(struct delete *d)
         .on_end = on_watch_end,
         .arg = d,
     };
-    d->watch = client_watch_start(d->cli.client, &options);
+    d->cli.watch = client_watch_start(d->cli.client, &options);
 }
 
 static void on_timeout(struct cli *cli)

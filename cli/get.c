@@ -176,7 +176,7 @@ static void on_got(void *arg, struct objects_result *r)
 {
     struct get *g = arg;
 
-    if (r->status == E_NOTFOUND && g->at < g->n_wanted) {
+    if (r->status == E_NOTFOUND) {
         /* Each missing name is told; the others are shown. */
         cli_note(&g->cli, "barque get: %s", r->err->msg);
         g->missing++;

@@ -31,7 +31,6 @@ struct get {
     int64_t revision;
 
     /* watching */
-    struct client_watch *watch;
     struct table table;
     size_t lines; /* of the table that stands on the screen */
 };

@@ -236,7 +236,7 @@ static void on_watch_end(void *arg, int status, int64_t compact_revision, const 
     struct get *g = arg;
 
     (void)compact_revision;
-    g->watch = NULL;
+    g->cli.watch = NULL;
     if (status == E_COMPACTED) {
         get_read(g);
     } else {
@@ -272,7 +272,7 @@ static void watch_start(struct get *g)
         .on_resume = on_resume,
         .arg = g,
     };
-    g->watch = client_watch_start(g->cli.client, &options);
+    g->cli.watch = client_watch_start(g->cli.client, &options);
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */

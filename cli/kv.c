@@ -34,7 +34,6 @@ struct kv {
     bool json;
     struct buf end;
     struct buf value;
-    struct client_watch *watch;
 };
 
 /* --- printing --------------------------------------------------------------------------------- */
@@ -314,7 +313,7 @@ static void on_watch_end(void *arg, int status, int64_t compact_revision, const 
 {
     struct kv *k = arg;
 
-    k->watch = NULL;
+    k->cli.watch = NULL;
     if (status == E_COMPACTED) {
         cli_fail(&k->cli, CLI_FAILED, "the same with a higher --rev",
                  "the history up to revision %lld was compacted", (long long)compact_revision);
@@ -344,7 +343,7 @@ static void kv_watch(struct kv *k)
         .arg = k,
     };
 
-    k->watch = client_watch_start(k->cli.client, &options);
+    k->cli.watch = client_watch_start(k->cli.client, &options);
 }
 
 /* --- which ------------------------------------------------------------------------------------ */

@@ -67,8 +67,8 @@ static void close_line(struct rollout_wait *w)
 
 static void stop(struct rollout_wait *w)
 {
-    if (w->watch != NULL) {
-        client_watch_stop(TAKE(w->watch));
+    if (w->cli->watch != NULL) {
+        client_watch_stop(TAKE(w->cli->watch));
     }
 }
 
@@ -101,7 +101,7 @@ static void on_events(void *arg, const struct client_event *events, size_t n, in
     struct rollout_wait *w = arg;
 
     (void)revision;
-    for (size_t i = 0; i < n && w->watch != NULL && !w->cli->ended; i++) {
+    for (size_t i = 0; i < n && w->cli->watch != NULL && !w->cli->ended; i++) {
         struct object *o = NULL;
 
         if (events[i].type == EVENT_DELETE) {
@@ -121,7 +121,7 @@ static void on_watch_end(void *arg, int status, int64_t compact_revision, const 
     struct rollout_wait *w = arg;
 
     (void)compact_revision;
-    w->watch = NULL;
+    w->cli->watch = NULL;
     if (status == E_COMPACTED) {
         begin(w);
     } else {
@@ -147,7 +147,7 @@ static void on_got(void *arg, struct objects_result *r)
         .on_end = on_watch_end,
         .arg = w,
     };
-    w->watch = client_watch_start(w->cli->client, &options);
+    w->cli->watch = client_watch_start(w->cli->client, &options);
     judge(w, r->object);
 }
 

@@ -15,7 +15,6 @@ struct rollout_wait {
     struct cli *cli;
     const char *namespace_, *name; /* borrowed */
     void (*done)(struct rollout_wait *w); /* complete; every other end ends the verb */
-    struct client_watch *watch;
     struct buf said; /* the last progress line */
     bool line_open;  /* it stands on the screen without its newline */
 };

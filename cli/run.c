@@ -209,7 +209,9 @@ static size_t all_flags(struct cli *cli, const struct cli_spec *spec, struct cli
     };
 
     PRE(spec->n_flags + COMMON_FLAGS <= FLAGS_MAX);
-    memcpy(ret_flags, spec->flags, spec->n_flags * sizeof *ret_flags);
+    for (size_t i = 0; i < spec->n_flags; i++) {
+        ret_flags[i] = spec->flags[i];
+    }
     memcpy(ret_flags + spec->n_flags, common, sizeof common);
     return spec->n_flags + (spec->no_client ? 0 : COMMON_FLAGS);
 }
@@ -256,6 +258,9 @@ static void run(struct cli *cli)
         cli->running = false;
     }
     timer_stop(&cli->deadline);
+    if (cli->watch != NULL) {
+        client_watch_stop(cli->watch);
+    }
     if (cli->spec->stop != NULL) {
         cli->spec->stop(cli);
     }

@@ -53,6 +53,7 @@ struct cli {
 
     struct loop *loop;
     struct client *client;
+    struct client_watch *watch; /* the verb's, if it has one: the runner stops it at the end */
     struct rng rng;
     struct table_style style; /* of stdout */
     bool screen;              /* stdout is a terminal */

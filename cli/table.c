@@ -9,7 +9,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 
-enum { GAP = 3, WIDTH_LEAST = 8 };
+enum { GAP = 3, WIDTH_LEAST = 16 };
 
 void table_init(struct table *t, size_t columns)
 {
@@ -102,17 +102,22 @@ static size_t bytes_of(const char *s, size_t n)
     return at;
 }
 
-/* Takes from the widest column, one character at a time, until the line fits. */
-static void shrink(size_t *widths, size_t columns, size_t screen)
+/* Takes from the widest column, one character at a time, until the line fits. Names are what people
+ * copy from the screen: the first column and NAME are never cut; rather the line wraps. */
+static void shrink(const struct table *t, size_t *widths, size_t screen)
 {
     for (;;) {
         size_t total = 0, widest = 0;
 
-        for (size_t i = 0; i < columns; i++) {
-            total += widths[i] + (i + 1 < columns ? GAP : 0);
-            widest = widths[i] > widths[widest] ? i : widest;
+        for (size_t i = 0; i < t->columns; i++) {
+            bool name = i == 0 || strcmp(t->cells[i], "NAME") == 0;
+
+            total += widths[i] + (i + 1 < t->columns ? GAP : 0);
+            if (!name && (widest == 0 || widths[i] > widths[widest])) {
+                widest = i;
+            }
         }
-        if (total <= screen || widths[widest] <= WIDTH_LEAST) {
+        if (total <= screen || widest == 0 || widths[widest] <= WIDTH_LEAST) {
             return;
         }
         widths[widest]--;
@@ -167,8 +172,8 @@ void table_print(struct table *t, const struct table_style *style, struct buf *o
         *w = n > *w ? n : *w;
     }
     memcpy(widths, t->widths, t->columns * sizeof *widths);
-    if (style->width != 0) {
-        shrink(widths, t->columns, style->width);
+    if (style->width != 0 && t->n != 0) {
+        shrink(t, widths, style->width);
     }
     for (; t->printed < t->n; t->printed += t->columns) {
         print_row(t, t->printed, widths, style->color, out);

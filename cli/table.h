@@ -1,5 +1,5 @@
 /* THE printer of tables: columns as wide as their widest cell, three spaces between, no space at
- * the end of a line; where it does not fit, the widest cells are cut with "~". Pure.
+ * the end of a line; where it does not fit, the widest cells (names never) are cut with "~". Pure.
  *
  *     NAME    READY   STATUS    RESTARTS   AGE
  *     web-1   1/1     Running   0          5s

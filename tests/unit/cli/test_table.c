@@ -67,8 +67,22 @@ static void the_widest_cells_are_cut_to_fit_the_screen(void **state)
     (void)state;
     table_init(&t, 2);
     fill(&t, cells, 4);
-    print_is(&t, 20, "NAME   MESSAGE\n"
-                     "pod    a message of~\n");
+    print_is(&t, 24, "NAME   MESSAGE\n"
+                     "pod    a message of man~\n");
+    table_fini(&t);
+}
+
+static void names_are_never_cut(void **state)
+{
+    static const char *const cells[] = { "NAMESPACE", "NAME", "AGE", "default",
+                                         "a-long-name-of-a-pod", "1s" };
+    struct table t;
+
+    (void)state;
+    table_init(&t, 3);
+    fill(&t, cells, 6);
+    print_is(&t, 10, "NAMESPACE   NAME                   AGE\n"
+                     "default     a-long-name-of-a-pod   1s\n");
     table_fini(&t);
 }
 
@@ -144,6 +158,7 @@ int test_table_run(void)
         cmocka_unit_test(an_absent_cell_says_so),
         cmocka_unit_test(no_line_ends_with_blanks),
         cmocka_unit_test(the_widest_cells_are_cut_to_fit_the_screen),
+        cmocka_unit_test(names_are_never_cut),
         cmocka_unit_test(characters_are_counted_not_bytes),
         cmocka_unit_test(rows_added_later_stay_in_line),
         cmocka_unit_test(control_characters_never_reach_the_terminal),
