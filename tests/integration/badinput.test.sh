@@ -136,6 +136,7 @@ grpc() { # PATH FILE
 if curl --version | grep -q HTTP2; then
     printf '\0\0\0\0\004\377\377\377\377' >"$T/m"
     is 'a message that is no protobuf is refused as such' "$(grpc /etcdserverpb.KV/Put "$T/m")" 13
+    : >"$T/m" # nothing more to send: curl drops an answer that comes before its last byte is out
     is 'an unknown method is unimplemented' "$(grpc /etcdserverpb.KV/Nothing "$T/m")" 12
     printf '\0\377\377\377\377x' >"$T/m"
     is 'a length of 4 GiB is refused unread' "$(grpc /etcdserverpb.KV/Put "$T/m")" 8

@@ -15,7 +15,6 @@
 
 set -u
 B=${1:?build folder}
-BARQUE=$B/barque
 ETCD=${ETCD:-$B/peer/usr/bin/etcd}
 [ -x "$ETCD" ] || ETCD=build/peer/usr/bin/etcd
 [ -x "$ETCD" ] || ETCD=$(command -v etcd || true)
@@ -23,6 +22,8 @@ ETCD=${ETCD:-$B/peer/usr/bin/etcd}
 for name in $(env | sed -n 's/^\(\(ETCDCTL\|ETCD\|BARQUE\)_[A-Z_]*\)=.*/\1/p'); do unset "$name"; done
 export ETCDCTL_API=3
 T=$(mktemp -d "${TMPDIR:-/tmp}/barque-it.XXXXXX")
+BARQUE=$T/barque # a copy: a build may replace the program while the script runs
+cp "$B/barque" "$BARQUE" || exit 1
 PIDS=
 TESTS=0
 
