@@ -20,7 +20,7 @@
 #include "raft/node.h"
 
 enum receipt_state { RECEIVING, CHECKING, OFFERED, INSTALLING };
-enum { HEAD_MAX = 4096, PENDING_BYTES_MAX = 64 * 1024 * 1024 };
+enum { HEAD_MAX = 4096, PENDING_BYTES_MAX = 16 * 1024 * 1024 };
 
 struct snapshot_receipt {
     struct list link;         /* snapshots.receipts, with the dropped ones whose jobs still run */
@@ -223,10 +223,10 @@ int install_on_stream(void *arg, uint64_t from, uint64_t stream_id, struct slice
     if (r->state != RECEIVING) {
         return E_PROTO;
     }
-    int rv = take_head(r, &bytes);
-    if (rv == 0 && r->pending_bytes + bytes.len > PENDING_BYTES_MAX) {
-        rv = E_FULL; /* the disk is slower than the network */
+    if (r->pending_bytes + bytes.len > PENDING_BYTES_MAX) {
+        return E_NOTREADY; /* the disk is slower than the network */
     }
+    int rv = take_head(r, &bytes);
     if (rv == 0 && last && !r->head_done) {
         rv = E_TRUNCATED;
     }

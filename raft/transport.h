@@ -32,8 +32,8 @@ struct transport_options {
     const char *listen_address;
     /* One frame from a member; bytes valid during the call. */
     void (*on_frame)(void *arg, uint64_t from, struct slice payload);
-    /* A chunk of a snapshot stream, in order; last marks its end. Nonzero return ends the
-     * stream. */
+    /* A chunk of a snapshot stream, in order; last marks its end. E_NOTREADY: not taken, it is
+     * offered again soon and meanwhile nothing more is read. Any other error ends the stream. */
     int (*on_stream)(void *arg, uint64_t from, uint64_t stream_id, struct slice bytes, bool last);
     /* The stream broke before its last chunk. */
     void (*on_stream_broken)(void *arg, uint64_t from, uint64_t stream_id);

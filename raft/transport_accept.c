@@ -99,6 +99,9 @@ static int accept_chunk(struct link *l, struct slice payload)
     if (l->closing) {
         return 0;
     }
+    if (rv == E_NOTREADY) {
+        return rv;
+    }
     if (rv != 0) {
         link_close(l); /* the receiver said no: it knows, so nothing is told to it */
         return 0;

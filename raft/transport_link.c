@@ -9,6 +9,7 @@ static void link_free(struct link *l)
 {
     struct transport *t = l->t;
     list_remove(&l->node);
+    timer_stop(&l->resume);
     buf_fini(&l->in);
     mem_free(l);
     transport_maybe_closed(t);
@@ -16,21 +17,20 @@ static void link_free(struct link *l)
 
 /* --- from the conn ---------------------------------------------------------------------------- */
 
-static void link_on_read(void *arg, struct slice bytes)
+static void link_pause(struct link *l)
 {
-    struct link *l = arg;
-    if (l->closing) {
-        return;
-    }
-    bool held = l->in.len > 0;
-    if (held) {
-        buf_append_slice(&l->in, bytes);
-        bytes = buf_slice(&l->in);
-    }
-    l->heard = true;
+    l->paused = true;
+    conn_pause_read(l->conn, true);
+    timer_start(&l->resume, PEER_RESUME_MS);
+}
+
+/* Hands on whole frames; keeps the rest. `bytes` are those of l->in when they are held. */
+static void link_take(struct link *l, struct slice bytes, bool held)
+{
     for (;;) {
+        struct slice rest = bytes;
         struct slice payload;
-        int rv = peer_frame_next(&bytes, l->frame_max, &payload);
+        int rv = peer_frame_next(&rest, l->frame_max, &payload);
         if (rv == 0) {
             break;
         }
@@ -38,10 +38,15 @@ static void link_on_read(void *arg, struct slice bytes)
         if (l->closing) {
             return;
         }
+        if (rv == E_NOTREADY) {
+            link_pause(l);
+            break;
+        }
         if (rv != 0) {
             link_fail(l, rv);
             return;
         }
+        bytes = rest;
     }
     if (held) {
         buf_consume(&l->in, l->in.len - bytes.len);
@@ -51,6 +56,34 @@ static void link_on_read(void *arg, struct slice bytes)
     if (l->in.len == 0) {
         buf_fini(&l->in); /* an idle link keeps no memory of its largest frame */
     }
+}
+
+static void link_on_read(void *arg, struct slice bytes)
+{
+    struct link *l = arg;
+    if (l->closing) {
+        return;
+    }
+    l->heard = true;
+    if (l->in.len == 0) {
+        link_take(l, bytes, false);
+        return;
+    }
+    buf_append_slice(&l->in, bytes);
+    if (!l->paused) {
+        link_take(l, buf_slice(&l->in), true);
+    }
+}
+
+static void link_on_resume(struct timer *self)
+{
+    struct link *l = CONTAINER_OF(self, struct link, resume);
+    if (l->closing) {
+        return;
+    }
+    l->paused = false;
+    conn_pause_read(l->conn, false);
+    link_take(l, buf_slice(&l->in), true);
 }
 
 static void link_on_drain(void *arg)
@@ -88,6 +121,7 @@ static struct link *link_new(struct transport *t, const struct link_ops *ops)
     l->frame_max = PEER_HELLO_MAX_BYTES;
     list_init(&l->node);
     list_push_back(&t->links, &l->node);
+    timer_init(t->options.loop, &l->resume, link_on_resume);
     return l;
 }
 
@@ -224,7 +258,7 @@ void link_tick(struct link *l, uint64_t now_ms)
         link_fail(l, E_TIMEOUT);
         return;
     }
-    if (!l->outgoing && l->greeted && l->heard) {
+    if (!l->outgoing && l->greeted && (l->heard || l->paused)) {
         l->heard = false;
         link_answer(l, PEER_ALIVE);
     }

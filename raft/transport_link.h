@@ -25,6 +25,7 @@ enum {
     PEER_HELLO_TIMEOUT_MS = 5000,  /* from connected (or accepted) to the answer (or the hello) */
     PEER_TICK_MS = 500,            /* PEER_ALIVE at most this often; deadlines are looked at */
     PEER_SILENCE_MS = 3000,        /* sent, but no answer for so long: the path is dead */
+    PEER_RESUME_MS = 20,           /* a receiver that was not ready is asked again */
     PEER_STREAM_HIGH_BYTES = 1024 * 1024,
     PEER_STRANGERS_MAX = 64,       /* accepted conns without a hello; a further one is closed */
     PEER_REFUSALS_LOGGED_MAX = 1024,
@@ -35,7 +36,8 @@ struct peer;
 
 struct link_ops {
     void (*connected)(struct link *l); /* outgoing only: say hello */
-    int (*frame)(struct link *l, struct slice payload); /* nonzero: the link fails with it */
+    /* E_NOTREADY: reading pauses and the frame is offered again; otherwise the link fails. */
+    int (*frame)(struct link *l, struct slice payload);
     void (*drain)(struct link *l);                      /* may be NULL */
     void (*closed)(struct link *l, int status);         /* not after link_close */
 };
@@ -50,7 +52,9 @@ struct link {
     bool greeted;            /* hello and answer are done */
     bool outgoing;
     size_t frame_max;
-    struct buf in;           /* start of a frame that is not whole yet */
+    struct buf in;           /* start of a frame that is not whole yet, or not taken yet */
+    bool paused;             /* the owner was not ready for a frame: offered again by `resume` */
+    struct timer resume;
     uint64_t deadline_ms;    /* 0 none; fails with E_TIMEOUT when passed */
     bool heard;              /* incoming: something arrived since the last PEER_ALIVE */
     /* owner */
