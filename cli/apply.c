@@ -25,6 +25,7 @@ static const char usage[] =
     "Examples:\n"
     "  barque apply -f examples/web.yaml             waits for the rollout, with progress\n"
     "  barque apply -d -f manifests/                 does not wait\n"
+    "  barque apply --dry-run -f web.yaml            says what would change, and changes nothing\n"
     "  sed s/v1/v2/ web.yaml | barque apply -f -\n";
 
 enum { DIFF_LINES_MAX = 12, WAIT_MS = 300000 };
@@ -32,7 +33,7 @@ enum { DIFF_LINES_MAX = 12, WAIT_MS = 300000 };
 struct apply {
     struct cli cli;
     struct cli_list files;
-    bool detach;
+    bool detach, dry_run;
     struct manifest_objects objects;
     size_t at;
     struct buf diff;       /* of the last edit */
@@ -98,6 +99,12 @@ static void create(struct apply *a)
 {
     struct object *o = object_copy(present(a));
 
+    if (a->dry_run) {
+        object_free(o);
+        buf_reset(&a->diff);
+        say(a, "would be created", TONE_GOOD);
+        return;
+    }
     merge_note(o);
     object_stamp_new(o, &a->cli.rng, loop_wall_ms(a->cli.loop));
     objects_create(a->cli.client, o, on_created, a);
@@ -121,6 +128,9 @@ static int edit(void *arg, struct object *o, struct err *err)
         rv = err_set(err, E_INVAL, "%s cannot be changed this way", name);
     }
     merge_diff(before, o, &a->diff);
+    if (rv == 0 && a->dry_run) {
+        rv = err_set(err, E_CANCELED, "dry run"); /* ends the operation before its write */
+    }
     problems_fini(&problems);
     object_free(before);
     return rv;
@@ -138,6 +148,9 @@ static void on_modified(void *arg, struct objects_result *r)
 
         cli_note(&a->cli, "%.*s", (int)a->problems.len - 1, buf_str(&a->problems));
         cli_fail(&a->cli, CLI_FAILED, next, "%s", r->err->msg);
+    } else if (r->status == E_CANCELED && a->dry_run && !a->cli.ended) {
+        say(a, a->diff.len != 0 ? "would be configured" : "unchanged",
+            a->diff.len != 0 ? TONE_WARN : TONE_DIM);
     } else if (r->status != 0) {
         cli_fail_call(&a->cli, r->status, r->err);
     } else if (a->diff.len != 0) {
@@ -192,7 +205,7 @@ static void wait_next(struct apply *a)
     while (a->at < a->objects.n && present(a)->kind != &kind_deployment) {
         a->at++;
     }
-    if (a->detach || a->at == a->objects.n) {
+    if (a->detach || a->dry_run || a->at == a->objects.n) {
         cli_end(&a->cli, CLI_OK);
         return;
     }
@@ -220,6 +233,7 @@ int verb_apply(int argc, char **argv)
     const struct cli_flag flags[] = {
         { "filename", 'f', CLI_LIST, &a.files, "FILE", "a file, a folder, or - (may be repeated)" },
         { "detach", 'd', CLI_BOOL, &a.detach, NULL, "do not wait for the rollouts" },
+        { "dry-run", 0, CLI_BOOL, &a.dry_run, NULL, "only say what would change" },
     };
     const struct cli_spec spec = { .name = "apply", .usage = usage, .flags = flags,
                                    .n_flags = ARRAY_LEN(flags), .start = start,

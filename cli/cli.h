@@ -24,6 +24,7 @@ const struct cli_verb *cli_verb_find(const char *name);
 
 int verb_apply(int argc, char **argv);
 int verb_completion(int argc, char **argv);
+int verb_cordon(int argc, char **argv);
 int verb_delete(int argc, char **argv);
 int verb_describe(int argc, char **argv);
 int verb_get(int argc, char **argv);
@@ -32,6 +33,7 @@ int verb_logs(int argc, char **argv);
 int verb_rollout(int argc, char **argv);
 int verb_scale(int argc, char **argv);
 int verb_status(int argc, char **argv);
+int verb_uncordon(int argc, char **argv);
 int verb_version(int argc, char **argv);
 
 #endif

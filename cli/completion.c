@@ -29,6 +29,7 @@ static const char bash_script[] =
     "        rollout:3) words=$(_barque_names deployments) ;;\n"
     "        completion:2) words='bash zsh fish' ;;\n"
     "        logs:2) words=\"$(_barque_names pods | sed s,^pod/,,)\" ;;\n"
+    "        cordon:2|uncordon:2) words=\"$(_barque_names nodes | sed s,^node/,,)\" ;;\n"
     "        get:2|describe:2|delete:2|scale:2) words=$kinds ;;\n"
     "        get:*|describe:*|delete:*|scale:*)\n"
     "            words=\"$(_barque_names \"${COMP_WORDS[2]}\" | sed 's,^[^/]*/,,')\" ;;\n"

@@ -3,6 +3,7 @@
 #include "cli/run.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,6 +29,11 @@ void cli_flush(struct cli *cli)
         ssize_t n = write(STDOUT_FILENO, cli->out.data + at, cli->out.len - at);
 
         if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0 && errno == EAGAIN) { /* somebody else made the pipe non-blocking */
+            struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
+            poll(&p, 1, -1);
             continue;
         }
         if (n < 0) {
@@ -103,16 +109,27 @@ void cli_fail_usage(struct cli *cli, const char *fmt, ...)
     cli_end(cli, CLI_USAGE);
 }
 
+/* What is absent is named by its plural first: `pods "default/web-1" not found`. */
+static char *next_for_absent(const char *text)
+{
+    autofree char *word = mem_printf("%.*s", (int)strcspn(text, " "), text);
+    const struct kind *kind = kind_by_word(word);
+
+    return kind == NULL ? NULL : mem_printf("barque get %s%s", kind->plural,
+                                            kind->namespaced ? " -A" : "");
+}
+
 void cli_fail_call(struct cli *cli, int status, const struct err *err)
 {
     enum cli_exit code = exit_of_status(status);
     const char *text = err != NULL ? err->msg : err_text(status);
+    autofree char *next = code == CLI_NOTFOUND ? next_for_absent(text) : NULL;
 
     if (code == CLI_UNREACHABLE) {
         cli_fail(cli, code, "barque status, or --endpoints with other members", "%s%s",
                  status != E_UNAVAILABLE ? "no quorum: " : "", text);
     } else {
-        cli_fail(cli, code, NULL, "%s", text);
+        cli_fail(cli, code, next, "%s", text);
     }
 }
 
@@ -227,6 +244,22 @@ static void print_help(struct cli *cli, const struct cli_flag *flags, size_t n)
                               "5 no quorum or unreachable, 6 timeout.\n");
 }
 
+/* Of each request. Of a verb that waits it ends a little before the wait does: when nobody answers,
+ * that is the reason to tell. */
+static uint64_t request_timeout(const struct cli *cli)
+{
+    uint64_t timeout_ms = cli->timeout_ms;
+
+    if (timeout_ms == 0) {
+        return REQUEST_MS;
+    }
+    if (!cli->spec->waits) {
+        return timeout_ms;
+    }
+    timeout_ms -= timeout_ms / 8;
+    return timeout_ms > REQUEST_MS ? REQUEST_MS : timeout_ms > 0 ? timeout_ms : 1;
+}
+
 static void run(struct cli *cli)
 {
     struct err err = ERR_INIT;
@@ -245,7 +278,7 @@ static void run(struct cli *cli)
     timer_init(cli->loop, &cli->deadline, on_deadline);
     options.loop = cli->loop;
     options.n_endpoints = n;
-    options.timeout_ms = !cli->spec->waits && cli->timeout_ms != 0 ? cli->timeout_ms : REQUEST_MS;
+    options.timeout_ms = request_timeout(cli);
     rv = client_new(&options, &cli->client, &err);
     if (rv != 0) {
         cli_fail_usage(cli, "%s", err.msg);

@@ -16,6 +16,8 @@ const struct cli_verb cli_verbs[] = {
     { "scale", verb_scale, "how many pods a Deployment shall have", CLI_GROUP_CHANGE },
     { "rollout", verb_rollout, "status, history, undo, restart of a Deployment",
       CLI_GROUP_CHANGE },
+    { "cordon", verb_cordon, "no new pods on a node", CLI_GROUP_CHANGE },
+    { "uncordon", verb_uncordon, "new pods on a node again", CLI_GROUP_CHANGE },
     { "kv", verb_kv, "the store's keys: get, put, del, watch", CLI_GROUP_STORE },
     { "version", verb_version, "of this program", CLI_GROUP_TOOLS },
     { "completion", verb_completion, "for bash, zsh or fish", CLI_GROUP_TOOLS },

@@ -49,6 +49,9 @@ EOF
 }
 web_pods() { "$BARQUE" get pods -l app=web -o name; }
 nodes_ready() { [ "$("$BARQUE" get nodes --no-headers | awk '$2 == "Ready"' | wc -l)" = 2 ]; }
+pods_on() {
+    "$BARQUE" get pods -o json | jq --arg n "$1" '[.items[] | select(.spec.nodeName == $n)] | length'
+}
 pods_are() { [ "$(web_pods | wc -l)" = "$1" ]; }
 
 cluster_new c master 3
@@ -66,7 +69,8 @@ like "an unknown command gets the nearest name" "$ERR" 'did you mean apply\?'
 exits "an unknown flag is wrong usage" 2 get pods --selecto a=b
 like "an unknown flag gets the nearest name" "$ERR" 'did you mean --selector\?'
 untaught=
-for verb in apply completion delete describe get kv logs rollout scale status version; do
+for verb in apply completion cordon delete describe get kv logs rollout scale status uncordon \
+    version; do
     run "$verb" --help
     case $RC$OUT in 0*"  barque $verb"*"Exit codes:"*) ;; *) untaught="$untaught $verb" ;; esac
 done
@@ -116,6 +120,9 @@ like "and nothing was sent" "$ERR" '2 problems; nothing was sent'
 exits "no object came of it" 3 get deploy/web
 
 web 3 100m tier:\ x >"$T/web.yaml"
+run apply --dry-run -f "$T/web.yaml"
+is "a dry run says what would happen" "$OUT" "deployment/web would be created"
+exits "and does nothing" 3 get deploy/web
 exits "apply waits until the deployment is there" 0 apply -f "$T/web.yaml"
 like "it says what was created" "$OUT" '^deployment/web created$'
 like "it ends with the rollout" "$OUT" '^deployment "web" successfully rolled out$'
@@ -125,6 +132,8 @@ like "applying again changes nothing" "$OUT" '^deployment/web unchanged$'
 "$BARQUE" get deploy/web -o yaml >"$T/live.yaml"
 run apply -f "$T/live.yaml"
 like "what get -o yaml prints can be applied" "$OUT" '^deployment/web unchanged$'
+web 4 100m | "$BARQUE" apply --dry-run -f - >"$T/out" 2>&1
+check "a dry run shows the differences" grep -q 'spec.replicas: 3 -> 4' "$T/out"
 web 4 100m | "$BARQUE" apply -f - >"$T/out" 2>&1
 check "a change shows its difference" grep -q 'spec.replicas: 3 -> 4' "$T/out"
 run get deploy/web -o json
@@ -201,6 +210,7 @@ exits "rollout status waits" 0 rollout status deploy/web
 check "two pods are left" wait_until 20 pods_are 2
 exits "scaling from a wrong size is a conflict" 4 scale deploy web --replicas 9 --current-replicas 7
 exits "scaling what is absent is exit code 3" 3 scale deploy/absent --replicas 1
+like "and says where to look" "$ERR" 'Next: barque get deployments -A$'
 exits "scaling pods is wrong usage" 2 scale pod/"$pod" --replicas 1
 web 2 50m | "$BARQUE" apply -f - >/dev/null
 run rollout history deploy/web
@@ -217,6 +227,22 @@ exits "restart makes new pods" 0 rollout restart deploy/web
 exits "one after the other" 0 rollout status deploy/web --timeout 30s
 check "two pods are left again" wait_until 20 pods_are 2
 is "none of them is an old one" "$(printf '%s\n' "$before" "$(web_pods)" | sort | uniq -d)" ""
+
+# --- cordon ------------------------------------------------------------------------------------
+
+run cordon n1
+is "a node is cordoned" "$OUT" "node/n1 cordoned"
+run get nodes
+like "and shows it" "$OUT" '^n1 +Ready,SchedulingDisabled'
+before=$(pods_on n1)
+"$BARQUE" scale deploy/web --replicas 6 >/dev/null
+"$BARQUE" rollout status deploy/web >/dev/null
+is "no new pod comes there" "$(pods_on n1)" "$before"
+run uncordon n1
+is "it is opened again" "$OUT" "node/n1 uncordoned"
+exits "a node that is absent is exit code 3" 3 cordon n9
+"$BARQUE" scale deploy/web --replicas 2 >/dev/null
+check "two pods are left over" wait_until 20 pods_are 2
 
 # --- delete ------------------------------------------------------------------------------------
 
@@ -277,6 +303,7 @@ like "it is named" "$OUT" '^m1 .* unreachable '
 member_end c 2 KILL
 exits "no quorum is exit code 5" 5 get pods --timeout 2s
 exits "also for writes" 5 kv put a b --timeout 2s
+exits "also for what waits" 5 rollout status deploy/web --timeout 2s
 exits "status knows it" 5 status
 like "and names who is missing" "$ERR" '2 of 3 members do not answer \(m1, m2\)'
 exits "stale reads go on" 0 kv get --serializable --prefix /registry/ --keys-only
