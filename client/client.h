@@ -121,6 +121,9 @@ struct client_lease *client_lease_start(struct client *c, int64_t ttl_s,
 int64_t client_lease_id(const struct client_lease *l);
 /* Revokes (best effort) and ends; on_state is not called again. done may be NULL. */
 void client_lease_stop(struct client_lease *l, void (*done)(void *arg), void *arg);
+/* Forgets it without revoking: it runs out by itself. For who means to be back soon. NULL is
+ * fine. */
+void client_lease_abandon(struct client_lease *l);
 
 /* --- watches: watch.c ------------------------------------------------------------------------- */
 struct client_watch;

@@ -305,6 +305,14 @@ void client_lease_stop(struct client_lease *l, void (*done)(void *arg), void *ar
     lease_free(l);
 }
 
+void client_lease_abandon(struct client_lease *l)
+{
+    if (l != NULL && l->state != LEASE_ENDED) {
+        client_call_cancel(l->grant);
+        lease_free(l);
+    }
+}
+
 /* --- the stream ------------------------------------------------------------------------------- */
 
 static void on_message(void *arg, const ProtobufCMessage *msg)
