@@ -50,6 +50,8 @@ struct kubelet {
     bool lease_held, alive_written;
     int64_t lease_id;
     struct timer lease_retry;
+    struct client_call *present; /* asks for the store's revision, once a lease */
+    int64_t view_needed;         /* the view must show this revision before we say we are alive */
     /* logs */
     struct rpc_server *rpc;
     struct list log_streams;
@@ -58,6 +60,7 @@ struct kubelet {
 /* --- kubelet.c -------------------------------------------------------------------------------- */
 void kubelet_wake(struct kubelet *k);
 /* --- registration.c --------------------------------------------------------------------------- */
+void registration_init(struct kubelet *k); /* first of all: close may follow any failure */
 int registration_open(struct kubelet *k, const struct kubelet_options *options, struct err *err);
 /* Called at the end of every pass: takes the next step that is possible now. */
 void registration_step(struct kubelet *k);

@@ -7,14 +7,16 @@
 #include "kubelet/kubelet.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "api/checks.h"
 #include "api/meta.h"
 #include "kubelet/internal.h"
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
 
-enum { RELIST_MS = 1000, WAKE_MIN_MS = 10 };
+enum { RELIST_MS = 1000, WAKE_MIN_MS = 10, STARTS_PER_PASS = 8 };
 
 void kubelet_wake(struct kubelet *k)
 {
@@ -55,11 +57,18 @@ struct pass {
     int64_t now_ms;
     int64_t wake_ms;
     bool acted;
+    int starts;
 };
 
 static void start(struct pass *p, const struct node_item *item, const struct pod_action *a)
 {
     struct kubelet *k = p->kubelet;
+    if (p->starts++ == STARTS_PER_PASS) {
+        p->acted = true; /* the rest in the next pass: the lease must be kept alive in between */
+    }
+    if (p->starts > STARTS_PER_PASS) {
+        return;
+    }
     struct start_request r = { .pod_uid = item->pod_uid,
                                .pod_namespace = item->pod_namespace,
                                .pod_name = item->pod_name,
@@ -100,20 +109,42 @@ static void carry_out(struct pass *p, const struct node_item *item, const struct
     }
 }
 
+static int by_pod(const void *a, const void *b)
+{
+    const struct attempt *x = a, *y = b;
+    int d = strcmp(x->pod_uid, y->pod_uid);
+    return d != 0 ? d : strcmp(x->id, y->id);
+}
+
+/* They are sorted by pod: a slice. */
+static const struct attempt *attempts_of(const struct pass *p, const char *uid, size_t *ret_n)
+{
+    size_t low = 0, high = p->n_attempts;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (strcmp(p->attempts[middle].pod_uid, uid) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    *ret_n = 0;
+    while (low + *ret_n < p->n_attempts &&
+           strcmp(p->attempts[low + *ret_n].pod_uid, uid) == 0) {
+        ++*ret_n;
+    }
+    return p->attempts + low;
+}
+
 /* item NULL: only attempts are left of this pod. */
 static void sync_pod(struct pass *p, const char *uid, const struct node_item *item)
 {
     struct kubelet *k = p->kubelet;
     struct pod_worker *w = worker_get(k, uid);
-    struct attempt *own = arena_alloc(&p->arena, (p->n_attempts + 1) * sizeof *own);
-    struct pod_input in = { .desired = item, .observed = own, .now_ms = p->now_ms,
+    struct pod_input in = { .desired = item, .now_ms = p->now_ms,
                             .stop_since_ms = w->stop_since_ms, .killed = w->killed,
                             .host_ip = k->host_ip };
-    for (size_t i = 0; i < p->n_attempts; i++) {
-        if (strcmp(p->attempts[i].pod_uid, uid) == 0) {
-            own[in.n_observed++] = p->attempts[i];
-        }
-    }
+    in.observed = attempts_of(p, uid, &in.n_observed);
     struct pod_output out;
     pod_actions(&in, &p->arena, &out);
     carry_out(p, item, &out);
@@ -136,36 +167,25 @@ static void sync_pod(struct pass *p, const char *uid, const struct node_item *it
 
 /* --- one pass --------------------------------------------------------------------------------- */
 
-static const struct node_item *item_of(const struct object_list *items, const char *uid)
-{
-    for (size_t i = 0; i < items->n; i++) {
-        const struct node_item *item = object_node_item(items->items[i]);
-        if (node_item_type(items->items[i]) == NODE_ITEM_POD && item->pod_uid != NULL &&
-            strcmp(item->pod_uid, uid) == 0) {
-            return item;
-        }
-    }
-    return NULL;
-}
-
 static void sync_all(struct pass *p)
 {
     struct kubelet *k = p->kubelet;
     struct object_list items = cache_list(informer_cache(k->informer), NULL, &p->arena);
+    struct map wanted; /* uid -> its item */
+    map_init(&wanted);
     k->leftovers = false;
+    qsort(p->attempts, p->n_attempts, sizeof *p->attempts, by_pod);
     for (size_t i = 0; i < items.n; i++) {
         const struct node_item *item = object_node_item(items.items[i]);
         if (node_item_type(items.items[i]) == NODE_ITEM_POD && item->pod_uid != NULL) {
+            map_put_str(&wanted, item->pod_uid, (void *)(uintptr_t)item);
             sync_pod(p, item->pod_uid, item);
         }
     }
     for (size_t i = 0; i < p->n_attempts; i++) {
         const char *uid = p->attempts[i].pod_uid;
-        bool seen = false;
-        for (size_t j = 0; j < i && !seen; j++) {
-            seen = strcmp(p->attempts[j].pod_uid, uid) == 0;
-        }
-        if (!seen && item_of(&items, uid) == NULL) {
+        bool seen = i > 0 && strcmp(p->attempts[i - 1].pod_uid, uid) == 0;
+        if (!seen && map_get_str(&wanted, uid) == NULL) {
             sync_pod(p, uid, NULL);
         }
     }
@@ -174,14 +194,13 @@ static void sync_all(struct pass *p)
     struct map_entry *e;
     while ((e = map_next(&k->workers, &at)) != NULL) {
         struct pod_worker *w = e->value;
-        bool observed = false;
-        for (size_t i = 0; i < p->n_attempts && !observed; i++) {
-            observed = strcmp(p->attempts[i].pod_uid, w->uid) == 0;
-        }
-        if (!observed && item_of(&items, w->uid) == NULL) {
+        size_t observed;
+        attempts_of(p, w->uid, &observed);
+        if (observed == 0 && map_get_str(&wanted, w->uid) == NULL) {
             worker_end(k, w);
         }
     }
+    map_fini(&wanted);
 }
 
 static void sync(struct ready *r)
@@ -227,6 +246,16 @@ static void view_added(void *arg, const struct object *o)
     kubelet_wake(arg);
 }
 
+/* Somebody removed our registration (a restored store, `barque delete`): we are still here. */
+static void view_deleted(void *arg, const struct object *last)
+{
+    struct kubelet *k = arg;
+    if (node_item_type(last) == NODE_ITEM_NODE && k->registration == REGISTRATION_WRITTEN) {
+        k->registration = REGISTRATION_WAITING;
+    }
+    kubelet_wake(k);
+}
+
 static void view_updated(void *arg, const struct object *old, const struct object *o)
 {
     (void)old;
@@ -241,11 +270,21 @@ static void view_synced(void *arg)
     kubelet_wake(arg);
 }
 
+static void view_advanced(void *arg, int64_t revision)
+{
+    struct kubelet *k = arg;
+    (void)revision;
+    if (!k->alive_written) {
+        kubelet_wake(k); /* registration may wait for this revision */
+    }
+}
+
 static const struct informer_handler view_handler = {
     .added = view_added,
     .updated = view_updated,
-    .deleted = view_added,
+    .deleted = view_deleted,
     .synced = view_synced,
+    .advanced = view_advanced,
 };
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -265,6 +304,11 @@ static int open_root(struct kubelet *k, struct err *err)
 int kubelet_new(const struct kubelet_options *options, struct kubelet **ret_kubelet,
                 struct err *err)
 {
+    const char *problem = dns_label_problem(options->node);
+    if (problem != NULL) {
+        options->driver->free(options->driver);
+        return err_set(err, E_INVAL, "node \"%s\": %s", options->node, problem);
+    }
     struct kubelet *k = mem_zalloc(sizeof *k);
     k->client = options->client;
     k->loop = client_loop(options->client);
@@ -278,6 +322,7 @@ int kubelet_new(const struct kubelet_options *options, struct kubelet **ret_kube
     list_init(&k->log_streams);
     ready_init(&k->sync, sync);
     timer_init(k->loop, &k->relist, on_relist);
+    registration_init(k);
     int rv = open_root(k, err);
     if (rv == 0) {
         rv = log_service_open(k, options->listen != NULL ? options->listen : "127.0.0.1:0", err);

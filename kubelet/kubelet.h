@@ -30,7 +30,8 @@ struct kubelet_options {
 /* E_INVAL (name), E_IO, E_CONFLICT (another agent uses root), E_ADDRINUSE. */
 int kubelet_new(const struct kubelet_options *options, struct kubelet **ret_kubelet,
                 struct err *err);
-/* Stops looking after pods (they go on running), drops the lease (best effort). */
+/* Stops looking after pods (they go on running). The sign of life stays until its lease runs
+ * out: an agent that is started again within that time was never away. */
 struct kubelet *kubelet_free(struct kubelet *k);
 /* Entry of the shim subcommand: `barque shim DIR`; see drivers/shim.c. */
 int kubelet_shim_main(int argc, char **argv);

@@ -7,11 +7,12 @@
 #include <string.h>
 
 #include "kubelet/internal.h"
+#include "kubelet/log_file.h"
 #include "lib/base/alloc.h"
 #include "lib/base/limits.h"
 #include "proto/node.pb-c.h"
 
-enum { FOLLOW_MS = 100, CHUNK_BYTES = 64 * 1024, IDLE_ROUNDS_AFTER_END = 2 };
+enum { FOLLOW_MS = 100, CHUNK_BYTES = 64 * 1024, IDLE_ROUNDS_AFTER_END = 2, ASK_ROUNDS = 4 };
 
 struct log_stream {
     struct list link;
@@ -24,6 +25,7 @@ struct log_stream {
     uint64_t offset;
     struct buf partial;   /* the beginning of a line that is not whole yet */
     bool follow, timestamps;
+    unsigned quiet_rounds; /* reads that found nothing */
     int idle_rounds;      /* reads that found nothing since the attempt ended */
 };
 
@@ -62,33 +64,6 @@ static const struct attempt *choose(const Barque__Node__V1__LogsRequest *m,
     return m->previous ? before : last;
 }
 
-/* Where the last n lines begin. */
-static uint64_t tail_offset(struct file *f, int64_t lines)
-{
-    uint64_t size = 0;
-    if (file_size(f, &size, NULL) != 0) {
-        return 0;
-    }
-    autofree uint8_t *block = mem_alloc(CHUNK_BYTES);
-    uint64_t end = size;
-    int64_t seen = 0;
-    while (end > 0) {
-        uint64_t from = end > CHUNK_BYTES ? end - CHUNK_BYTES : 0;
-        size_t got = 0;
-        if (file_pread(f, block, (size_t)(end - from), from, &got, NULL) != 0) {
-            return 0;
-        }
-        for (size_t i = got; i > 0; i--) {
-            /* The newline that ends the last line does not count. */
-            if (block[i - 1] == '\n' && from + i != size && ++seen == lines) {
-                return from + i;
-            }
-        }
-        end = from;
-    }
-    return 0;
-}
-
 /* --- a stream --------------------------------------------------------------------------------- */
 
 static void stream_end(struct log_stream *st, enum grpc_code code, const char *text)
@@ -105,34 +80,13 @@ static void stream_end(struct log_stream *st, enum grpc_code code, const char *t
     rpc_finish(call, code, text);
 }
 
-/* One CRI line "<time> <stream> <F|P> <text>" -> what people want to see. */
-static void take_line(const struct log_stream *st, const char *line, size_t len, struct buf *out)
-{
-    const char *end = line + len, *at = line;
-    const char *time_end = memchr(at, ' ', len);
-    for (int field = 0; field < 3 && at != NULL; field++) {
-        at = memchr(at, ' ', (size_t)(end - at));
-        at = at != NULL ? at + 1 : NULL;
-    }
-    if (at == NULL || at < line + 2) {
-        return; /* not a line of ours: a torn write of a full disk */
-    }
-    if (st->timestamps) {
-        buf_append(out, line, (size_t)(time_end - line) + 1);
-    }
-    buf_append(out, at, (size_t)(end - at));
-    if (at[-2] == 'F') {
-        buf_append_char(out, '\n');
-    }
-}
-
 static void send_lines(struct log_stream *st)
 {
     autobuf out = BUF_INIT;
     size_t from = 0;
     for (size_t i = 0; i < st->partial.len; i++) {
         if (st->partial.data[i] == '\n') {
-            take_line(st, (const char *)st->partial.data + from, i - from, &out);
+            log_file_line((const char *)st->partial.data + from, i - from, st->timestamps, &out);
             from = i + 1;
         }
     }
@@ -181,7 +135,9 @@ static void pump(struct log_stream *st)
             send_lines(st);
             continue;
         }
-        if (!st->follow || (!still_running(st) && ++st->idle_rounds >= IDLE_ROUNDS_AFTER_END)) {
+        bool ask = ++st->quiet_rounds % ASK_ROUNDS == 0; /* asking costs a listing */
+        if (!st->follow ||
+            (ask && !still_running(st) && ++st->idle_rounds >= IDLE_ROUNDS_AFTER_END)) {
             stream_end(st, GRPC_OK, "");
             return;
         }
@@ -233,7 +189,7 @@ static void logs_message(struct rpc_call *call, ProtobufCMessage *msg)
     st->attempt = a->attempt;
     st->follow = m->follow != 0;
     st->timestamps = m->timestamps != 0;
-    st->offset = m->tail_lines > 0 ? tail_offset(file, m->tail_lines) : 0;
+    st->offset = m->tail_lines > 0 ? log_file_tail(file, m->tail_lines) : 0;
     timer_init(k->loop, &st->timer, on_timer);
     list_push_back(&k->log_streams, &st->link);
     rpc_call_set_data(call, st);

@@ -19,6 +19,8 @@ enum {
     BACKOFF_MAX_MS = 300000,
     BACKOFF_FORGIVEN_MS = 600000, /* ran that long: the count starts again */
     KEEP_ATTEMPTS = 2,
+    GRACE_DEFAULT_S = 30,
+    GRACE_MAX_S = 1000000,
 };
 
 static void action(struct pod_output *out, struct arena *arena, struct pod_action a)
@@ -65,17 +67,26 @@ static bool restarts(const struct pod_spec *spec, const struct attempt *a)
     return strcmp(policy, "Always") == 0 || (strcmp(policy, "OnFailure") == 0 && failed(a));
 }
 
-/* When the next attempt may start. The restart count is how often it was started again before. */
-static int64_t restart_due_ms(const struct attempt *a)
+/* When the next attempt may start. Nothing is remembered: the wait is twice the one before,
+ * which is what lies between the last two attempts, and never more than the number of attempts
+ * explains (the agent may have been away in between). */
+static int64_t restart_due_ms(const struct pod_input *in, const struct attempt *last)
 {
-    if (a->finished_ms - a->started_ms >= BACKOFF_FORGIVEN_MS) {
-        return a->finished_ms;
+    const struct attempt *prev = attempt_before(in, last);
+    int64_t wait = BACKOFF_FIRST_MS, most = BACKOFF_FIRST_MS;
+    if (last->finished_ms - last->started_ms >= BACKOFF_FORGIVEN_MS ||
+        last->finished_ms > in->now_ms) { /* the clock was set back */
+        return in->now_ms;
     }
-    int64_t wait = BACKOFF_FIRST_MS;
-    for (int32_t i = 0; i < a->attempt && wait < BACKOFF_MAX_MS; i++) {
-        wait *= 2;
+    for (int32_t i = 0; i < last->attempt && most < BACKOFF_MAX_MS; i++) {
+        most *= 2;
     }
-    return a->finished_ms + (wait < BACKOFF_MAX_MS ? wait : BACKOFF_MAX_MS);
+    if (prev != NULL && last->started_ms - prev->finished_ms > BACKOFF_FIRST_MS / 2) {
+        wait = 2 * (last->started_ms - prev->finished_ms);
+    }
+    most = most < BACKOFF_MAX_MS ? most : BACKOFF_MAX_MS;
+    wait = wait > BACKOFF_FIRST_MS ? wait : BACKOFF_FIRST_MS;
+    return last->finished_ms + (wait < most ? wait : most);
 }
 
 static void wake_at(struct pod_output *out, int64_t due_ms)
@@ -95,8 +106,8 @@ static void run_container(const struct pod_input *in, const struct container *c,
     if (last != NULL && (last->state == ATTEMPT_RUNNING || !restarts(&in->desired->spec, last))) {
         return;
     }
-    if (last != NULL && restart_due_ms(last) > in->now_ms) {
-        wake_at(out, restart_due_ms(last));
+    if (last != NULL && restart_due_ms(in, last) > in->now_ms) {
+        wake_at(out, restart_due_ms(in, last));
         return;
     }
     action(out, arena,
@@ -118,11 +129,12 @@ static void remove_old(const struct pod_input *in, struct arena *arena, struct p
 
 static int64_t grace_ms(const struct pod_input *in)
 {
+    int64_t s = in->n_observed > 0 ? in->observed[0].grace_s : 0;
     if (in->desired != NULL) {
-        return in->desired->spec.has_termination_grace_period_seconds
-                   ? 1000 * in->desired->spec.termination_grace_period_seconds : 30000;
+        s = in->desired->spec.has_termination_grace_period_seconds
+                ? in->desired->spec.termination_grace_period_seconds : GRACE_DEFAULT_S;
     }
-    return in->n_observed > 0 ? 1000 * in->observed[0].grace_s : 0;
+    return s < 0 ? 0 : 1000 * (s < GRACE_MAX_S ? s : GRACE_MAX_S);
 }
 
 static void stop(const struct pod_input *in, struct arena *arena, struct pod_output *out)

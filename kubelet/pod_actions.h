@@ -40,10 +40,9 @@ struct pod_output {
     struct pod_status status;          /* owned by the caller (release by moving into an object) */
 };
 
-/* Restart back-off: after the k-th restart in a row min(1 s * 2^(k-1), 300 s) from its end; an
- * attempt that ran for 10 minutes starts the count again. Restart policy as in Kubernetes:
- * Always, OnFailure, Never. Stop: SIGTERM, after the grace period SIGKILL. Actions live in the
- * arena. */
+/* Restart back-off: 1 s after the first end, twice as long each time, at most 300 s; an attempt
+ * that ran for 10 minutes starts the count again. Restart policy as in Kubernetes: Always,
+ * OnFailure, Never. Stop: SIGTERM, after the grace period SIGKILL. Actions live in the arena. */
 void pod_actions(const struct pod_input *input, struct arena *arena, struct pod_output *ret_output);
 
 #endif

@@ -1,7 +1,8 @@
 /* Who this node is, and that it is alive.
  *
  *   WAITING --first full view--> WRITING --stored--> WRITTEN
- *   lease (TTL 3 s, kept alive by the client) held, WRITTEN, nothing runs that is not in our view
+ *   lease (TTL 3 s, kept alive by the client) held, WRITTEN, the view is as new as the lease,
+ *   nothing runs that is not in it
  *       -> put /barque/alive/<node> with the lease
  *   lease lost (masters away, or we were paused) -> a new lease, and the same again
  *
@@ -136,6 +137,32 @@ static void write_alive(struct kubelet *k)
     object_free(&alive->object);
 }
 
+/* With a new lease we may have been away: what left the view meanwhile must be known, and stopped,
+ * before we say that we are alive. */
+static void present_known(void *arg, const struct client_result *result)
+{
+    struct kubelet *k = arg;
+    k->present = NULL;
+    if (result->status != 0) {
+        timer_start(&k->lease_retry, LEASE_RETRY_MS);
+        return;
+    }
+    k->view_needed = result->revision;
+    if (cache_revision(informer_cache(k->informer)) < k->view_needed) {
+        informer_relist(k->informer);
+    }
+    kubelet_wake(k);
+}
+
+static void ask_present(struct kubelet *k)
+{
+    autobuf key = BUF_INIT;
+    kind_key(&kind_node_item, k->node, "node", &key);
+    struct client_range range = { .key = buf_slice(&key), .count_only = true };
+    k->view_needed = INT64_MAX;
+    k->present = client_get(k->client, &range, present_known, k);
+}
+
 static void on_lease(void *arg, int64_t id, bool alive, uint64_t deadline_ms)
 {
     struct kubelet *k = arg;
@@ -143,11 +170,14 @@ static void on_lease(void *arg, int64_t id, bool alive, uint64_t deadline_ms)
     if (alive && !k->lease_held) {
         k->lease_held = true;
         k->lease_id = id;
-        kubelet_wake(k);
+        ask_present(k);
     } else if (!alive) {
         log_warn("kubelet", "lease lost: pods go on, a new lease is asked for", "node=%s", k->node);
         k->lease = NULL;
         k->lease_held = k->alive_written = false;
+        /* A late answer would count for the next lease. */
+        client_call_cancel(TAKE(k->alive_put));
+        client_call_cancel(TAKE(k->present));
         timer_start(&k->lease_retry, LEASE_RETRY_MS);
     }
 }
@@ -155,6 +185,10 @@ static void on_lease(void *arg, int64_t id, bool alive, uint64_t deadline_ms)
 static void lease_again(struct timer *t)
 {
     struct kubelet *k = CONTAINER_OF(t, struct kubelet, lease_retry);
+    if (k->lease != NULL) {
+        ask_present(k);
+        return;
+    }
     k->lease = client_lease_start(k->client, k->lease_ttl_s, on_lease, k);
 }
 
@@ -165,7 +199,8 @@ void registration_step(struct kubelet *k)
         return;
     }
     if (k->registration == REGISTRATION_WRITTEN && k->lease_held && !k->alive_written &&
-        k->alive_put == NULL && !k->leftovers) {
+        k->alive_put == NULL && !k->leftovers &&
+        cache_revision(informer_cache(k->informer)) >= k->view_needed) {
         write_alive(k);
     }
 }
@@ -187,9 +222,14 @@ static int load_epoch(struct kubelet *k, struct err *err)
     return fs_write_file_atomic(fs, path, buf_slice(&text), err);
 }
 
-int registration_open(struct kubelet *k, const struct kubelet_options *options, struct err *err)
+void registration_init(struct kubelet *k)
 {
     timer_init(k->loop, &k->lease_retry, lease_again);
+    k->view_needed = INT64_MAX;
+}
+
+int registration_open(struct kubelet *k, const struct kubelet_options *options, struct err *err)
+{
     if (options->labels != NULL) {
         string_map_copy(&k->labels, options->labels);
     }
@@ -219,12 +259,10 @@ void registration_close(struct kubelet *k)
     if (k->registering != NULL) {
         client_call_cancel(k->registering);
     }
-    if (k->alive_put != NULL) {
-        client_call_cancel(k->alive_put);
-    }
-    if (k->lease != NULL) {
-        client_lease_stop(k->lease, NULL, NULL);
-    }
+    client_call_cancel(k->alive_put);
+    client_call_cancel(k->present);
+    /* Its lease is left to run out: an agent that is back by then was never away. */
+    client_lease_abandon(k->lease);
     string_map_release(&k->labels);
     string_map_release(&k->capacity);
 }

@@ -30,7 +30,8 @@
 #include "lib/io/file.h"
 #include "lib/io/process.h"
 
-enum { START_WAIT_MS = 2000, ID_PARTS = 3 };
+/* A shim that has not locked its directory for that long will not come any more. */
+enum { START_WAIT_MS = 2000, STARTING_MS = 10000, ID_PARTS = 3 };
 
 struct process_driver {
     struct driver driver;
@@ -161,10 +162,14 @@ static int spawn_shim(const char *shim, const char *dir, int ready, struct err *
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
         int null = open("/dev/null", O_RDWR);
-        dup2(ready, SHIM_READY_FD);
         dup2(null, 0);
         dup2(null, 1);
         dup2(null, 2);
+        if (ready != SHIM_READY_FD) {
+            dup2(ready, SHIM_READY_FD);
+        } else {
+            fcntl(ready, F_SETFD, 0); /* it is there already: only keep it over exec */
+        }
         close_range(SHIM_READY_FD + 1, ~0u, 0);
         execl(shim, "barque", "shim", dir, (char *)NULL);
         _exit(127);
@@ -174,12 +179,36 @@ static int spawn_shim(const char *shim, const char *dir, int ready, struct err *
     return 0;
 }
 
-/* Until the shim has written pid or exit (it closes its end), or gave up. */
-static void wait_ready(int fd)
+/* Until the shim has written pid or exit: it closes its end, by its own end at the latest.
+ * False: it did not within START_WAIT_MS; list will tell. */
+static bool wait_ready(int fd)
 {
     struct pollfd p = { .fd = fd, .events = POLLIN };
-    while (poll(&p, 1, START_WAIT_MS) < 0 && errno == EINTR) {
+    int rv;
+    while ((rv = poll(&p, 1, START_WAIT_MS)) < 0 && errno == EINTR) {
     }
+    return rv > 0;
+}
+
+/* What cannot be started is an attempt that has ended: back-off and status see it like any
+ * other. */
+static int start_failed(const struct process_driver *d, const char *dir, const char *why)
+{
+    autofree char *path = mem_printf("%s/%s", dir, SHIM_EXIT);
+    autofree char *text = mem_printf("128 0 %" PRId64 " StartError\n%s", clock_wall_ms(), why);
+    return fs_write_file_atomic(d->fs, path, slice_str(text), NULL);
+}
+
+/* The shim closed its pipe: either the files stand, or it has ended without a word. */
+static int shim_ended(const struct process_driver *d, const char *dir)
+{
+    autofree char *pid = mem_printf("%s/%s", dir, SHIM_PID);
+    autofree char *end = mem_printf("%s/%s", dir, SHIM_EXIT);
+    if (fs_exists(d->fs, pid) || fs_exists(d->fs, end)) {
+        return 0;
+    }
+    autofree char *why = mem_printf("the shim %s cannot be run", d->shim);
+    return start_failed(d, dir, why);
 }
 
 static int process_start(struct driver *driver, const struct start_request *r, struct err *err)
@@ -188,10 +217,6 @@ static int process_start(struct driver *driver, const struct start_request *r, s
     if (!safe(r->pod_uid) || !safe(r->container->name)) {
         return err_set(err, E_INVAL, "pod %s: uid or container name is not a plain name",
                        r->pod_name);
-    }
-    if (r->container->n_command + r->container->n_args == 0) {
-        return err_set(err, E_INVAL, "pod %s, container %s: no command", r->pod_name,
-                       r->container->name);
     }
     autofree char *dir = attempt_dir(d, r->pod_uid, r->container->name, r->attempt);
     autofree char *meta_path = mem_printf("%s/%s", dir, SHIM_META);
@@ -207,17 +232,18 @@ static int process_start(struct driver *driver, const struct start_request *r, s
     if (rv != 0) {
         return rv;
     }
+    if (r->container->n_command + r->container->n_args == 0) {
+        return start_failed(d, dir, "no command: nothing is known of images, name a program");
+    }
     int ready[2];
     if (pipe2(ready, O_CLOEXEC) != 0) {
         return err_errno(err, errno, "start %s", dir);
     }
     rv = spawn_shim(d->shim, dir, ready[1], err);
     close(ready[1]);
-    if (rv == 0) {
-        wait_ready(ready[0]);
-    }
+    bool ended = rv == 0 && wait_ready(ready[0]);
     close(ready[0]);
-    return rv;
+    return rv == 0 && ended ? shim_ended(d, dir) : rv;
 }
 
 /* --- list ------------------------------------------------------------------------------------- */
@@ -283,7 +309,7 @@ static bool read_attempt(const struct process_driver *d, const char *uid, const 
     a->pod_namespace = arena_strdup(arena, json_path_str(meta, "namespace", ""));
     a->pod_name = arena_strdup(arena, json_path_str(meta, "pod", ""));
     a->grace_s = json_path_int(meta, "grace", 30);
-    a->started_ms = json_path_int(meta, "created", 0);
+    int64_t created_ms = a->started_ms = json_path_int(meta, "created", 0);
     json_decref(meta);
     bool lives = shim_lives(dir); /* before exit is read: a shim writes exit, then lets go */
     const char *pid = read_text(d, dir, SHIM_PID, arena);
@@ -293,7 +319,8 @@ static bool read_attempt(const struct process_driver *d, const char *uid, const 
     const char *end = read_text(d, dir, SHIM_EXIT, arena);
     if (end != NULL) {
         read_exit(end, a, arena);
-    } else if (!lives) {
+    } else if (!lives && (pid != NULL || clock_wall_ms() - created_ms > STARTING_MS ||
+                          created_ms > clock_wall_ms())) {
         a->state = ATTEMPT_EXITED;
         a->exit_code = 137;
         a->finished_ms = a->started_ms;
@@ -372,12 +399,12 @@ static int process_signal(struct driver *driver, const char *id, int signal)
     int32_t pid = text != NULL ? (int32_t)strtol(text, NULL, 10) : 0;
     /* Only while its shim lives: then the pid is still the program's (or a zombie), never a
      * stranger's. */
-    bool lives = pid > 1 && shim_lives(dir);
+    bool lives = pid > 1 && shim_lives(dir) && read_text(d, dir, SHIM_EXIT, &arena) == NULL;
     arena_fini(&arena);
-    if (!lives) {
+    if (!lives || (kill(-pid, signal) != 0 && errno == ESRCH)) {
         return E_NOTFOUND;
     }
-    return kill(-pid, signal) == 0 ? 0 : err_from_errno(errno);
+    return 0;
 }
 
 static int process_remove(struct driver *driver, const char *id)

@@ -2,7 +2,9 @@
  *
  * One life: started by the driver in a session of its own -> reads meta -> locks -> forks and execs
  * the program in its own process group, stdout and stderr on pipes -> writes pid -> copies lines
- * into the log with time stamps -> waits -> writes exit atomically -> touches events -> ends. If
+ * into the log with time stamps -> waits -> kills
+ * what the program left behind (the shim is its subreaper) -> writes exit atomically -> touches
+ * events -> ends. If
  * the shim is killed, the kernel kills the program too (PR_SET_PDEATHSIG), and the driver finds an
  * unlocked directory without exit: ContainerStatusUnknown. A signal goes to the program's process
  * group, straight from the driver.
@@ -32,7 +34,7 @@
 #include "lib/base/limits.h"
 #include "lib/codec/json.h"
 
-enum { READ_BYTES = 4096, EXIT_EXEC_FAILED = 127 };
+enum { READ_BYTES = 4096, EXIT_EXEC_FAILED = 127, KILL_ROUNDS = 1000 };
 
 struct stream {
     const char *name;
@@ -170,11 +172,10 @@ static void exec_program(const struct shim *s, int out, int err, int report, pid
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    static const int reset[] = { SIGPIPE, SIGHUP, SIGINT, SIGTERM, SIGCHLD };
-    for (size_t i = 0; i < ARRAY_LEN(reset); i++) {
-        signal(reset[i], SIG_DFL); /* an ignored signal would stay ignored over exec */
+    for (int i = 1; i < NSIG; i++) {
+        signal(i, SIG_DFL); /* an ignored signal would stay ignored over exec */
     }
-    int null = open("/dev/null", O_RDONLY);
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     dup2(null, 0);
     dup2(out, 1);
     dup2(err, 2);
@@ -243,6 +244,23 @@ static void drain(struct shim *s)
     }
 }
 
+/* Orphans of the program come to us (subreaper) and are reaped. True: the program itself has
+ * ended. It is reaped only after its group was killed, so that the group's number still means
+ * that group. */
+static bool reap(const struct shim *s, int *ret_status)
+{
+    siginfo_t info = { 0 };
+    while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) {
+        if (info.si_pid == s->child) {
+            kill(-s->child, SIGKILL);
+            return waitpid(s->child, ret_status, 0) == s->child;
+        }
+        waitpid(info.si_pid, NULL, WNOHANG);
+        info.si_pid = 0;
+    }
+    return false;
+}
+
 /* Copies output until the program ends (its own end, not that of what inherited its pipes). */
 static int follow(struct shim *s, int child_fd)
 {
@@ -266,7 +284,7 @@ static int follow(struct shim *s, int child_fd)
                 break;
             }
             int status;
-            if (waitpid(s->child, &status, WNOHANG) == s->child) {
+            if (reap(s, &status)) {
                 drain(s);
                 return status;
             }
@@ -275,6 +293,30 @@ static int follow(struct shim *s, int child_fd)
     int status = 0;
     waitpid(s->child, &status, 0);
     return status;
+}
+
+/* A container is its first process and all that came of it: what is left when it ends goes too.
+ * They are our children then (subreaper), in whatever group they are. */
+static void kill_rest(void)
+{
+    autofree char *path = mem_printf("/proc/self/task/%d/children", (int)getpid());
+    for (int round = 0; round < KILL_ROUNDS; round++) {
+        FILE *f = fopen(path, "re");
+        int pid, n = 0;
+        while (f != NULL && fscanf(f, "%d", &pid) == 1) {
+            kill(pid, SIGKILL);
+            n++;
+        }
+        if (f != NULL) {
+            fclose(f);
+        }
+        for (int i = 0; i < n; i++) {
+            waitpid(-1, NULL, 0);
+        }
+        if (n == 0) {
+            return;
+        }
+    }
 }
 
 static int shim_open(struct shim *s, const char *dir)
@@ -322,6 +364,7 @@ int kubelet_shim_main(int argc, char **argv)
     }
     fcntl(SHIM_READY_FD, F_SETFD, FD_CLOEXEC); /* the program must not keep it open */
     prctl(PR_SET_NAME, "barque-shim");
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGINT, SIG_IGN);
@@ -340,6 +383,7 @@ int kubelet_shim_main(int argc, char **argv)
     touch_events(&s);
     close(SHIM_READY_FD);
     int status = follow(&s, child_fd);
+    kill_rest();
     if (WIFSIGNALED(status)) {
         write_exit(&s, 128 + WTERMSIG(status), WTERMSIG(status), "Error", "");
     } else {
