@@ -235,6 +235,21 @@ static void start(struct node *n, void *arg)
     }
 }
 
+/* The caller goes away: no answer may come any more. */
+static void forget(struct node *n, void *arg)
+{
+    struct request *r = arg;
+    if (r->kind == KIND_PROPOSAL) {
+        rnode_propose_forget(n->rnode, &r->u.proposal);
+    } else if (r->kind == KIND_READ) {
+        rnode_read_forget(n->rnode, &r->u.read);
+    } else {
+        rnode_ask_forget(n->rnode, &r->u.ask);
+    }
+    memset(&r->u, 0xee, sizeof r->u);
+    request_free(r);
+}
+
 static bool usable(const struct node *n)
 {
     return n->up && !n->stopping && !n->removed && n->paused_until <= n->sim->now;
@@ -249,9 +264,29 @@ static void ask(struct clients *c, struct node *n, enum kind kind, bool probe)
     }
 }
 
+/* One of the oldest requests. */
+static void forget_one(struct clients *c)
+{
+    uint64_t skip = rng_range(&c->sim->rng, 0, 3);
+    LIST_FOREACH(it, &c->open)
+    {
+        struct request *r = LIST_ENTRY(it, struct request, link);
+        if (skip-- == 0) {
+            if (usable(r->node) && !r->probe) {
+                c->sim->stats->forgotten++;
+                node_enter(r->node, forget, r);
+            }
+            return;
+        }
+    }
+}
+
 void clients_event(struct sim *s)
 {
     struct clients *c = s->clients;
+    if (rng_chance(&s->rng, 0.03)) {
+        forget_one(c);
+    }
     struct node *leader = rng_chance(&s->rng, 0.6) ? sim_leader(s) : NULL;
     struct node *n = leader != NULL ? leader : &s->nodes[rng_range(&s->rng, 1, s->n_nodes)];
     unsigned k = rng_chance(&s->rng, 0.15) ? (unsigned)rng_range(&s->rng, 1, 12) : 1;

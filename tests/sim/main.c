@@ -174,9 +174,10 @@ static void print_summary(const struct sim_stats *t, uint64_t wall_ms, unsigned 
            t->elections, t->crashes, t->stops, t->pauses, t->transfers, t->changes, t->snapshots,
            t->installs, t->flips, t->lost, t->full);
     printf("  proposed %" PRIu64 "  acked %" PRIu64 "  unknown %" PRIu64 "  refused %" PRIu64
-           "  reads %" PRIu64 "  failed reads %" PRIu64 "  asks %" PRIu64 "  applied %" PRIu64 "\n",
+           "  reads %" PRIu64 "  failed reads %" PRIu64 "  asks %" PRIu64 "  forgotten %" PRIu64
+           "  applied %" PRIu64 "\n",
            t->proposed, t->acked, t->unknown, t->refused, t->reads, t->reads_failed, t->asks,
-           t->applied);
+           t->forgotten, t->applied);
 }
 
 static void progress(const struct board *b, uint64_t *last_ms, uint64_t start_ms, unsigned bad)

@@ -97,7 +97,7 @@ struct sim_stats {
     uint64_t elections, crashes, stops, pauses, transfers, changes, installs, snapshots;
     uint64_t proposed, acked, unknown, refused, reads, reads_failed, asks, applied;
     uint64_t frames, frames_lost;
-    uint64_t flips, lost, full;
+    uint64_t flips, lost, full, forgotten;
 };
 
 enum event_kind {

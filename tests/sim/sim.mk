@@ -9,6 +9,9 @@ $(B)/sim: $(SIM_OBJ) $(call archives,store lib/codec lib/base)
 	@echo "  LD $@"
 	@$(CC) $(LDFLAGS_ALL) -Wl,--wrap=raft_step -o $@ $^ $(PKG_LIBS)
 
+# The commit that is printed first is the newest one.
+$(B)/tests/sim/main.o: $(wildcard .git/logs/HEAD)
+
 .PHONY: sim-recall
 sim: $(B)/sim ## the simulator: build/sim --seed N, --hours H
 sim-recall: $(B)/sim ## what the raft gates prevent is found without them
