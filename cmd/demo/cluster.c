@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -265,6 +266,10 @@ int demo_process_start(struct demo_cluster *c, struct demo_process *p, struct er
         agent_argv(c, p, argv);
     }
     autofree char *log = mem_printf("%s/%s.log", c->dir, p->name);
+    char self[PATH_MAX] = "";
+    if (readlink("/proc/self/exe", self, sizeof self - 1) < 0) {
+        return err_errno(err, errno, "find this program in /proc");
+    }
     pid_t pid = fork();
     if (pid == 0) {
         setsid();
@@ -277,7 +282,7 @@ int demo_process_start(struct demo_cluster *c, struct demo_process *p, struct er
         sigset_t none;
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
-        execv("/proc/self/exe", argv);
+        execv(self, argv);
         _exit(127);
     }
     for (size_t i = 0; argv[i] != NULL; i++) {
@@ -322,6 +327,8 @@ void demo_process_kill(struct demo_cluster *c, struct demo_process *p)
 {
     if (demo_process_runs(p)) {
         kill(p->pid, SIGKILL);
+    }
+    if (p->pid > 0) {
         waitpid(p->pid, NULL, 0); /* ours, or not a child: either is fine */
     }
     p->pid = 0;
