@@ -1,0 +1,333 @@
+/* Puts, ranges in pages, transactions and the quota, where etcdctl does not reach. */
+#include "fixture.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/alloc.h"
+
+static Etcdserverpb__RangeResponse *range(struct member *m, Etcdserverpb__RangeRequest *request,
+                                          struct reply *r)
+{
+    call(m, "/etcdserverpb.KV/Range", request, &etcdserverpb__range_response__descriptor, r);
+    return (Etcdserverpb__RangeResponse *)(void *)r->msg;
+}
+
+static void txn(struct member *m, Etcdserverpb__TxnRequest *request, struct reply *r)
+{
+    call(m, "/etcdserverpb.KV/Txn", request, &etcdserverpb__txn_response__descriptor, r);
+}
+
+static void refused(struct reply *r, int code, const char *text)
+{
+    assert_int_equal(r->code, code);
+    assert_string_equal(r->text, text);
+    reply_fini(r);
+}
+
+/* --- transactions ----------------------------------------------------------------------------- */
+
+static void an_op_without_a_request_is_refused(void **state)
+{
+    Etcdserverpb__TxnRequest t = ETCDSERVERPB__TXN_REQUEST__INIT;
+    Etcdserverpb__RequestOp op = ETCDSERVERPB__REQUEST_OP__INIT, *ops[] = { &op };
+    t.n_failure = 1;
+    t.failure = ops;
+    struct reply r;
+    txn(*state, &t, &r);
+    refused(&r, GRPC_INVALID_ARGUMENT, "etcdserver: key not found");
+}
+
+static void transactions_nested_without_end_are_refused(void **state)
+{
+    enum { DEPTH = 20 };
+    Etcdserverpb__TxnRequest t[DEPTH];
+    Etcdserverpb__RequestOp op[DEPTH], *ops[DEPTH];
+    for (size_t i = 0; i < DEPTH; i++) {
+        etcdserverpb__txn_request__init(&t[i]);
+        etcdserverpb__request_op__init(&op[i]);
+        ops[i] = &op[i];
+        if (i + 1 < DEPTH) {
+            op[i].request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_TXN;
+            op[i].request_txn = &t[i + 1];
+            t[i].n_success = 1;
+            t[i].success = &ops[i];
+        }
+    }
+    struct reply r;
+    txn(*state, &t[0], &r);
+    refused(&r, GRPC_INVALID_ARGUMENT, "etcdserver: too many operations in txn request");
+}
+
+static void a_nested_transaction_is_answered_in_its_shape(void **state)
+{
+    Etcdserverpb__PutRequest put = ETCDSERVERPB__PUT_REQUEST__INIT;
+    put.key = bytes("k");
+    put.value = bytes("inner");
+    Etcdserverpb__RequestOp put_op = ETCDSERVERPB__REQUEST_OP__INIT, *puts[] = { &put_op };
+    put_op.request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT;
+    put_op.request_put = &put;
+    Etcdserverpb__Compare never = ETCDSERVERPB__COMPARE__INIT, *compares[] = { &never };
+    never.key = bytes("k");
+    never.target = ETCDSERVERPB__COMPARE__COMPARE_TARGET__VERSION;
+    never.target_union_case = ETCDSERVERPB__COMPARE__TARGET_UNION_VERSION;
+    never.version = 77;
+    Etcdserverpb__TxnRequest inner = ETCDSERVERPB__TXN_REQUEST__INIT;
+    inner.n_compare = 1;
+    inner.compare = compares;
+    inner.n_failure = 1;
+    inner.failure = puts;
+    Etcdserverpb__RequestOp inner_op = ETCDSERVERPB__REQUEST_OP__INIT, *inners[] = { &inner_op };
+    inner_op.request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_TXN;
+    inner_op.request_txn = &inner;
+    Etcdserverpb__TxnRequest outer = ETCDSERVERPB__TXN_REQUEST__INIT;
+    outer.n_success = 1;
+    outer.success = inners;
+    struct reply r;
+    txn(*state, &outer, &r);
+    assert_int_equal(r.code, 0);
+    const Etcdserverpb__TxnResponse *m = (const Etcdserverpb__TxnResponse *)(void *)r.msg;
+    assert_true(m->succeeded);
+    assert_int_equal(m->n_responses, 1);
+    const Etcdserverpb__TxnResponse *in = m->responses[0]->response_txn;
+    assert_false(in->succeeded);
+    assert_int_equal(in->responses[0]->response_put->header->revision, 2);
+    reply_fini(&r);
+}
+
+static void a_transaction_that_only_reads_makes_no_revision(void **state)
+{
+    int64_t revision = must_put(*state, "k", "v");
+    Etcdserverpb__RangeRequest get = ETCDSERVERPB__RANGE_REQUEST__INIT;
+    get.key = bytes("k");
+    Etcdserverpb__RequestOp op = ETCDSERVERPB__REQUEST_OP__INIT, *ops[] = { &op };
+    op.request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_RANGE;
+    op.request_range = &get;
+    Etcdserverpb__TxnRequest t = ETCDSERVERPB__TXN_REQUEST__INIT;
+    t.n_success = 1;
+    t.success = ops;
+    for (int serializable = 0; serializable < 2; serializable++) {
+        get.serializable = serializable;
+        struct reply r;
+        txn(*state, &t, &r);
+        assert_int_equal(r.code, 0);
+        const Etcdserverpb__TxnResponse *m = (const Etcdserverpb__TxnResponse *)(void *)r.msg;
+        assert_int_equal(m->header->revision, revision);
+        assert_int_equal(m->responses[0]->response_range->count, 1);
+        reply_fini(&r);
+    }
+}
+
+/* --- lists in pages --------------------------------------------------------------------------- */
+
+enum { KEYS = 4500 };
+
+static void fill(struct member *m)
+{
+    enum { BATCH = 100 };
+    static Etcdserverpb__PutRequest puts[BATCH];
+    static Etcdserverpb__RequestOp ops[BATCH], *at[BATCH];
+    static char keys[BATCH][16];
+    for (int k = 0; k < KEYS; k += BATCH) {
+        for (int i = 0; i < BATCH; i++) {
+            snprintf(keys[i], sizeof keys[i], "p%05d", k + i);
+            etcdserverpb__put_request__init(&puts[i]);
+            puts[i].key = bytes(keys[i]);
+            puts[i].value = bytes("value");
+            etcdserverpb__request_op__init(&ops[i]);
+            ops[i].request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT;
+            ops[i].request_put = &puts[i];
+            at[i] = &ops[i];
+        }
+        Etcdserverpb__TxnRequest t = ETCDSERVERPB__TXN_REQUEST__INIT;
+        t.n_success = BATCH;
+        t.success = at;
+        struct reply r;
+        txn(m, &t, &r);
+        assert_int_equal(r.code, 0);
+        reply_fini(&r);
+    }
+}
+
+static Etcdserverpb__RangeRequest all_keys(void)
+{
+    Etcdserverpb__RangeRequest r = ETCDSERVERPB__RANGE_REQUEST__INIT;
+    r.key = bytes("p");
+    r.range_end = bytes("q");
+    return r;
+}
+
+/* What one list said. */
+struct listed {
+    bool done;
+    int code;
+    size_t n;
+    int64_t count, header_revision, newest;
+    bool ordered, more;
+};
+
+static void on_list(void *arg, const struct rpc_result *result)
+{
+    struct listed *l = arg;
+    *l = (struct listed){ .done = true, .code = result->grpc_code, .ordered = true };
+    if (result->err != 0) {
+        return;
+    }
+    const Etcdserverpb__RangeResponse *m =
+        (const Etcdserverpb__RangeResponse *)(const void *)result->msg;
+    l->n = m->n_kvs;
+    l->count = m->count;
+    l->more = m->more;
+    l->header_revision = m->header->revision;
+    for (size_t i = 0; i < m->n_kvs; i++) {
+        int64_t revision = m->kvs[i]->mod_revision;
+        l->newest = revision > l->newest ? revision : l->newest;
+        if (i > 0) {
+            const ProtobufCBinaryData *a = &m->kvs[i - 1]->key, *b = &m->kvs[i]->key;
+            l->ordered &= a->len == b->len && memcmp(a->data, b->data, a->len) < 0;
+        }
+    }
+}
+
+static bool list_done(void *arg)
+{
+    return ((const struct listed *)arg)->done;
+}
+
+static struct rpc_request *list_start(struct member *m, const Etcdserverpb__RangeRequest *request,
+                                      struct listed *l)
+{
+    *l = (struct listed){ 0 };
+    return rpc_call_unary(m->channel, "/etcdserverpb.KV/Range", &request->base,
+                          &etcdserverpb__range_response__descriptor, 0, on_list, l);
+}
+
+static void a_long_list_is_one_answer_whatever_its_limit(void **state)
+{
+    fill(*state);
+    struct member *m = *state;
+    static const int64_t limits[] = { 0, 1, 1999, 2000, 2001, 4000, 4499, 4500, 4501 };
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        Etcdserverpb__RangeRequest request = all_keys();
+        request.limit = limits[i];
+        struct listed l;
+        list_start(m, &request, &l);
+        run_until(m->loop, list_done, &l);
+        size_t want = limits[i] == 0 || limits[i] > KEYS ? KEYS : (size_t)limits[i];
+        assert_int_equal(l.n, want);
+        assert_int_equal(l.count, KEYS);
+        assert_int_equal(l.more, want < KEYS);
+        assert_true(l.ordered);
+    }
+}
+
+static void a_long_list_is_of_one_revision_while_writes_go_on(void **state)
+{
+    struct member *m = *state;
+    fill(m);
+    for (int round = 0; round < 20; round++) {
+        Etcdserverpb__RangeRequest request = all_keys();
+        struct listed l;
+        list_start(m, &request, &l);
+        int64_t written = 0;
+        while (!l.done) {
+            written = must_put(m, "p04499", "again"); /* in its last page */
+        }
+        assert_int_equal(l.n, KEYS);
+        assert_true(l.newest <= l.header_revision);
+        assert_true(l.header_revision <= written);
+    }
+}
+
+static void a_long_list_survives_compaction_unless_it_names_a_revision(void **state)
+{
+    struct member *m = *state;
+    fill(m);
+    for (int round = 0; round < 10; round++) {
+        int64_t old = must_put(m, "p00000", "old");
+        Etcdserverpb__RangeRequest newest = all_keys(), named = all_keys();
+        named.revision = old;
+        struct listed a, b;
+        list_start(m, &newest, &a);
+        list_start(m, &named, &b);
+        must_compact(m, must_put(m, "p00001", "new"));
+        run_until(m->loop, list_done, &a);
+        run_until(m->loop, list_done, &b);
+        assert_int_equal(a.code, 0);
+        assert_int_equal(a.n, KEYS);
+        assert_true(a.newest <= a.header_revision);
+        assert_true(b.code == GRPC_OUT_OF_RANGE || (b.code == 0 && b.n == KEYS && b.newest == old));
+    }
+}
+
+static void a_long_list_can_be_cancelled(void **state)
+{
+    struct member *m = *state;
+    fill(m);
+    struct listed l;
+    Etcdserverpb__RangeRequest request = all_keys();
+    for (int i = 0; i < 20; i++) {
+        struct rpc_request *call = list_start(m, &request, &l);
+        must_put(m, "p00000", "x");
+        if (!l.done) {
+            rpc_request_cancel(call);
+        }
+    }
+    must_put(m, "p00000", "y");
+}
+
+/* --- quota and size --------------------------------------------------------------------------- */
+
+static void over_the_quota_only_what_adds_is_refused(void **state)
+{
+    (void)state;
+    struct server_options o = { .quota_bytes = 20000 };
+    struct member *m = member_open_with(&o);
+    assert_int_equal(put_bytes(m, "a", 15000), 0);
+    assert_int_equal(put_bytes(m, "b", 15000), 0); /* the one that crosses it */
+    assert_int_equal(put_bytes(m, "c", 1), GRPC_RESOURCE_EXHAUSTED);
+    Etcdserverpb__DeleteRangeRequest d = ETCDSERVERPB__DELETE_RANGE_REQUEST__INIT;
+    d.key = bytes("a");
+    struct reply r;
+    call(m, "/etcdserverpb.KV/DeleteRange", &d,
+         &etcdserverpb__delete_range_response__descriptor, &r);
+    assert_int_equal(r.code, 0);
+    reply_fini(&r);
+    assert_int_equal(put_bytes(m, "c", 1), 0);
+    member_close(m);
+}
+
+static void a_request_over_the_limit_is_refused_and_changes_nothing(void **state)
+{
+    (void)state;
+    struct server_options o = { .max_request_bytes = 5000 };
+    struct member *m = member_open_with(&o);
+    assert_int_equal(put_bytes(m, "a", 4900), 0);
+    assert_int_equal(put_bytes(m, "b", 5000), GRPC_INVALID_ARGUMENT);
+    assert_int_equal(put_bytes(m, "b", 5000 + 512 * 1024), GRPC_RESOURCE_EXHAUSTED);
+    Etcdserverpb__RangeRequest get = ETCDSERVERPB__RANGE_REQUEST__INIT;
+    get.key = bytes("b");
+    struct reply r;
+    const Etcdserverpb__RangeResponse *got = range(m, &get, &r);
+    assert_int_equal(got->count, 0);
+    assert_int_equal(got->header->revision, 2);
+    reply_fini(&r);
+    member_close(m);
+}
+
+int test_kv_run(void)
+{
+    const struct CMUnitTest tests[] = {
+        SERVER_TEST(an_op_without_a_request_is_refused),
+        SERVER_TEST(transactions_nested_without_end_are_refused),
+        SERVER_TEST(a_nested_transaction_is_answered_in_its_shape),
+        SERVER_TEST(a_transaction_that_only_reads_makes_no_revision),
+        SERVER_TEST(a_long_list_is_one_answer_whatever_its_limit),
+        SERVER_TEST(a_long_list_is_of_one_revision_while_writes_go_on),
+        SERVER_TEST(a_long_list_survives_compaction_unless_it_names_a_revision),
+        SERVER_TEST(a_long_list_can_be_cancelled),
+        cmocka_unit_test(over_the_quota_only_what_adds_is_refused),
+        cmocka_unit_test(a_request_over_the_limit_is_refused_and_changes_nothing),
+    };
+    return cmocka_run_group_tests_name("keys", tests, NULL, NULL);
+}
