@@ -35,5 +35,6 @@ int verb_scale(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_uncordon(int argc, char **argv);
 int verb_version(int argc, char **argv);
+int verb_why(int argc, char **argv);
 
 #endif

@@ -76,7 +76,7 @@ static void judge(struct rollout_wait *w, const struct object *o)
 {
     autobuf text = BUF_INIT;
     autofree char *next =
-        mem_printf("barque describe deployment/%s -n %s", w->name, w->namespace_);
+        mem_printf("barque why deploy/%s -n %s", w->name, w->namespace_);
 
     switch (rollout_state_of(object_deployment(o), &text)) {
     case ROLLOUT_GOES_ON:
@@ -169,7 +169,7 @@ void rollout_wait_start(struct rollout_wait *w, struct cli *cli, const char *nam
 
 void rollout_wait_timeout(struct rollout_wait *w)
 {
-    autofree char *next = mem_printf("barque get pods -n %s -o wide", w->namespace_);
+    autofree char *next = mem_printf("barque why deploy/%s -n %s", w->name, w->namespace_);
 
     close_line(w);
     cli_fail(w->cli, CLI_TIMEOUT, next, "time is over (--timeout); %s",

@@ -218,7 +218,7 @@ static size_t put_workloads(struct status *s)
         table_addf(&t, TONE_PLAIN, "%d", (int)d->spec.replicas);
         table_addf(&t, TONE_PLAIN, "%d", (int)d->status.updated_replicas);
         table_addf(&t, TONE_PLAIN, "%d", (int)d->status.available_replicas);
-        table_addf(&t, TONE_DIM, "barque describe deploy/%s -n %s", m->name, m->namespace_);
+        table_addf(&t, TONE_DIM, "barque why deploy/%s -n %s", m->name, m->namespace_);
     }
     buf_append_char(&s->cli.out, '\n');
     if (off != 0) {

@@ -7,6 +7,7 @@
 const struct cli_verb cli_verbs[] = {
     { "get", verb_get, "list objects, or show one; -w goes on watching", CLI_GROUP_LOOK },
     { "describe", verb_describe, "one object for people, with its events", CLI_GROUP_LOOK },
+    { "why", verb_why, "why something is not as it should be", CLI_GROUP_LOOK },
     { "logs", verb_logs, "what a container wrote; -f goes on", CLI_GROUP_LOOK },
     { "status", verb_status, "members, leaders, nodes and workloads on one screen",
       CLI_GROUP_LOOK },

@@ -70,7 +70,7 @@ exits "an unknown flag is wrong usage" 2 get pods --selecto a=b
 like "an unknown flag gets the nearest name" "$ERR" 'did you mean --selector\?'
 untaught=
 for verb in apply completion cordon delete describe get kv logs rollout scale status uncordon \
-    version; do
+    version why; do
     run "$verb" --help
     case $RC$OUT in 0*"  barque $verb"*"Exit codes:"*) ;; *) untaught="$untaught $verb" ;; esac
 done
@@ -148,6 +148,15 @@ web 1 90 | sed 's/name: web$/name: huge/; s/app: web/app: huge/g' >"$T/huge.yaml
 exits "a rollout that does not come is exit code 6" 6 apply -f "$T/huge.yaml" --timeout 1s
 like "and says how far it was" "$ERR" 'deployment "huge": 0 of 1'
 exits "a file that is not there is a failure" 1 apply -f "$T/nowhere.yaml"
+run why deploy/huge
+like "why names the constraint that no node satisfies" "$OUT" '^    pod/huge-.* has no node: .*cpu'
+like "why says what to look at next" "$OUT" '^Next: barque get nodes'
+web 2 50m | sed 's/name: web$/name: bad/; s/app: web/app: bad/g; s/echo one;/exit 3;/' |
+    "$BARQUE" apply -d -f - >/dev/null
+why_ends() { "$BARQUE" why deploy/bad | grep -q '2 pods: each container bad: CrashLoopBackOff.*exit code 3'; }
+check "why counts the pods whose container ends" wait_until 20 why_ends
+exits "why of what is absent is exit code 3" 3 why pod/absent
+"$BARQUE" delete deploy/bad >/dev/null
 exits "a rollout can be looked at without waiting" 0 rollout status deploy/huge --watch=false
 exits "status says that something is off" 1 status
 like "it names what is off target" "$OUT" 'default/deployment/huge +1 '

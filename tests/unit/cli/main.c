@@ -22,5 +22,6 @@ int main(void)
     failed += test_merge_run();
     failed += test_exit_run();
     failed += test_describe_run();
+    failed += test_why_run();
     return failed != 0;
 }

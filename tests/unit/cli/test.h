@@ -20,5 +20,6 @@ int test_columns_run(void);
 int test_merge_run(void);
 int test_exit_run(void);
 int test_describe_run(void);
+int test_why_run(void);
 
 #endif
