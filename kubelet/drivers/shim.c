@@ -2,12 +2,11 @@
  *
  * One life: started by the driver in a session of its own -> reads meta -> locks -> forks and execs
  * the program in its own process group, stdout and stderr on pipes -> writes pid -> copies lines
- * into the log with time stamps -> waits -> kills
- * what the program left behind (the shim is its subreaper) -> writes exit atomically -> touches
- * events -> ends. If
- * the shim is killed, the kernel kills the program too (PR_SET_PDEATHSIG), and the driver finds an
- * unlocked directory without exit: ContainerStatusUnknown. A signal goes to the program's process
- * group, straight from the driver.
+ * into the log with time stamps -> waits -> kills what the program left behind (the shim is its
+ * subreaper) -> writes exit atomically -> touches events -> ends. If the shim is killed, the kernel
+ * kills the program too (PR_SET_PDEATHSIG), and the driver finds an unlocked directory without
+ * exit: ContainerStatusUnknown. A signal goes to the program's process group, straight from the
+ * driver.
  *
  * Deliberately small and synchronous (poll), no loop, few hundred KiB: there is one for each
  * container. */
