@@ -146,8 +146,10 @@ exits "what may not change is refused" 1 apply -f "$T/sel.yaml"
 like "the field is named" "$ERR" 'spec\.selector'
 web 1 90 | sed 's/name: web$/name: huge/; s/app: web/app: huge/g' >"$T/huge.yaml"
 exits "a rollout that does not come is exit code 6" 6 apply -f "$T/huge.yaml" --timeout 1s
-like "and says how far it was" "$ERR" 'deployment "huge": 0 of 1'
+like "and says how far it was" "$ERR" 'time is over.*deployment "huge"'
 exits "a file that is not there is a failure" 1 apply -f "$T/nowhere.yaml"
+unplaced() { "$BARQUE" why deploy/huge | grep -q cpu; }
+wait_until 20 unplaced
 run why deploy/huge
 like "why names the constraint that no node satisfies" "$OUT" '^    pod/huge-.* has no node: .*cpu'
 like "why says what to look at next" "$OUT" '^Next: barque get nodes'
@@ -189,6 +191,8 @@ exits "an absent object is exit code 3" 3 get pods "$pod" absent
 like "what is there is shown all the same" "$OUT" "^$pod "
 exits "an unknown kind is wrong usage" 2 get pdos
 exits "an unknown format is wrong usage" 2 get pods -o xml
+scheduled() { "$BARQUE" describe pod "$pod" | grep -q Scheduled; }
+wait_until 20 scheduled
 run describe pod "$pod"
 like "describe tells the node" "$OUT" '^Node: +n[12]$'
 like "describe lists events" "$OUT" 'Scheduled'

@@ -22,8 +22,8 @@ static const struct {
       "is bound to node n1, which has not said anything about it yet" },
     { BOUND "{\"phase\":\"Running\",\"containerStatuses\":[{\"name\":\"a\",\"ready\":false,"
             "\"restartCount\":2,\"state\":{\"waiting\":{\"reason\":\"CrashLoopBackOff\","
-            "\"message\":\"ended with 3\"}},\"lastState\":{\"terminated\":{\"exitCode\":3,\"reason\":"
-            "\"Error\"}}}]}}",
+            "\"message\":\"ended with 3\"}},\"lastState\":{\"terminated\":{\"exitCode\":3,"
+            "\"reason\":\"Error\"}}}]}}",
       WHY_CONTAINER,
       "container a: CrashLoopBackOff, ended with 3; last: Error, exit code 3; 2 restarts" },
     { BOUND "{\"phase\":\"Running\",\"containerStatuses\":[{\"name\":\"a\",\"ready\":false,"
