@@ -56,7 +56,7 @@ static void put_words(struct buf *out)
     for (size_t i = 0; i < cli_verbs_n; i++) {
         buf_printf(out, "%s ", cli_verbs[i].name);
     }
-    buf_append_str(out, "master agent store");
+    buf_append_str(out, "demo bench master agent store");
 }
 
 static void put_kinds(struct buf *out)
