@@ -144,6 +144,10 @@ static void a_renewal_gives_the_full_time_and_none_to_the_unknown(void **state)
     assert_int_equal(k.ids[1], 6);
     assert_int_equal(k.ttls[1], 0);
     assert_int_equal(k.ttls[2], 100);
+    keep(s, 5); /* the stream goes on */
+    k.want = 4;
+    run_until(m->loop, enough, &k);
+    assert_false(k.closed);
     rpc_stream_cancel(s);
 }
 
