@@ -65,6 +65,14 @@ static int parse_pairs(const char *text, const char *flag, struct string_map *ou
     return 0;
 }
 
+static void pairs_free(struct string_map *m)
+{
+    while (m->n > 0) {
+        string_map_remove(m, m->items[m->n - 1].key);
+    }
+    mem_free(m->items);
+}
+
 static int parse_capacity(const char *text, struct string_map *out, struct err *err)
 {
     int rv = parse_pairs(text, "--capacity", out, err);
@@ -118,6 +126,8 @@ static int agent_open(struct agent *a, const struct agent_flags *f, struct err *
                                      .seed = rng_os_seed() };
         rv = kubelet_new(&k, &a->kubelet, err);
     }
+    pairs_free(&labels);
+    pairs_free(&capacity);
     return rv;
 }
 

@@ -319,31 +319,6 @@ static void rollback_measure(struct tour *t)
 
 /* --- scene 9: nothing lost -------------------------------------------------------------------- */
 
-static void on_verified(void *arg, int64_t missing, int64_t wrong, int64_t unseen)
-{
-    struct tour *t = arg;
-    t->missing = missing;
-    t->wrong = wrong;
-    t->unseen = unseen;
-    /* The watcher may still be a moment behind the last write: look again until it is not. */
-    t->verified = missing != 0 || wrong != 0 || unseen == 0;
-    t->verifying = false;
-}
-
-static void verify_act(struct tour *t)
-{
-    observer_stop_writes(&t->observer);
-}
-
-static bool verify_over(struct tour *t)
-{
-    if (!t->verifying && !t->verified) {
-        t->verifying = true;
-        observer_verify(&t->observer, on_verified, t);
-    }
-    return t->verified;
-}
-
 static void verify_measure(struct tour *t)
 {
     const struct observer *o = &t->observer;
@@ -370,7 +345,7 @@ const struct scene script_scenes[] = {
     { "kill -9 all masters, restart them", 30000, all_act, all_over, all_measure },
     { "rolling update", 90000, update_act, rollout_over, update_measure },
     { "rollback", 90000, rollback_act, rollout_over, rollback_measure },
-    { "read everything back", 30000, verify_act, verify_over, verify_measure },
+    { "read everything back", 30000, tour_verify_act, tour_verify_over, verify_measure },
 };
 const size_t script_scenes_n = ARRAY_LEN(script_scenes);
 /* The first two: a cluster with its workload. */

@@ -107,30 +107,6 @@ static void restart_measure(struct tour *t)
     tour_figure(t, single_of(t)->process->name, "answers again", tour_elapsed(t), -1, "s", 2);
 }
 
-static void on_verified(void *arg, int64_t missing, int64_t wrong, int64_t unseen)
-{
-    struct tour *t = arg;
-    t->missing = missing;
-    t->wrong = wrong;
-    t->unseen = unseen;
-    t->verified = missing != 0 || wrong != 0 || unseen == 0;
-    t->verifying = false;
-}
-
-static void verify_act(struct tour *t)
-{
-    observer_stop_writes(&t->observer);
-}
-
-static bool verify_over(struct tour *t)
-{
-    if (!t->verifying && !t->verified) {
-        t->verifying = true;
-        observer_verify(&t->observer, on_verified, t);
-    }
-    return t->verified;
-}
-
 static void verify_measure(struct tour *t)
 {
     tour_figure(t, "verify", "acknowledged writes lost", (double)t->missing, 0, "", 0);
@@ -141,7 +117,7 @@ static void verify_measure(struct tour *t)
 static const struct scene kill_scenes[] = {
     { "writes and a watcher begin", 10000, warm_act, warm_over, warm_measure },
     { "kill -9", 30000, kill_act, kill_over, kill_measure },
-    { "read everything back", 20000, verify_act, verify_over, verify_measure },
+    { "read everything back", 20000, tour_verify_act, tour_verify_over, verify_measure },
 };
 static const struct scene restart_scenes[] = {
     { "restart", 20000, restart_act, restart_over, restart_measure },

@@ -34,6 +34,31 @@ double tour_elapsed(const struct tour *t)
     return tour_since(t, loop_now_ms(t->loop));
 }
 
+static void on_verified(void *arg, int64_t missing, int64_t wrong, int64_t unseen)
+{
+    struct tour *t = arg;
+    t->missing = missing;
+    t->wrong = wrong;
+    t->unseen = unseen;
+    /* The watcher may still be a moment behind the last write: look again until it is not. */
+    t->verified = missing != 0 || wrong != 0 || unseen == 0;
+    t->verifying = false;
+}
+
+void tour_verify_act(struct tour *t)
+{
+    observer_stop_writes(&t->observer);
+}
+
+bool tour_verify_over(struct tour *t)
+{
+    if (!t->verifying && !t->verified) {
+        t->verifying = true;
+        observer_verify(&t->observer, on_verified, t);
+    }
+    return t->verified;
+}
+
 static void print_new_figures(const struct tour *t, size_t from)
 {
     for (size_t i = from; i < t->n_figures; i++) {

@@ -66,6 +66,9 @@ void tour_figure_min(struct tour *t, const char *scene, const char *what, double
                      double bound, const char *unit);
 double tour_since(const struct tour *t, uint64_t at_ms);
 double tour_elapsed(const struct tour *t);
+/* The last scene's act and over: writing stops, everything is read back and compared. */
+void tour_verify_act(struct tour *t);
+bool tour_verify_over(struct tour *t);
 
 /* `barque demo kill|restart NAME`: does it to a running demo and measures. Exit code. */
 int demo_single(struct demo_cluster *c, const char *verb, const char *name);
