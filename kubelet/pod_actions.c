@@ -19,6 +19,7 @@ enum {
     BACKOFF_MAX_MS = 300000,
     BACKOFF_FORGIVEN_MS = 600000, /* ran that long: the count starts again */
     KEEP_ATTEMPTS = 2,
+    CLOCK_SLACK_MS = 10000, /* it may end between the pass's look at the clock and at the attempt */
     GRACE_DEFAULT_S = 30,
     GRACE_MAX_S = 1000000,
 };
@@ -75,7 +76,7 @@ static int64_t restart_due_ms(const struct pod_input *in, const struct attempt *
     const struct attempt *prev = attempt_before(in, last);
     int64_t wait = BACKOFF_FIRST_MS, most = BACKOFF_FIRST_MS;
     if (last->finished_ms - last->started_ms >= BACKOFF_FORGIVEN_MS ||
-        last->finished_ms > in->now_ms) { /* the clock was set back */
+        last->finished_ms > in->now_ms + CLOCK_SLACK_MS) { /* the clock was set back */
         return in->now_ms;
     }
     for (int32_t i = 0; i < last->attempt && most < BACKOFF_MAX_MS; i++) {

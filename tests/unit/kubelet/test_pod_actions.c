@@ -256,6 +256,11 @@ static void a_clock_set_back_does_not_delay_a_restart(void **state)
     a->finished_ms = NOW + 3600000;
     decide(&b);
     assert_int_equal(count(&b, ACTION_START), 1);
+    a->started_ms = NOW - 10; /* but what ended while we were looking waits like any other */
+    a->finished_ms = NOW + 5;
+    decide(&b);
+    assert_int_equal(count(&b, ACTION_START), 0);
+    assert_int_equal(b.out.wake_ms, NOW + 1005);
     close_bench(&b);
 }
 
