@@ -260,6 +260,26 @@ static uint64_t first_bad(struct args *a, struct board *b, uint32_t gates_off, u
     return run_many(a, b, clock_mono_ms(), &seed) != 0 ? seed : 0;
 }
 
+/* Options after the seeds: "with=MASK without=MASK n=FOUNDERS". Returns where they end. */
+static char *recall_options(struct sim_setup *setup, char *at)
+{
+    unsigned long value;
+    int len;
+    setup->faults_on = setup->faults_off = setup->founders = 0;
+    for (;; at += len) {
+        len = 0;
+        if (sscanf(at, " with=%lx%n", &value, &len) == 1) {
+            setup->faults_on = (uint32_t)value;
+        } else if (sscanf(at, " without=%lx%n", &value, &len) == 1) {
+            setup->faults_off = (uint32_t)value;
+        } else if (sscanf(at, " n=%lu%n", &value, &len) == 1) {
+            setup->founders = (unsigned)value;
+        } else {
+            return at;
+        }
+    }
+}
+
 /* One line: "0x80 1..400 what it is" (found within these seeds; the seed it is found by passes with
  * all gates on) or "0 17 what it was" (seed 17 passes). */
 static bool recall_line(struct args *a, struct board *b, char *line)
@@ -271,6 +291,7 @@ static bool recall_line(struct args *a, struct board *b, char *line)
     if (end[0] == '.' && end[1] == '.') {
         to = strtoull(end + 2, &end, 0);
     }
+    end = recall_options(&a->setup, end);
     end[strcspn(end, "\n")] = '\0';
     uint64_t seed = gates == 0 ? from : first_bad(a, b, gates, from, to);
     bool clean = seed == 0 || first_bad(a, b, 0, seed, gates == 0 ? to : seed) == 0;
@@ -307,6 +328,7 @@ static int usage(void)
     fprintf(stderr,
             "usage: sim [--seed N | --seeds A..B | --hours H [--from A] | --recall FILE]\n"
             "           [--jobs J] [--fsm chain|store] [--gates-off MASK] [--keep-going]\n"
+            "           [--with FAULTS] [--without FAULTS] [--founders N]\n"
             "           [--twice] [--verbose] [--frames]\n");
     return 2;
 }
@@ -364,6 +386,12 @@ static bool parse(int argc, char **argv, struct args *a)
             a->setup.gates_off = (uint32_t)strtoul(value, NULL, 0);
         } else if (str_eq(name, "--fsm")) {
             a->setup.machine = str_eq(value, "store") ? &STORE_OPS : &CHAIN_OPS;
+        } else if (str_eq(name, "--with")) {
+            a->setup.faults_on = (uint32_t)strtoul(value, NULL, 0);
+        } else if (str_eq(name, "--without")) {
+            a->setup.faults_off = (uint32_t)strtoul(value, NULL, 0);
+        } else if (str_eq(name, "--founders")) {
+            a->setup.founders = (unsigned)strtoul(value, NULL, 0);
         } else if (str_eq(name, "--recall")) {
             a->recall = value;
         } else {
@@ -393,7 +421,7 @@ int main(int argc, char **argv)
     }
     if (a.one) {
         struct sim_options o;
-        sim_draw(&o, a.from);
+        sim_draw(&a.setup, &o, a.from);
         sim_print_options(&o);
     }
     b->next = a.from;

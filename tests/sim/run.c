@@ -51,6 +51,10 @@ void sim_print_replay(const struct sim *s)
     if (s->setup->machine != &CHAIN_OPS) {
         printf(" --fsm store");
     }
+    if (s->setup->faults_on != 0 || s->setup->faults_off != 0 || s->setup->founders != 0) {
+        printf(" --with 0x%x --without 0x%x --founders %u", s->setup->faults_on,
+               s->setup->faults_off, s->setup->founders);
+    }
     printf(" --verbose\n");
 }
 
@@ -63,7 +67,7 @@ static uint64_t pick(struct rng *r, const uint64_t *values, size_t n)
 #define PICK(r, ...) \
     pick(r, (const uint64_t[]){ __VA_ARGS__ }, sizeof((const uint64_t[]){ __VA_ARGS__ }) / 8)
 
-void sim_draw(struct sim_options *o, uint64_t seed)
+void sim_draw(const struct sim_setup *setup, struct sim_options *o, uint64_t seed)
 {
     struct rng r;
     rng_init(&r, seed);
@@ -78,6 +82,8 @@ void sim_draw(struct sim_options *o, uint64_t seed)
         o->faults &= ~(uint32_t)FAULT_BIT_FLIP;
     }
     o->founders = (unsigned)PICK(&r, 1, 2, 3, 3, 3, 3, 4, 5, 5);
+    o->founders = setup->founders != 0 ? setup->founders : o->founders;
+    o->faults = (o->faults | setup->faults_on) & ~setup->faults_off;
     if (o->founders < 3) {
         o->faults &= ~(uint32_t)FAULT_BIT_FLIP;
     }
@@ -365,7 +371,7 @@ uint64_t sim_run(const struct sim_setup *setup, uint64_t seed, struct sim_stats 
     s->verbose = setup->verbose;
     s->gates_off = setup->gates_off;
     s->stats = stats;
-    sim_draw(&s->o, seed);
+    sim_draw(setup, &s->o, seed);
     rng_init(&s->rng, seed ^ 0x5deece66d);
     s->check = check_new();
     s->clients = clients_new(s);

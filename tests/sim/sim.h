@@ -220,10 +220,13 @@ struct sim_setup {
     uint32_t gates_off;
     bool verbose;
     bool frames; /* told too */
+    /* Laid over what a seed draws. */
+    uint32_t faults_on, faults_off;
+    unsigned founders; /* 0: as drawn */
 };
 
 /* --- run.c ------------------------------------------------------------------------------- */
-void sim_draw(struct sim_options *o, uint64_t seed);
+void sim_draw(const struct sim_setup *setup, struct sim_options *o, uint64_t seed);
 void sim_print_options(const struct sim_options *o);
 /* Runs one seed to its end; a violation does not return. Returns the trace hash. */
 uint64_t sim_run(const struct sim_setup *setup, uint64_t seed, struct sim_stats *stats);
