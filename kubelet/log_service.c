@@ -20,7 +20,8 @@ struct log_stream {
     struct rpc_call *call;
     struct timer timer;
     struct file *file;
-    char *pod_uid, *container;
+    struct file *next;    /* the log was rotated: goes on here when `file` is read to its end */
+    char *path, *pod_uid, *container;
     int32_t attempt;
     uint64_t offset;
     struct buf partial;   /* the beginning of a line that is not whole yet */
@@ -72,7 +73,9 @@ static void stream_end(struct log_stream *st, enum grpc_code code, const char *t
     timer_stop(&st->timer);
     list_remove(&st->link);
     file_close(st->file);
+    file_close(st->next);
     buf_fini(&st->partial);
+    mem_free(st->path);
     mem_free(st->pod_uid);
     mem_free(st->container);
     mem_free(st);
@@ -118,6 +121,22 @@ static bool still_running(const struct log_stream *st)
     return running;
 }
 
+/* A file of that name that is shorter than what we have read is another one. */
+static bool rotated(struct log_stream *st)
+{
+    struct file *f = NULL;
+    uint64_t size = 0;
+    if (file_open(loop_fs(st->kubelet->loop), st->path, FILE_READ, &f, NULL) != 0) {
+        return false;
+    }
+    if (file_size(f, &size, NULL) == 0 && size < st->offset) {
+        st->next = f;
+        return true;
+    }
+    file_close(f);
+    return false;
+}
+
 static void pump(struct log_stream *st)
 {
     while (rpc_writable(st->call)) {
@@ -134,6 +153,15 @@ static void pump(struct log_stream *st)
             buf_advance(&st->partial, got);
             send_lines(st);
             continue;
+        }
+        if (st->next != NULL) {
+            file_close(st->file);
+            st->file = TAKE(st->next);
+            st->offset = 0;
+            continue;
+        }
+        if (st->follow && rotated(st)) {
+            continue; /* what was written last before the rotation, then the next file */
         }
         bool ask = ++st->quiet_rounds % ASK_ROUNDS == 0; /* asking costs a listing */
         if (!st->follow ||
@@ -169,13 +197,12 @@ static void logs_message(struct rpc_call *call, ProtobufCMessage *msg)
     if (k->driver->list(k->driver, arena, &attempts, &n, &err) == 0) {
         a = choose(m, attempts, n, &why);
     }
-    char *path = a != NULL && k->driver->log_path != NULL
+    autofree char *path = a != NULL && k->driver->log_path != NULL
                      ? k->driver->log_path(k->driver, a->pod_uid, a->container, a->attempt) : NULL;
     struct file *file = NULL;
     if (path != NULL && file_open(loop_fs(k->loop), path, FILE_READ, &file, &err) != 0) {
         why = err.msg;
     }
-    mem_free(path);
     if (file == NULL) {
         rpc_fail(call, GRPC_NOT_FOUND, why);
         return;
@@ -184,6 +211,7 @@ static void logs_message(struct rpc_call *call, ProtobufCMessage *msg)
     st->kubelet = k;
     st->call = call;
     st->file = file;
+    st->path = TAKE(path);
     st->pod_uid = mem_strdup(a->pod_uid);
     st->container = mem_strdup(a->container);
     st->attempt = a->attempt;

@@ -44,6 +44,7 @@ struct stream {
 struct shim {
     json_t *meta;
     int log_fd;
+    size_t log_bytes;
     struct stream streams[2];
     char *events;
     pid_t child;
@@ -98,6 +99,26 @@ static void write_exit(const struct shim *s, int code, int signal, const char *r
 
 /* --- log: whole lines with time, long ones in parts (P) --------------------------------------- */
 
+static int log_open(void)
+{
+    return open(SHIM_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
+
+/* At most two files of LIMIT_LOG_FILE_BYTES for each attempt, however much a program says. */
+static void log_rotate(struct shim *s, size_t more)
+{
+    s->log_bytes += more;
+    if (s->log_bytes <= LIMIT_LOG_FILE_BYTES || rename(SHIM_LOG, SHIM_LOG_OLD) != 0) {
+        return;
+    }
+    int fd = log_open();
+    if (fd >= 0) {
+        close(s->log_fd);
+        s->log_fd = fd;
+        s->log_bytes = more;
+    }
+}
+
 static void log_line(struct shim *s, const struct stream *st, const uint8_t *data, size_t len,
                      bool whole)
 {
@@ -110,6 +131,7 @@ static void log_line(struct shim *s, const struct stream *st, const uint8_t *dat
     buf_printf(&out, "%s.%09ldZ %s %s ", second, now.tv_nsec, st->name, whole ? "F" : "P");
     buf_append(&out, data, len);
     buf_append_char(&out, '\n');
+    log_rotate(s, out.len);
     write_all(s->log_fd, out.data, out.len); /* a full disk loses log lines, never the program */
 }
 
@@ -346,7 +368,7 @@ static int shim_open(struct shim *s, const char *dir)
     }
     const char *events = json_string_value(json_object_get(s->meta, "events"));
     s->events = mem_strdup(events != NULL ? events : "/dev/null");
-    s->log_fd = open(SHIM_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    s->log_fd = log_open();
     return s->log_fd < 0 ? -1 : 0;
 }
 

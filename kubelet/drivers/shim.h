@@ -4,7 +4,7 @@
  *       lock   held (fcntl) by the shim as long as it lives
  *       pid    "<pid> <started wall ms>\n": written by the shim once the program runs
  *       exit   "<code> <signal> <finished wall ms> <reason>\n<message>": atomically, at the end
- *       log    CRI lines: "<RFC 3339 nano> stdout|stderr F|P <text>"
+ *       log    CRI lines: "<RFC 3339 nano> stdout|stderr F|P <text>"; log.1 what was there before
  *     <root>/events/<any>: touched by the shim at each change, watched with inotify */
 #ifndef BARQUE_KUBELET_DRIVERS_SHIM_H
 #define BARQUE_KUBELET_DRIVERS_SHIM_H
@@ -14,6 +14,7 @@
 #define SHIM_PID "pid"
 #define SHIM_EXIT "exit"
 #define SHIM_LOG "log"
+#define SHIM_LOG_OLD "log.1"
 #define SHIM_READY_FD 3 /* the shim closes it when its pid file stands (or its exit file) */
 
 #endif

@@ -49,6 +49,7 @@ enum {
     /* clients and nodes */
     LIMIT_ENDPOINTS = 64,
     LIMIT_LOG_LINE_BYTES = 16 * 1024,                /* one line of a pod's log; longer: split */
+    LIMIT_LOG_FILE_BYTES = 10 * 1024 * 1024,         /* then a new one; the one before is kept */
 };
 
 #endif

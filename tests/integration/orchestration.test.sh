@@ -169,6 +169,25 @@ is 'its end is told' "$(container crash '.lastState.terminated.exitCode')" 7
 like 'a program that is not there is told' "$(container nothere .state.terminated)" \
     'StartError.*no/such/program|no/such/program.*StartError'
 
+# --- a program that says much ------------------------------------------------------------------
+
+cat >"$T/loud.yaml" <<END
+apiVersion: v1
+kind: Pod
+metadata: {name: loud, labels: {app: loud}}
+spec:
+  restartPolicy: Never
+  containers:
+  - {name: main, command: [/bin/sh, -c, 'echo begin; sleep 3; seq 1 300000; echo end']}
+END
+apply "$T/loud.yaml" >/dev/null
+wait_until 10 ready loud 1
+spawn "$T/loud.out" "$BARQUE" logs -f loud
+check 'a log is followed to its end' wait_until 60 file_has "$T/loud.out" '^end$'
+seq 1 300000 | { echo begin; cat; echo end; } >"$T/loud.want"
+check 'and its rotation loses nothing' cmp "$T/loud.out" "$T/loud.want"
+check 'it was rotated' sh -c 'ls "$0"/*.state/pods/*/main/0/log.1' "$T/c"
+
 # --- a pod that fits nowhere -------------------------------------------------------------------
 
 cat >"$T/picky.yaml" <<END

@@ -144,6 +144,13 @@ static void wait_log(struct yard *y, int32_t attempt, const char *text)
     }
 }
 
+static int number_after(const char *text, const char *word)
+{
+    const char *at = strstr(text, word);
+    assert_non_null(at);
+    return (int)strtol(at + strlen(word), NULL, 10);
+}
+
 static bool lives(int pid)
 {
     char path[64], line[256];
@@ -200,7 +207,7 @@ static void signals_reach_the_whole_group_and_are_told(void **state)
     start(y, 0, "['sh','-c','sleep 1000 & echo child $!; wait']", "");
     wait_log(y, 0, "child ");
     autofree char *log = read_log(y, 0);
-    int child = atoi(strstr(log, "child ") + 6);
+    int child = number_after(log, "child ");
     assert_true(lives(child));
     assert_int_equal(y->driver->signal(y->driver, "u1/c/0", SIGTERM), 0);
     struct attempt *a = wait_exit(y, 0);
@@ -229,8 +236,8 @@ static void what_a_program_leaves_behind_ends_with_it(void **state)
     struct attempt *a = wait_exit(y, 0);
     assert_int_equal(a->exit_code, 3);
     autofree char *log = read_log(y, 0);
-    wait_gone(atoi(strstr(log, "same ") + 5));
-    wait_gone(atoi(strstr(log, "other ") + 6));
+    wait_gone(number_after(log, "same "));
+    wait_gone(number_after(log, "other "));
 }
 
 static void output_is_logged_in_cri_lines(void **state)
@@ -265,6 +272,26 @@ static void huge_lines_are_split_into_marked_parts(void **state)
     assert_int_equal(total, 100000);
     assert_int_equal(ends, 1);
     assert_true(parts >= 4);
+}
+
+static void a_log_is_rotated_and_only_one_before_is_kept(void **state)
+{
+    struct yard *y = *state;
+    char path[160];
+    struct buf old = BUF_INIT;
+    start(y, 0, "['sh','-c','yes 0123456789012345678901234567890123456789 | head -n 300000; "
+                "echo last']", "");
+    wait_exit(y, 0);
+    snprintf(path, sizeof path, "%s/pods/u1/c/0/log.1", y->root);
+    assert_int_equal(fs_read_file(loop_fs(y->loop), path, 4 * LIMIT_LOG_FILE_BYTES, &old, NULL), 0);
+    assert_in_range(old.len, LIMIT_LOG_FILE_BYTES / 2, LIMIT_LOG_FILE_BYTES);
+    assert_int_equal(old.data[old.len - 1], '\n'); /* whole lines */
+    buf_fini(&old);
+    snprintf(path, sizeof path, "%s/pods/u1/c/0/log", y->root);
+    assert_int_equal(fs_read_file(loop_fs(y->loop), path, 4 * LIMIT_LOG_FILE_BYTES, &old, NULL), 0);
+    assert_true(old.len <= LIMIT_LOG_FILE_BYTES);
+    assert_non_null(strstr(buf_str(&old), " F last\n"));
+    buf_fini(&old);
 }
 
 static void environment_arguments_and_directory_are_given(void **state)
@@ -428,6 +455,7 @@ int test_process_run(void)
         with_yard(what_a_program_leaves_behind_ends_with_it),
         with_yard(output_is_logged_in_cri_lines),
         with_yard(huge_lines_are_split_into_marked_parts),
+        with_yard(a_log_is_rotated_and_only_one_before_is_kept),
         with_yard(environment_arguments_and_directory_are_given),
         with_yard(the_program_inherits_nothing_but_its_three_descriptors),
         with_yard(a_program_that_cannot_run_is_an_attempt_that_failed_to_start),
