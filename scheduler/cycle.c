@@ -83,20 +83,16 @@ void cycle_run(const struct snapshot *s, const struct pod *pod, uint64_t seed, s
     const struct node_info *best = NULL;
     int64_t best_score = -1;
     uint64_t best_tie = 0;
-    size_t limit = enough(s->n_nodes), listed = s->nodes.n;
-    const struct list *at = &s->order;
+    size_t limit = enough(s->n_nodes);
+    size_t first = limit < s->n_nodes ? hash_u64(salt) % s->n_all : 0;
     *ret_result = (struct cycle_result){ 0 };
     for (size_t i = 0; i < plugins_n; i++) {
         if (plugins[i]->prefilter != NULL) {
             plugins[i]->prefilter(&c);
         }
     }
-    for (size_t skip = limit < s->n_nodes ? hash_u64(salt) % listed : 0; skip > 0; skip--) {
-        at = at->next;
-    }
-    for (size_t i = 0; i < listed && ret_result->feasible < limit; i++) {
-        at = at->next != &s->order ? at->next : s->order.next;
-        const struct node_info *n = LIST_ENTRY(at, struct node_info, link);
+    for (size_t i = 0; i < s->n_all && ret_result->feasible < limit; i++) {
+        const struct node_info *n = s->all[(first + i) % s->n_all];
         if (n->node == NULL) {
             continue;
         }

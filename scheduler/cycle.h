@@ -26,11 +26,21 @@ struct pod_info {
     bool assumed;             /* bound by us, not yet seen in the cache */
 };
 
+/* How many pods of one owner a node has: read for every node of every cycle, so kept close together.
+ * Owners are told apart by a hash of their uid (it decides scores, never what fits). */
+struct owner_count {
+    uint64_t owner;
+    size_t n;
+};
+
 struct node_info {
-    struct list link;         /* snapshot.nodes, in order of appearance */
+    struct list link;         /* snapshot.order, in order of appearance */
+    size_t index;             /* in snapshot.all */
     struct node *node;        /* owned copy; NULL while pods are bound to a node we have not seen */
     char *name;
     struct list pods;
+    struct owner_count *owners;
+    size_t n_owners, cap_owners;
     size_t n_pods;
     int64_t cpu_milli, memory_bytes, pods_max; /* allocatable */
     int64_t used_cpu_milli, used_memory_bytes;
@@ -40,6 +50,8 @@ struct snapshot {
     struct map nodes;         /* name -> struct node_info */
     struct map pods;          /* "ns/name" -> struct pod_info */
     struct list order;
+    struct node_info **all;   /* the same, in any order: to begin anywhere */
+    size_t n_all, cap_all;
     size_t n_nodes;           /* with a node object */
 };
 
@@ -56,6 +68,9 @@ void snapshot_pod_assume(struct snapshot *s, const struct pod *pod, const char *
 void snapshot_pod_forget(struct snapshot *s, const char *key);
 /* Sum of the containers' requests. Malformed quantities count as 0 (validation refused them). */
 void pod_requests(const struct pod *pod, int64_t *ret_cpu_milli, int64_t *ret_memory_bytes);
+
+/* PRE: uid is not NULL. */
+size_t node_info_siblings(const struct node_info *n, const char *owner_uid);
 
 /* --- cycle.c ---------------------------------------------------------------------------------- */
 struct cycle {

@@ -16,7 +16,8 @@ void snapshot_init(struct snapshot *s)
     map_init(&s->nodes);
     map_init(&s->pods);
     list_init(&s->order);
-    s->n_nodes = 0;
+    s->all = NULL;
+    s->n_nodes = s->n_all = s->cap_all = 0;
 }
 
 static void pod_info_free(struct pod_info *p)
@@ -37,6 +38,7 @@ static void node_info_free(struct node_info *n)
     if (n->node != NULL) {
         object_free(&n->node->object);
     }
+    mem_free(n->owners);
     mem_free(n->name);
     mem_free(n);
 }
@@ -54,7 +56,53 @@ void snapshot_fini(struct snapshot *s)
     }
     map_fini(&s->pods);
     map_fini(&s->nodes);
+    mem_free(s->all);
 }
+
+/* --- siblings --------------------------------------------------------------------------------- */
+
+static uint64_t owner_hash(const char *uid)
+{
+    return hash_bytes(uid, strlen(uid));
+}
+
+static struct owner_count *owner_find(const struct node_info *n, uint64_t owner)
+{
+    for (size_t i = 0; i < n->n_owners; i++) {
+        if (n->owners[i].owner == owner) {
+            return &n->owners[i];
+        }
+    }
+    return NULL;
+}
+
+size_t node_info_siblings(const struct node_info *n, const char *owner_uid)
+{
+    const struct owner_count *c = owner_find(n, owner_hash(owner_uid));
+    return c != NULL ? c->n : 0;
+}
+
+static void owner_add(struct node_info *n, const char *uid)
+{
+    struct owner_count *c = owner_find(n, owner_hash(uid));
+    if (c == NULL) {
+        n->owners = mem_grow(n->owners, &n->cap_owners, n->n_owners + 1, sizeof *n->owners);
+        c = &n->owners[n->n_owners++];
+        *c = (struct owner_count){ .owner = owner_hash(uid) };
+    }
+    c->n++;
+}
+
+static void owner_remove(struct node_info *n, const char *uid)
+{
+    struct owner_count *c = owner_find(n, owner_hash(uid));
+    INVARIANT(c != NULL);
+    if (--c->n == 0) {
+        *c = n->owners[--n->n_owners];
+    }
+}
+
+/* --- nodes ------------------------------------------------------------------------------------ */
 
 static int64_t quantity_milli(const struct string_map *m, const char *key, int64_t absent)
 {
@@ -88,6 +136,9 @@ static struct node_info *node_info_get(struct snapshot *s, const char *name)
         n->name = mem_strdup(name);
         list_init(&n->pods);
         list_push_back(&s->order, &n->link);
+        s->all = mem_grow(s->all, &s->cap_all, s->n_all + 1, sizeof(struct node_info *));
+        n->index = s->n_all;
+        s->all[s->n_all++] = n;
         map_put_str(&s->nodes, name, n);
     }
     return n;
@@ -98,6 +149,8 @@ static void node_info_drop(struct snapshot *s, struct node_info *n)
 {
     if (n->node == NULL && n->n_pods == 0) {
         list_remove(&n->link);
+        s->all[n->index] = s->all[--s->n_all];
+        s->all[n->index]->index = n->index;
         map_remove(&s->nodes, slice_str(n->name));
         node_info_free(n);
     }
@@ -146,6 +199,9 @@ static void add(struct snapshot *s, const struct pod *pod, const char *node, boo
     p->node->used_cpu_milli += p->cpu_milli;
     p->node->used_memory_bytes += p->memory_bytes;
     list_push_back(&p->node->pods, &p->link);
+    if (p->owner_uid != NULL) {
+        owner_add(p->node, p->owner_uid);
+    }
     map_put_str(&s->pods, p->key, p);
 }
 
@@ -157,6 +213,9 @@ void snapshot_pod_remove(struct snapshot *s, const char *key)
     }
     struct node_info *n = p->node;
     list_remove(&p->link);
+    if (p->owner_uid != NULL) {
+        owner_remove(n, p->owner_uid);
+    }
     n->n_pods--;
     n->used_cpu_milli -= p->cpu_milli;
     n->used_memory_bytes -= p->memory_bytes;

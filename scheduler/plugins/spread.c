@@ -120,13 +120,7 @@ static int64_t score(const struct cycle *c, const struct node_info *n)
     if (c->owner_uid == NULL) {
         return 100;
     }
-    int64_t siblings = 0;
-    LIST_FOREACH(it, &n->pods)
-    {
-        const struct pod_info *p = LIST_ENTRY(it, struct pod_info, link);
-        siblings += p->owner_uid != NULL && strcmp(p->owner_uid, c->owner_uid) == 0;
-    }
-    return 100 / (1 + siblings);
+    return 100 / (1 + (int64_t)node_info_siblings(n, c->owner_uid));
 }
 
 const struct plugin plugin_spread = {

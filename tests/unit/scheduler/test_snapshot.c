@@ -118,6 +118,14 @@ static void strange_requests_neither_help_nor_overflow(void **state)
     object_free(&p->object);
 }
 
+static const char *const OWNERS[3] = {
+    "",
+    ",'ownerReferences':[{'apiVersion':'apps/v1','kind':'ReplicaSet','name':'a','uid':'one',"
+    "'controller':true}]",
+    ",'ownerReferences':[{'apiVersion':'apps/v1','kind':'ReplicaSet','name':'b','uid':'two',"
+    "'controller':true}]",
+};
+
 /* The accounts against a plain recount, over random events. */
 static void after_any_events_the_accounts_are_those_of_a_recount(void **state)
 {
@@ -142,7 +150,7 @@ static void after_any_events_the_accounts_are_those_of_a_recount(void **state)
             cpu[i] = (int64_t)(rng_u64(&rng) % 900);
             node[i] = n;
             snprintf(text, sizeof text, "%dm", (int)cpu[i]);
-            add_pod(&f, name, "", on, text);
+            add_pod(&f, name, OWNERS[i % 3], on, text);
             break;
         case 2:
             snprintf(text, sizeof text, "d/%s", name);
@@ -158,15 +166,17 @@ static void after_any_events_the_accounts_are_those_of_a_recount(void **state)
         }
         for (int k = 0; k < 4; k++) {
             int64_t used = 0;
-            size_t pods = 0;
+            size_t pods = 0, siblings = 0;
             for (int j = 0; j < 20; j++) {
                 used += node[j] == k ? cpu[j] : 0;
                 pods += node[j] == k;
+                siblings += node[j] == k && j % 3 == 1;
             }
             snprintf(on, sizeof on, "n%d", k);
             const struct node_info *have = info(&f, on);
             assert_int_equal(have != NULL ? have->used_cpu_milli : 0, used);
             assert_int_equal(have != NULL ? have->n_pods : 0, pods);
+            assert_int_equal(have != NULL ? node_info_siblings(have, "one") : 0, siblings);
         }
     }
     fixture_close(&f);
