@@ -1,9 +1,9 @@
 #!/bin/sh
-# The simulator as a test: tests/sim/sim.test.sh BUILD. SIM_HOURS (default 30) is split between the
+# The simulator as a test: tests/sim/sim.test.sh BUILD. SIM_HOURS (default 300) is split between the
 # small state machine and the real store; SIM_FROM is the first seed. TAP on stdout.
 set -u
 sim=$1/sim
-hours=${SIM_HOURS:-30}
+hours=${SIM_HOURS:-300}
 from=${SIM_FROM:-1}
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 [ "$jobs" -gt 16 ] && jobs=16
