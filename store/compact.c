@@ -1,10 +1,11 @@
 /* Compaction: a mark that everyone obeys at once, and memory that follows in small steps.
  *
  * The mark is replicated state: reads below it are refused from the entry on. The memory is
- * each member's own affair: the revision log up to the mark is walked from the front, and
- * every record there is, at the mark, either the visible version of its key, or has been
- * superseded. Either way what came before it can never be read again, so its predecessor is
- * cut off:
+ * each member's own affair. The changes of the mark's own revision stay: a watch may begin there,
+ * as in etcd, whose clients go on from the compacted revision that they are told. So the
+ * revision log before the mark is walked from the front, and every record there is, just before
+ * the mark, either the visible version of its key, or has been superseded. Either way what came
+ * before it can never be read again, so its predecessor is cut off:
  *
  *     key:   v3(rev 3) <- v7(rev 7) <- v12(rev 12)      compact to 8
  *     log:   ... 3 ... 7: cut v3 off.  v7 stays: it is what revision 8 sees.
@@ -41,7 +42,8 @@ static void compact_record(struct store *s, struct record *r)
 
 static bool compact_pending(const struct store *s)
 {
-    return s->log.n > 0 && revlog_at(&s->log, 0)->mod_revision <= s->compact_revision;
+    int64_t floor = compact_floor(s->compact_revision);
+    return s->log.n > 0 && revlog_at(&s->log, 0)->mod_revision <= floor;
 }
 
 bool store_compact_step(struct store *s, size_t max_records)

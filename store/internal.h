@@ -57,6 +57,12 @@ int txn_apply(struct store *s, const struct txn_request *t, struct arena *arena,
               struct txn_result *ret_result);
 
 /* compact.c */
+/* The newest revision whose changes are forgotten: the one before the compacted revision, whose
+ * own changes a watch may still ask for. */
+static inline int64_t compact_floor(int64_t compact_revision)
+{
+    return compact_revision > 0 ? compact_revision - 1 : 0;
+}
 int compact_mark(struct store *s, int64_t revision);
 
 #endif

@@ -3,7 +3,7 @@
  *
  * The bytes come from a disk or a peer and are believed in nothing. Frames are checked as they
  * come; keys must ascend, versions of a key must follow from each other, leases must exist. At
- * the end the checksum must match, and the records above the compact revision must fill every
+ * the end the checksum must match, and the records from the compact revision on must fill every
  * revision from there to the head without a gap: that also lets the revision log be rebuilt by
  * counting instead of sorting. */
 #include "lib/base/alloc.h"
@@ -17,7 +17,7 @@ struct store_restore {
     struct store *store;
     struct buf pending;      /* bytes of an unfinished frame */
     struct record *head;     /* newest version so far of the current key; one reference */
-    struct record **records; /* all above the compact revision, in key order; borrowed */
+    struct record **records; /* from the compact revision on, in key order; borrowed */
     size_t n_records, cap;
     uint64_t n_told;
     int64_t last_lease;
@@ -117,7 +117,7 @@ static int flush_key(struct store_restore *r, struct err *err)
 static bool follows(const struct store_restore *r, const struct kv_view *v)
 {
     const struct record *prev = r->head;
-    int64_t compacted = r->store->compact_revision;
+    int64_t compacted = compact_floor(r->store->compact_revision);
     if (v->mod_revision < 2 || v->mod_revision > r->store->revision || v->sub < 0) {
         return false;
     }
@@ -149,7 +149,7 @@ static int add_record(struct store_restore *r, const struct kv_view *v, struct e
     r->head = record_new(v, TAKE(r->head), s->compact_revision);
     s->size_bytes += record_bytes(r->head);
     r->n_told++;
-    if (v->mod_revision > s->compact_revision) {
+    if (v->mod_revision > compact_floor(s->compact_revision)) {
         r->records = mem_grow(r->records, &r->cap, r->n_records + 1, sizeof *r->records);
         r->records[r->n_records++] = r->head;
     }
@@ -290,7 +290,8 @@ int store_restore_chunk(struct store_restore *r, struct slice bytes, struct err 
 static int rebuild_log(struct store_restore *r, struct err *err)
 {
     struct store *s = r->store;
-    int64_t first = s->compact_revision > 1 ? s->compact_revision : 1;
+    int64_t floor = compact_floor(s->compact_revision);
+    int64_t first = floor > 1 ? floor : 1;
     uint64_t n_revisions = (uint64_t)(s->revision - first);
     if (n_revisions > r->n_records) {
         return corrupt(err, "revisions are missing");

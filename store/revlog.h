@@ -1,4 +1,4 @@
-/* The revision log: every record above the compacted revision, by (mod_revision, sub).
+/* The revision log: every record from the compacted revision on, by (mod_revision, sub).
  *
  * A deque in blocks of 4,096 pointers: appended to by apply, popped at the front by
  * compaction, read at any place by lagging watchers. Growth never moves a block. Holds one

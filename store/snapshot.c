@@ -9,8 +9,8 @@
  *     record  = key, flags, mod, sub, value, create, version, lease   (a tombstone ends after sub)
  *
  * Keys ascend; a key's versions go from old to new, and all but the first say nil for the key.
- * Only what a legal read can reach is told: everything above the compact revision, and per key
- * the one live version at or below it. So two members with equal digests write equal bytes,
+ * Only what a legal request can reach is told: everything from the compact revision on, and per
+ * key the one live version before it. So two members with equal digests write equal bytes,
  * however far each has swept its memory.
  *
  * The pin holds the tree and keeps compaction from cutting predecessors, so the reader thread
@@ -154,7 +154,7 @@ static bool chain_load(struct store_pin *p)
     p->n_chain = 0;
     p->chain_starts = true;
     for (; r != NULL; r = r->prev) {
-        bool base = r->mod_revision <= p->compact_revision;
+        bool base = r->mod_revision <= compact_floor(p->compact_revision);
         if (!base || !r->tombstone) {
             p->chain = mem_grow(p->chain, &p->chain_cap, p->n_chain + 1, sizeof *p->chain);
             p->chain[p->n_chain++] = r;

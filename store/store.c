@@ -155,7 +155,7 @@ size_t store_leases(const struct store *s, struct arena *arena, struct lease_inf
 int store_history(struct store *s, int64_t from, size_t max, struct arena *arena,
                   struct record ***ret_records, size_t *ret_n, int64_t *ret_next)
 {
-    if (from <= s->compact_revision) {
+    if (from <= compact_floor(s->compact_revision)) {
         return E_COMPACTED;
     }
     size_t first = revlog_find(&s->log, from), end = first;

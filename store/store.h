@@ -133,7 +133,7 @@ size_t store_leases(const struct store *s, struct arena *arena, struct lease_inf
 /* --- history, for watchers -------------------------------------------------------------------- */
 /* Records of the revision log with from <= mod_revision, oldest first, at most max (whole revisions
  * only: goes over max rather than cut one). Borrowed. *ret_next = first revision not included.
- * E_COMPACTED when from <= compact revision. */
+ * E_COMPACTED when from < compact revision. */
 int store_history(struct store *s, int64_t from, size_t max, struct arena *arena,
                   struct record ***ret_records, size_t *ret_n, int64_t *ret_next);
 

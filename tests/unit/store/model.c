@@ -452,7 +452,7 @@ static int model_compact(struct model *m, int64_t revision)
     bool *keep = mem_alloc(m->n + 1);
     for (size_t i = 0; i < m->n; i++) {
         const struct kv_view *kv = &m->versions[i].kv;
-        keep[i] = kv->mod_revision > revision || lookup(m, kv->key, revision, m->n) == kv;
+        keep[i] = kv->mod_revision >= revision || lookup(m, kv->key, revision, m->n) == kv;
     }
     size_t n = 0;
     for (size_t i = 0; i < m->n; i++) {
@@ -544,7 +544,7 @@ void model_state(const struct model *m, struct buf *out)
 {
     buf_printf(out, "rev %" PRId64 " compact %" PRId64 "\n", m->revision, m->compact_revision);
     for (size_t i = 0; i < m->n; i++) {
-        if (m->versions[i].kv.mod_revision > m->compact_revision) {
+        if (m->versions[i].kv.mod_revision >= m->compact_revision) {
             print_event(out, &m->versions[i].kv);
         }
     }

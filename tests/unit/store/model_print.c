@@ -161,7 +161,7 @@ void store_range_text(struct store *s, const struct range_request *r, struct buf
 
 static void print_history(struct store *s, struct arena *arena, struct buf *out)
 {
-    int64_t next = store_compact_revision(s) + 1;
+    int64_t next = store_compact_revision(s) > 0 ? store_compact_revision(s) : 1;
     while (next <= store_revision(s)) {
         struct record **records;
         size_t n;

@@ -53,9 +53,10 @@ static void sweeping_frees_old_versions_and_dead_keys(void **state)
         del(w, "b");
     }
     assert_true(store_size_bytes(w->store) > 100 * one);
+    put(w, "a", "2");
     compact(w, store_revision(w->store));
     sweep(w);
-    assert_true(store_size_bytes(w->store) <= 2 * one);
+    assert_true(store_size_bytes(w->store) <= 3 * one); /* the last version and the one before it */
     assert_string_equal(keys_text(w, "a", "*"), "a=2");
 }
 
@@ -76,9 +77,10 @@ static void sweeping_waits_for_pins(void **state)
     struct world *w = *state;
     put(w, "a", "1");
     put(w, "a", "2");
+    put(w, "a", "3");
     int64_t before = store_size_bytes(w->store);
     struct store_pin *pin = store_pin(w->store);
-    compact(w, 3);
+    compact(w, 4);
     assert_false(store_compact_step(w->store, 100));
     assert_int_equal(store_size_bytes(w->store), before);
     store_unpin(w->store, pin);
@@ -91,13 +93,43 @@ static void history_below_the_compacted_revision_is_gone(void **state)
     struct world *w = *state;
     put(w, "a", "1");
     put(w, "a", "2");
-    compact(w, 2);
+    put(w, "a", "3");
+    compact(w, 3);
+    sweep(w);
     struct record **records;
     size_t n;
     int64_t next;
     assert_int_equal(store_history(w->store, 2, 9, &w->arena, &records, &n, &next), E_COMPACTED);
     assert_int_equal(store_history(w->store, 3, 9, &w->arena, &records, &n, &next), 0);
-    assert_int_equal(n, 1);
+    assert_int_equal(n, 2);
+}
+
+/* Watchers go on from the compacted revision they were told, and must hear of a delete there. */
+static void the_changes_of_the_compacted_revision_stay(void **state)
+{
+    struct world *w = *state;
+    put(w, "a", "1");
+    put(w, "b", "1");
+    del(w, "a");
+    compact(w, 4);
+    sweep(w);
+    autobuf bytes = BUF_INIT;
+    snapshot_bytes(w->store, &bytes);
+    struct err err = ERR_INIT;
+    struct store *restored = snapshot_restore(buf_slice(&bytes), 100, NULL, &err);
+    assert_non_null(restored);
+    struct store *stores[] = { w->store, restored };
+    for (size_t i = 0; i < 2; i++) {
+        struct record **records;
+        size_t n;
+        int64_t next;
+        assert_int_equal(store_history(stores[i], 4, 9, &w->arena, &records, &n, &next), 0);
+        assert_int_equal(n, 1);
+        struct kv_view kv;
+        record_view(records[0], &kv);
+        assert_true(kv.tombstone);
+    }
+    store_free(restored);
 }
 
 static void the_hash_does_not_change_by_sweeping(void **state)
@@ -279,6 +311,7 @@ int test_compact_run(void)
         WORLD_TEST(sweeping_goes_in_bounded_steps),
         WORLD_TEST(sweeping_waits_for_pins),
         WORLD_TEST(history_below_the_compacted_revision_is_gone),
+        WORLD_TEST(the_changes_of_the_compacted_revision_stay),
         WORLD_TEST(the_hash_does_not_change_by_sweeping),
         WORLD_TEST(a_snapshot_restores_to_an_equal_store),
         WORLD_TEST(an_empty_store_has_a_snapshot_too),
