@@ -133,7 +133,8 @@ void loop_free(struct loop *loop)
     uv_close((uv_handle_t *)&loop->prepare, NULL);
     uv_close((uv_handle_t *)&loop->idle, NULL);
     uv_close((uv_handle_t *)&loop->timer, NULL);
-    uv_run(&loop->uv, UV_RUN_NOWAIT); /* swallowed when loop_stop came at the end of the last turn */
+    /* swallowed when loop_stop came at the end of the last turn */
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
     uv_run(&loop->uv, UV_RUN_NOWAIT);
     int rv = uv_loop_close(&loop->uv);
     PRE(rv == 0); /* a conn, listener, worker, process or watch was left open */
