@@ -52,6 +52,7 @@ struct kubelet {
     struct timer lease_retry;
     struct client_call *present; /* asks for the store's revision, once a lease */
     int64_t view_needed;         /* the view must show this revision before we say we are alive */
+    uint64_t view_again_ms;      /* when to list again if it still does not */
     /* logs */
     struct rpc_server *rpc;
     struct list log_streams;

@@ -21,7 +21,7 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 
-enum { LEASE_RETRY_MS = 200, PODS_MAX = 110 };
+enum { LEASE_RETRY_MS = 200, VIEW_AGAIN_MS = 2000, PODS_MAX = 110 };
 
 /* --- the node's description ------------------------------------------------------------------- */
 
@@ -148,10 +148,21 @@ static void present_known(void *arg, const struct client_result *result)
         return;
     }
     k->view_needed = result->revision;
-    if (cache_revision(informer_cache(k->informer)) < k->view_needed) {
+    k->view_again_ms = loop_now_ms(k->loop);
+    kubelet_wake(k);
+}
+
+/* Does the view show what it must? Otherwise it is listed, every VIEW_AGAIN_MS until it does. */
+static bool view_is_fresh(struct kubelet *k)
+{
+    if (cache_revision(informer_cache(k->informer)) >= k->view_needed) {
+        return true;
+    }
+    if (k->view_needed != INT64_MAX && loop_now_ms(k->loop) >= k->view_again_ms) {
+        k->view_again_ms = loop_now_ms(k->loop) + VIEW_AGAIN_MS;
         informer_relist(k->informer);
     }
-    kubelet_wake(k);
+    return false;
 }
 
 static void ask_present(struct kubelet *k)
@@ -199,8 +210,7 @@ void registration_step(struct kubelet *k)
         return;
     }
     if (k->registration == REGISTRATION_WRITTEN && k->lease_held && !k->alive_written &&
-        k->alive_put == NULL && !k->leftovers &&
-        cache_revision(informer_cache(k->informer)) >= k->view_needed) {
+        k->alive_put == NULL && view_is_fresh(k) && !k->leftovers) {
         write_alive(k);
     }
 }

@@ -26,8 +26,8 @@ struct pod_info {
     bool assumed;             /* bound by us, not yet seen in the cache */
 };
 
-/* How many pods of one owner a node has: read for every node of every cycle, so kept close together.
- * Owners are told apart by a hash of their uid (it decides scores, never what fits). */
+/* How many pods of one owner a node has: read for every node of every cycle, so kept close
+ * together. Owners are told apart by a hash of their uid (it decides scores, never what fits). */
 struct owner_count {
     uint64_t owner;
     size_t n;
