@@ -22,7 +22,8 @@ ETCD=${ETCD:-$B/peer/usr/bin/etcd}
 for name in $(env | sed -n 's/^\(\(ETCDCTL\|ETCD\|BARQUE\)_[A-Z_]*\)=.*/\1/p'); do unset "$name"; done
 export ETCDCTL_API=3
 T=$(mktemp -d "${TMPDIR:-/tmp}/barque-it.XXXXXX")
-BARQUE=$T/barque # a copy: a build may replace the program while the script runs
+mkdir "$T/bin"
+BARQUE=$T/bin/barque # a copy: a build may replace the program while the script runs
 cp "$B/barque" "$BARQUE" || exit 1
 PIDS=
 TESTS=0
