@@ -56,7 +56,9 @@ LINK_bench := client $(LINK_client)
 LINK_cmd := cli bench kubelet scheduler controllers server client api raft store lib/rpc proto \
             lib/io lib/codec lib/base
 
-DEPS_PKG := libuv libnghttp2 libprotobuf-c jansson yaml-0.1 msgpack openssl
+# msgpack-c's C library is `msgpack` on Debian 12 and `msgpack-c` on Debian 13.
+DEPS_PKG = libuv libnghttp2 libprotobuf-c jansson yaml-0.1 openssl \
+           $(shell pkg-config --exists msgpack && echo msgpack || echo msgpack-c)
 # pkg-config is asked once, lazily: `make deps` must run on a machine that does not have it yet.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(DEPS_PKG)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(DEPS_PKG)) -lraft -lpthread -lm)$(PKG_LIBS)
