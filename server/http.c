@@ -4,16 +4,17 @@
 
 #include "server/internal.h"
 
-/* etcd: 200 {"health":"true"}; without a leader 503 and the reason. */
+/* etcd: 200 {"health":"true"}; without a leader or over the quota 503 and the reason. */
 static void health(void *arg, const struct http_request *request, struct http_response *response)
 {
     struct server *s = arg;
     (void)request;
     response->content_type = "application/json";
-    if (s->status.leader_id == 0) {
+    const char *reason = s->status.leader_id == 0 ? "RAFT NO LEADER"
+                         : server_over_quota(s)   ? "ALARM NOSPACE" : NULL;
+    if (reason != NULL) {
         response->status = 503;
-        buf_append_str(&response->body,
-                       "{\"health\":\"false\",\"reason\":\"RAFT NO LEADER\"}\n");
+        buf_printf(&response->body, "{\"health\":\"false\",\"reason\":\"%s\"}\n", reason);
     } else {
         response->status = 200;
         buf_append_str(&response->body, "{\"health\":\"true\",\"reason\":\"\"}\n");

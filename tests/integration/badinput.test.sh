@@ -167,6 +167,7 @@ like 'over it the next is refused' "$(put3 c)" 'etcdserver: mvcc: database space
 like 'a txn that puts, too' "$(printf '\nput x y\n\n\n' | ctl q txn 2>&1)" 'database space exceeded'
 like 'and a lease' "$(ctl q lease grant 60 2>&1)" 'database space exceeded'
 like 'the alarm is listed' "$(ctl q alarm list)" 'alarm:NOSPACE'
+like 'the member is not healthy' "$(curl -s "http://$(endpoint q 1)/health")" 'ALARM NOSPACE'
 is 'reads are served' "$(ctl q get a --print-value-only | tr -d '\n' | wc -c)" 60000
 is 'and deletes' "$(ctl q del a)" 1
 is 'which end the alarm' "$(ctl q alarm list)" ''
