@@ -149,7 +149,11 @@ bool rpc_send_parts(struct rpc_call *call, struct slice head, struct value *cons
 
 void rpc_reply(struct rpc_call *call, const ProtobufCMessage *msg)
 {
-    if (!call->ended) {
+    if (!call->ended && protobuf_c_message_get_packed_size(msg) > LIMIT_CLIENT_RECV_BYTES) {
+        /* Many ranges in one txn can add up to more than a message may be. */
+        send_status(call, GRPC_RESOURCE_EXHAUSTED,
+                    "barque: the answer is longer than 2 GiB. Next: ask for less, with a limit");
+    } else if (!call->ended) {
         begin_response(call);
         pb_pack_framed(msg, queue_piece, call);
         send_status(call, GRPC_OK, "");
