@@ -162,6 +162,15 @@ static void on_flood(struct rpc_call *call, ProtobufCMessage *msg)
     flood_more(call);
 }
 
+/* An answer of over 2 GiB; only its length is looked at. */
+static void on_huge(struct rpc_call *call, ProtobufCMessage *msg)
+{
+    (void)msg;
+    struct echo m = echo_text("x");
+    m.data.len = (size_t)INT32_MAX + 1;
+    rpc_reply(call, &m.base);
+}
+
 static void no_half_close(struct rpc_call *call)
 {
     (void)call;
@@ -172,6 +181,7 @@ static const struct rpc_method methods[] = {
     M("Unary", RPC_UNARY, .message = on_unary),
     M("ReplyBuf", RPC_UNARY, .message = on_reply_buf),
     M("Fail", RPC_UNARY, .message = on_fail),
+    M("Huge", RPC_UNARY, .message = on_huge),
     M("Park", RPC_UNARY, .message = on_park, .closed = on_park_closed),
     M("Bidi", RPC_STREAM, .message = on_bidi, .half_close = on_bidi_half_close,
       .closed = on_stream_closed),

@@ -175,6 +175,26 @@ static void a_request_over_the_limit_is_resource_exhausted(void **state)
     fixture_close(&f);
 }
 
+static void an_answer_over_the_limit_is_resource_exhausted(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct outcome o, ok;
+    fixture_open(&f);
+    outcome_init(&o, &f);
+    outcome_init(&ok, &f);
+    struct echo m = echo_text("x");
+    call_echo(&o, "/t.Echo/Huge", &m, 0);
+    fixture_wait(&f, &o.done);
+    assert_int_equal(o.grpc_code, GRPC_RESOURCE_EXHAUSTED);
+    assert_non_null(strstr(o.text, "longer than 2 GiB"));
+    call_echo(&ok, "/t.Echo/Unary", &m, 0); /* and the connection still works */
+    fixture_wait(&f, &ok.done);
+    assert_int_equal(ok.err, 0);
+    outcome_fini(&ok);
+    fixture_close(&f);
+}
+
 static void a_deadline_ends_the_call_on_both_sides(void **state)
 {
     (void)state;
@@ -244,6 +264,7 @@ int test_unary_run(void)
         cmocka_unit_test(errors_carry_code_and_text),
         cmocka_unit_test(an_unknown_method_is_unimplemented),
         cmocka_unit_test(a_request_over_the_limit_is_resource_exhausted),
+        cmocka_unit_test(an_answer_over_the_limit_is_resource_exhausted),
         cmocka_unit_test(a_deadline_ends_the_call_on_both_sides),
         cmocka_unit_test(a_cancelled_call_is_closed_at_the_server_and_not_answered),
         cmocka_unit_test(a_late_answer_finishes_a_parked_call),
