@@ -41,7 +41,7 @@ case "$release" in
     bookworm) build="$build libmsgpack-dev"; rt=libclang-rt-14-dev ;;
     *) build="$build libmsgpack-c-dev"; rt=libclang-rt-dev ;;
 esac
-test="git libcmocka-dev clang $rt etcd-client curl jq"
+test="git libcmocka-dev clang clang-format $rt etcd-client curl jq"
 case "$what" in
     build) want=$build ;;
     test) want="$build $test" ;;
