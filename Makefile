@@ -168,8 +168,8 @@ demo: ## the scripted tour: kills masters and nodes, and measures
 lint: ## layers, file and function sizes, forbidden calls
 	@tools/lint.sh
 
-format: ## clang-format, in place
-	@git ls-files '*.c' '*.h' | xargs clang-format -i
+format: ## clang-format on the lines that are not committed yet
+	@git clang-format --force --quiet
 
 install: all ## PREFIX (/usr/local), DESTDIR
 	@install -D -m 755 $(B)/barque $(DESTDIR)$(PREFIX)/bin/barque
