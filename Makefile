@@ -180,4 +180,4 @@ clean: ## remove what was built
 
 # Parts that bring their own rules: tests/sim/sim.mk, tests/scenario/..., fuzz/fuzz.mk, bench/bench.mk
 include $(wildcard tests/*/*.mk fuzz/*.mk bench/*.mk)
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -path $(B)/peer -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -97,8 +97,9 @@ if [ "$what" = test ] && [ ! -x build/peer/usr/bin/etcd ]; then
     if [ -x /usr/bin/etcd ]; then
         mkdir -p build/peer/usr/bin && ln -sf /usr/bin/etcd build/peer/usr/bin/etcd
     else
-        mkdir -p build/peer
-        (cd build/peer && apt-get -qq download etcd-server && dpkg -x etcd-server_*.deb . &&
-            rm -f etcd-server_*.deb) || die "could not fetch etcd-server to compare with"
+        mkdir -p build/peer/unpacked build/peer/usr/bin
+        (cd build/peer && apt-get -qq -o APT::Sandbox::User="$(id -un)" download etcd-server &&
+            dpkg -x etcd-server_*.deb unpacked && mv unpacked/usr/bin/etcd usr/bin/etcd &&
+            rm -rf unpacked etcd-server_*.deb) || die "could not fetch etcd-server to compare with"
     fi
 fi
