@@ -98,6 +98,17 @@ static void write_done(struct rnode_proposal *p, int status)
     mem_free(w);
 }
 
+/* Nothing is proposed that applying could not read: one such entry would end every member. */
+static int readable(struct slice bytes)
+{
+    struct arena arena;
+    struct command c;
+    arena_init(&arena);
+    int rv = command_decode(bytes, &arena, &c);
+    arena_fini(&arena);
+    return rv;
+}
+
 void server_write(struct server *s, struct rpc_call *call, const struct command *command,
                   void (*reply)(struct write_call *w))
 {
@@ -112,6 +123,11 @@ void server_write(struct server *s, struct rpc_call *call, const struct command 
     command_encode(command, &bytes);
     if (bytes.len > s->options.max_request_bytes) {
         rpc_fail_err(call, E_REQUEST_TOO_LARGE);
+        return;
+    }
+    int rv = readable(buf_slice(&bytes));
+    if (rv != 0) {
+        rpc_fail_err(call, rv);
         return;
     }
     struct write_call *w = mem_zalloc(sizeof *w);

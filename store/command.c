@@ -222,10 +222,11 @@ static size_t open_list(struct decoder *d)
     return n;
 }
 
+/* An enum of the wire: a compare may carry any 32 bits, and what they mean is the txn's affair. */
 static int get_int(struct decoder *d)
 {
     int64_t v = mp_get_i64(&d->r);
-    if (v < -1000 || v > 1000) {
+    if (v < INT32_MIN || v > INT32_MAX) {
         fail(d, E_PROTO);
         return 0;
     }

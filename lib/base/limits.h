@@ -14,7 +14,7 @@ enum {
     LIMIT_TXN_DEPTH = 8,
     LIMIT_TXN_CHECK_STEPS = 1000000,                 /* comparing puts with deletes of one txn */
     LIMIT_COMMAND_ITEMS = 65536,                     /* compares, ops or ids in one log entry */
-    LIMIT_KEY_BYTES = 1024 * 1024,                   /* a key is bounded by the request anyhow */
+    LIMIT_KEY_BYTES = 4 * 1024 * 1024,               /* whatever fits a log entry */
     LIMIT_VALUE_BYTES = 16 * 1024 * 1024,            /* any ref-counted value */
 
     /* connections and streams */

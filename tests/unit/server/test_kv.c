@@ -338,6 +338,37 @@ static void a_request_over_the_limit_is_refused_and_changes_nothing(void **state
     member_close(m);
 }
 
+/* What is in the log must be read by every member: a client must find no words that cannot be. */
+static void a_key_as_long_as_a_request_and_an_unknown_compare_end_no_member(void **state)
+{
+    struct member *m = *state;
+    size_t len = 1100 * 1024;
+    char *key = mem_zalloc(len + 1);
+    memset(key, 'k', len);
+    assert_int_equal(put_bytes(m, key, 10), 0);
+    mem_free(key);
+    Etcdserverpb__TxnRequest t = ETCDSERVERPB__TXN_REQUEST__INIT;
+    Etcdserverpb__Compare compare = ETCDSERVERPB__COMPARE__INIT, *compares[] = { &compare };
+    Etcdserverpb__PutRequest put = ETCDSERVERPB__PUT_REQUEST__INIT;
+    Etcdserverpb__RequestOp op = ETCDSERVERPB__REQUEST_OP__INIT, *ops[] = { &op };
+    compare.key = put.key = bytes("k");
+    compare.result = (Etcdserverpb__Compare__CompareResult)5000;
+    op.request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT;
+    op.request_put = &put;
+    t.n_compare = t.n_success = 1;
+    t.compare = compares;
+    t.success = ops;
+    struct reply r;
+    txn(m, &t, &r);
+    assert_int_equal(r.code, 0);
+    reply_fini(&r);
+    Etcdserverpb__RangeRequest all = all_keys();
+    all.key = bytes("k");
+    all.range_end = bytes("l");
+    assert_int_equal(range(m, &all, &r)->count, 2);
+    reply_fini(&r);
+}
+
 int test_kv_run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +380,7 @@ int test_kv_run(void)
         SERVER_TEST(a_long_list_is_of_one_revision_while_writes_go_on),
         SERVER_TEST(a_long_list_survives_compaction_unless_it_names_a_revision),
         SERVER_TEST(a_long_list_can_be_cancelled),
+        SERVER_TEST(a_key_as_long_as_a_request_and_an_unknown_compare_end_no_member),
         cmocka_unit_test(over_the_quota_only_what_adds_is_refused),
         cmocka_unit_test(a_request_over_the_limit_is_refused_and_changes_nothing),
     };

@@ -67,6 +67,27 @@ static void a_nested_txn_survives_its_encoding(void **state)
     assert_int_equal(d.txn.compare[0].result, COMPARE_LESS);
 }
 
+static void whatever_the_wire_lets_a_client_say_can_be_read_back(void **state)
+{
+    struct world *w = *state;
+    struct compare cmp[] = {
+        { INT32_MAX, INT32_MIN, slice_str("k"), slice_str("z"), INT64_MIN, slice_str("v") },
+    };
+    struct op ops[] = { op_put("k", "v") };
+    struct command d, c = { .type = COMMAND_TXN, .txn = { cmp, ops, NULL, 1, 1, 0 } };
+    round_trip(w, &c, &d);
+    assert_int_equal(d.txn.compare[0].result, INT32_MAX);
+    assert_int_equal(d.txn.compare[0].target, INT32_MIN);
+
+    size_t len = LIMIT_LOG_ENTRY_BYTES - 64;
+    struct slice key = slice_make(arena_zalloc(&w->arena, len), len);
+    c = (struct command){ .type = COMMAND_DELETE, .del = { key, slice_str("z"), true } };
+    autobuf bytes = BUF_INIT;
+    command_encode(&c, &bytes);
+    assert_int_equal(command_decode(buf_slice(&bytes), &w->arena, &d), 0);
+    assert_int_equal(d.del.key.len, len);
+}
+
 static void unknown_trailing_fields_are_skipped(void **state)
 {
     struct world *w = *state;
@@ -258,6 +279,7 @@ int test_command_run(void)
     const struct CMUnitTest tests[] = {
         WORLD_TEST(every_command_survives_its_encoding),
         WORLD_TEST(a_nested_txn_survives_its_encoding),
+        WORLD_TEST(whatever_the_wire_lets_a_client_say_can_be_read_back),
         WORLD_TEST(unknown_trailing_fields_are_skipped),
         WORLD_TEST(another_version_or_type_is_refused),
         WORLD_TEST(a_list_longer_than_the_entry_allocates_nothing),
