@@ -35,13 +35,17 @@ static struct etcds *etcds(void)
 }
 
 /* BARQUE_TEST_ETCD names another program with etcd's flags: the same tests against our own store.
- * */
+ * ETCD is where `make deps` has unpacked Debian's (the Makefile exports it). */
 static const char *etcd_path(void)
 {
     const char *other = getenv("BARQUE_TEST_ETCD");
+    const char *unpacked = getenv("ETCD");
 
     if (other != NULL) {
         return other;
+    }
+    if (unpacked != NULL && access(unpacked, X_OK) == 0) {
+        return unpacked;
     }
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         if (access(places[i], X_OK) == 0) {
@@ -56,7 +60,7 @@ bool etcd_installed(void)
     if (etcd_path() != NULL) {
         return true;
     }
-    print_message("skipped: no etcd is installed (%s)\n", places[0]);
+    print_message("skipped: no etcd is installed (%s). Next: make deps\n", places[0]);
     return false;
 }
 
