@@ -25,6 +25,7 @@ enum {
     LIMIT_CONN_QUEUE_BYTES = 4 * 1024 * 1024,        /* queued output: reading stops */
     LIMIT_CONN_PARTIAL_BYTES = 64 * 1024 * 1024,     /* half-received requests: more get 8 */
     LIMIT_CONN_REPLY_BYTES = 64 * 1024 * 1024,       /* unread replies: further calls get 8 */
+    LIMIT_STREAM_ASK_BYTES = 4096,                   /* then also messages on a stream: 14 */
     LIMIT_HTTP1_HEAD_BYTES = 8 * 1024,
     LIMIT_WATCHES_PER_STREAM = 100000,
 

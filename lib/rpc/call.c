@@ -249,6 +249,20 @@ static void refuse_message(struct rpc_call *call, int rv, size_t len)
     }
 }
 
+/* The peer goes on asking on an open stream and, with its window closed, reads no answer. */
+static bool answers_pile_up(const struct rpc_call *call)
+{
+    return h2_queued(call->sc->h2) > LIMIT_CONN_REPLY_BYTES &&
+           call->stream.queued > LIMIT_STREAM_ASK_BYTES;
+}
+
+/* The request is whole, or nobody waits for its end any more. */
+static void msg_uncount(struct rpc_call *call)
+{
+    call->sc->partial_bytes -= call->msg_bytes;
+    call->msg_bytes = 0;
+}
+
 static bool on_message(void *arg, struct slice payload)
 {
     struct rpc_call *call = arg;
@@ -264,6 +278,10 @@ static bool on_message(void *arg, struct slice payload)
         call_abort(call, GRPC_INTERNAL, "grpc: error unmarshalling request");
     } else if (unary) {
         call->msg = msg;
+        call->msg_bytes = payload.len;
+        call->sc->partial_bytes += payload.len;
+    } else if (answers_pile_up(call)) {
+        call_abort(call, GRPC_UNAVAILABLE, "too many unread answers on this connection");
     } else {
         m->message(call, msg);
     }
@@ -307,6 +325,7 @@ void call_remote_end(struct rpc_call *call)
             call_abort(call, GRPC_INTERNAL, "grpc: no request message");
             return;
         }
+        msg_uncount(call);
         call->in_handler = true;
         m->message(call, call->msg);
     } else if (m->half_close != NULL) {
@@ -344,6 +363,7 @@ void call_stream_gone(struct rpc_call *call)
     heap_remove(&s->deadlines, &call->deadline);
     list_remove(&call->blocked);
     call->sc->partial_bytes -= call->reader.part.len;
+    msg_uncount(call);
     grpc_reader_fini(&call->reader);
     call_tell_closed(call);
     list_remove(&call->link);

@@ -79,7 +79,7 @@ struct server_conn {
     struct buf sniff;
     struct h2 *h2;
     struct http1 http1;
-    size_t partial_bytes; /* half-received messages */
+    size_t partial_bytes; /* half-received requests */
     uint64_t last_read_ms;
     bool broken; /* say what is left to say, then close */
 };
@@ -99,6 +99,7 @@ struct rpc_call {
     struct arena arena;
     struct grpc_reader reader;
     ProtobufCMessage *msg; /* unary: waits for the end of the request */
+    size_t msg_bytes;      /* of it, while it waits; part of sc->partial_bytes */
     struct heap_item deadline;
     uint64_t deadline_ms;
     struct list blocked;

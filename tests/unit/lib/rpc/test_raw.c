@@ -357,6 +357,87 @@ static void a_reader_that_does_not_read_its_socket_stops_the_source(void **state
     fixture_close(&f);
 }
 
+/* A message of 60,000 bytes in frames that need no window beyond the first. */
+static void put_message(struct buf *out, uint32_t stream)
+{
+    enum { FRAMES = 4, FRAME = 15000, BODY = FRAMES * FRAME - 5 - 4 };
+    static uint8_t bytes[FRAMES * FRAME];
+    memcpy(bytes, "\0\0\0\0\0\x0a", 6);
+    bytes[3] = (uint8_t)((BODY + 4) >> 8);
+    bytes[4] = (uint8_t)((BODY + 4) & 0xff);
+    bytes[6] = (uint8_t)(BODY | 0x80);
+    bytes[7] = (uint8_t)(BODY >> 7 | 0x80);
+    bytes[8] = BODY >> 14;
+    for (size_t i = 0; i < FRAMES; i++) {
+        raw_frame(out, DATA, 0, stream, bytes + i * FRAME, FRAME);
+    }
+}
+
+/* Whole messages whose requests do not end are held, so they count like half messages. */
+static void requests_that_never_end_hold_a_bounded_amount(void **state)
+{
+    (void)state;
+    enum { N = LIMIT_CONN_PARTIAL_BYTES / 60000 + 100 };
+    struct fixture f;
+    fixture_open(&f);
+    autobuf block = BUF_INIT;
+    autobuf out = BUF_INIT;
+    begin(&out);
+    put_request(&block, "a", "/t.Echo/Park", "application/grpc");
+    for (uint32_t i = 0; i < N; i++) {
+        raw_frame(&out, HEADERS, END_HEADERS, 2 * i + 1, block.data, block.len);
+        put_message(&out, 2 * i + 1);
+    }
+    struct raw r;
+    raw_open(&r, &f);
+    raw_write(&r, out.data, out.len);
+    for (int i = 0; !raw_saw_rst(&r, 2 * N - 1); i++) { /* refused: stop sending */
+        assert_true(i < 500 && !r.closed);
+        fixture_run_ms(&f, 5);
+    }
+    assert_false(raw_saw_rst(&r, 1));
+    assert_true(rpc_server_calls(f.server) < N - 50);
+    assert_int_equal(f.n_parked, 0);
+    raw_close(&r);
+    fixture_close(&f);
+}
+
+/* The window is shut and the questions go on: the answers may not pile up for ever. */
+static void a_stream_that_asks_and_reads_no_answer_is_ended(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_open(&f);
+    autobuf block = BUF_INIT;
+    autobuf out = BUF_INIT;
+    buf_append(&out, preface, sizeof preface - 1);
+    raw_frame(&out, SETTINGS, 0, 0, "\0\4\0\0\0\0", 6);
+    put_request(&block, "a", "/t.Echo/Bidi", "application/grpc");
+    raw_frame(&out, HEADERS, END_HEADERS, 1, block.data, block.len);
+    struct raw r;
+    raw_open(&r, &f);
+    raw_write(&r, out.data, out.len);
+    fixture_run_ms(&f, 5);
+    buf_reset(&out);
+    raw_frame(&out, SETTINGS, ACK, 0, NULL, 0);
+    raw_write(&r, out.data, out.len);
+    size_t sent = 0;
+    while (f.n_closed == 0) {
+        enum { BURST = 7 }; /* less than half of the stream's window */
+        assert_true(sent < LIMIT_CONN_REPLY_BYTES + 20 * BURST * 60000 && !r.closed);
+        buf_reset(&out);
+        for (int i = 0; i < BURST; i++) {
+            put_message(&out, 1);
+        }
+        raw_write(&r, out.data, out.len);
+        sent += out.len;
+        fixture_run_ms(&f, 3);
+    }
+    assert_true(sent > LIMIT_CONN_REPLY_BYTES);
+    raw_close(&r);
+    fixture_close(&f);
+}
+
 int test_raw_run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +452,8 @@ int test_raw_run(void)
         cmocka_unit_test(a_reset_closes_the_call),
         cmocka_unit_test(a_vanished_connection_closes_its_calls),
         cmocka_unit_test(a_reader_that_does_not_read_its_socket_stops_the_source),
+        cmocka_unit_test(requests_that_never_end_hold_a_bounded_amount),
+        cmocka_unit_test(a_stream_that_asks_and_reads_no_answer_is_ended),
     };
     return cmocka_run_group_tests_name("rpc raw", tests, NULL, NULL);
 }
