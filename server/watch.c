@@ -173,9 +173,9 @@ static bool on_events(void *arg, int64_t revision, struct record *const *records
         return false;
     }
     (void)revision;
-    /* With fragment=true a long revision is split; otherwise it is one response, whatever its
-     * size. */
-    size_t most = w->fragment ? s->options.max_request_bytes : SIZE_MAX;
+    /* With fragment=true a long revision is split; otherwise it is one response, unless that would
+     * be longer than a message may be. */
+    size_t most = w->fragment ? s->options.max_request_bytes : LIMIT_CLIENT_RECV_BYTES / 2;
     size_t from = 0;
     while (from < n) {
         size_t to = from, bytes = 0;
