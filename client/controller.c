@@ -97,7 +97,8 @@ void keys_of_owner(const struct lister *l, const struct controller_watch *watch,
     const struct owner_reference *owner = object_controller_of(o);
 
     (void)l;
-    if (owner == NULL || owner->kind == NULL || strcmp(owner->kind, watch->owner->kind) != 0) {
+    if (owner == NULL || owner->name == NULL || owner->kind == NULL ||
+        strcmp(owner->kind, watch->owner->kind) != 0) {
         return;
     }
     if (watch->owner->namespaced) {

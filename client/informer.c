@@ -4,8 +4,10 @@
  * the showing will include them. Handlers removed during a call are swept after it. */
 #include "client/informer.h"
 
+#include "api/barque.h"
 #include "client/reflector.h"
 #include "lib/base/alloc.h"
+#include "lib/base/limits.h"
 #include "lib/base/list.h"
 #include "lib/base/log.h"
 #include "lib/base/map.h"
@@ -125,6 +127,20 @@ static void apply_delete(struct informer *inf, const char *name_key)
     }
 }
 
+/* The name key of what was read, NULL when it has no name or one longer than any name may be: a
+ * NodeItem's holds two. */
+static char *own_key_of(const struct object *o)
+{
+    const struct object_meta *m = &o->metadata;
+    size_t most = o->kind == &kind_node_item ? 3 * LIMIT_NAME_BYTES : 2 * LIMIT_NAME_BYTES + 1;
+
+    if (m->name == NULL || (o->kind->namespaced && m->namespace_ == NULL)) {
+        return NULL;
+    }
+    autofree char *key = object_name_key(o);
+    return strlen(key) <= most ? TAKE(key) : NULL;
+}
+
 static void apply_put(struct informer *inf, const char *name_key, const struct client_kv *kv)
 {
     const struct object *before = cache_get(inf->cache, name_key);
@@ -137,7 +153,10 @@ static void apply_put(struct informer *inf, const char *name_key, const struct c
         return; /* a relist of what is known */
     }
     if (object_from_json(inf->kind, kv->value, &o, &err) == 0) {
-        own_key = object_name_key(o);
+        own_key = own_key_of(o);
+        if (own_key == NULL) {
+            err_set(&err, E_INVAL, "no name, or one that is too long");
+        }
     }
     if (own_key == NULL || strcmp(own_key, name_key) != 0) {
         log_warn("client", "a stored object cannot be read and is ignored", "key=%.*s why=\"%s\"",

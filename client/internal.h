@@ -162,6 +162,11 @@ static inline struct slice pb_slice(const ProtobufCBinaryData *b)
     return slice_make(b->data, b->len);
 }
 
+/* What is stored as an object, named as its key says where it does not say so itself. E_CORRUPT. */
+struct kind;
+struct object;
+int object_decode(const struct kind *kind, const struct client_kv *kv, struct object **ret_object,
+                  struct err *err);
 void kv_from_pb(const Mvccpb__KeyValue *pb, struct client_kv *ret_kv);
 
 #endif

@@ -73,7 +73,24 @@ static void answer_absent(struct ask *ask)
     answer(ask, &r);
 }
 
-static int decode(const struct kind *kind, const struct client_kv *kv, struct object **ret_object,
+/* Who wrote past every check may have left the name out: it is the key's then. */
+static void name_from_key(struct object *o, struct slice key)
+{
+    struct object_meta *m = &o->metadata;
+    size_t skip = strlen(o->kind->key_prefix);
+    autofree char *rest = mem_printf("%.*s", key.len > skip ? (int)(key.len - skip) : 0,
+                                     (const char *)key.data + (key.len > skip ? skip : 0));
+    char *slash = o->kind->namespaced ? strchr(rest, '/') : NULL;
+
+    if (o->kind->namespaced && m->namespace_ == NULL) {
+        m->namespace_ = mem_printf("%.*s", slash != NULL ? (int)(slash - rest) : 0, rest);
+    }
+    if (m->name == NULL) {
+        m->name = mem_strdup(slash != NULL ? slash + 1 : rest);
+    }
+}
+
+int object_decode(const struct kind *kind, const struct client_kv *kv, struct object **ret_object,
                   struct err *err)
 {
     int rv = object_from_json(kind, kv->value, ret_object, err);
@@ -84,6 +101,7 @@ static int decode(const struct kind *kind, const struct client_kv *kv, struct ob
         err->code = E_CORRUPT;
         return E_CORRUPT;
     }
+    name_from_key(*ret_object, kv->key);
     (*ret_object)->metadata.resource_version = kv->mod_revision;
     return 0;
 }
@@ -264,7 +282,7 @@ static void answer_conflict(struct ask *ask, const struct client_result *result,
     err_set(&err, E_CONFLICT, "%s %s \"%s\": it was changed in between (now at revision %lld)",
             verb, ask->kind->plural, ask->name_key, (long long)result->kvs[0].mod_revision);
     r.err = &err;
-    if (decode(ask->kind, &result->kvs[0], &r.object, &err) != 0) {
+    if (object_decode(ask->kind, &result->kvs[0], &r.object, &err) != 0) {
         r.status = E_CORRUPT;
     }
     answer(ask, &r);
@@ -377,7 +395,7 @@ static void on_got(void *arg, const struct client_result *result)
         answer_absent(ask);
         return;
     }
-    r.status = decode(ask->kind, &result->kvs[0], &r.object, &err);
+    r.status = object_decode(ask->kind, &result->kvs[0], &r.object, &err);
     r.err = r.status != 0 ? &err : NULL;
     answer(ask, &r);
 }

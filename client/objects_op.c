@@ -88,14 +88,11 @@ static void list_next(struct objects_op *op);
 static int list_keep(struct objects_op *op, const struct client_kv *kv, struct err *err)
 {
     struct object *o = NULL;
+    int rv = object_decode(op->kind, kv, &o, err);
 
-    if (object_from_json(op->kind, kv->value, &o, err) != 0) {
-        err_prefix(err, "key %.*s does not hold a %s", (int)kv->key.len,
-                   (const char *)kv->key.data, op->kind->kind);
-        err->code = E_CORRUPT;
-        return E_CORRUPT;
+    if (rv != 0) {
+        return rv;
     }
-    o->metadata.resource_version = kv->mod_revision;
     op->items = mem_grow(op->items, &op->cap_items, op->n_items + 1, sizeof *op->items);
     op->items[op->n_items++] = o;
     return 0;

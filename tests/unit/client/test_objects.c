@@ -6,6 +6,7 @@
 
 #include "api/core.h"
 #include "api/meta.h"
+#include "client/informer.h"
 #include "client/objects.h"
 #include "client/recorder.h"
 #include "lib/base/alloc.h"
@@ -248,6 +249,35 @@ static void a_list_gives_one_namespace_or_all_and_a_broken_value_is_named(void *
     client_free(c);
 }
 
+static bool cache_shows_it(void *arg)
+{
+    return cache_get(informer_cache(arg), "nameless/good") != NULL;
+}
+
+static void what_has_no_name_is_called_by_its_key_and_kept_out_of_caches(void **state)
+{
+    struct client *c = etcd_client(etcd_shared());
+    struct informer_options options = { .client = c, .kind = &kind_configmap,
+                                        .namespace_ = "nameless", .seed = 5 };
+    struct informer *inf = informer_new(&options);
+    struct answer a = { 0 };
+
+    (void)state;
+    must_put(c, "/registry/configmaps/nameless/empty", "{\"metadata\":{}}", 0);
+    objects_get(c, &kind_configmap, "nameless", "empty", on_answer, &a);
+    wait(c, &a);
+    assert_int_equal(a.status, 0);
+    assert_string_equal(a.object->metadata.name, "empty");
+    assert_string_equal(a.object->metadata.namespace_, "nameless");
+    again(&a);
+    must_put(c, "/registry/configmaps/nameless/good",
+             "{\"metadata\":{\"name\":\"good\",\"namespace\":\"nameless\"}}", 0);
+    assert_true(run_until(client_loop(c), cache_shows_it, inf, 10000));
+    assert_int_equal(cache_len(informer_cache(inf)), 1);
+    informer_free(inf);
+    client_free(c);
+}
+
 struct events {
     bool done;
     size_t n;
@@ -302,6 +332,7 @@ int test_objects_run(void)
         cmocka_unit_test(eight_modifications_at_once_all_happen),
         cmocka_unit_test(a_refused_edit_ends_and_an_empty_one_writes_nothing),
         cmocka_unit_test(a_list_gives_one_namespace_or_all_and_a_broken_value_is_named),
+        cmocka_unit_test(what_has_no_name_is_called_by_its_key_and_kept_out_of_caches),
         cmocka_unit_test(the_same_event_again_counts_up_one_object),
     };
 
