@@ -67,11 +67,11 @@ int32_t int_or_percent_of(const struct int_or_percent *v, int32_t total, bool ro
         return 0;
     }
     if (!v->percent) {
-        return v->value;
+        return v->value > 0 ? v->value : 0;
     }
     int64_t hundredths = (int64_t)v->value * total;
     int64_t whole = (hundredths + (round_up ? 99 : 0)) / 100;
-    return (int32_t)(whole > INT32_MAX ? INT32_MAX : whole);
+    return (int32_t)(whole > INT32_MAX ? INT32_MAX : whole > 0 ? whole : 0);
 }
 
 /* --- conditions ------------------------------------------------------------------------------- */

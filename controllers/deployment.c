@@ -53,6 +53,23 @@ static bool has_pods(const struct lister *l, const struct replicaset *rs, struct
     return false;
 }
 
+static int32_t positive(int32_t v)
+{
+    return v > 0 ? v : 0;
+}
+
+/* A look at `rs` without negative numbers, which only somebody who writes past every check can
+ * have put there; all sums rest on that. Shares what it points to. */
+static const struct replicaset *without_negatives(const struct replicaset *rs, struct arena *arena)
+{
+    struct replicaset *look = arena_dup(arena, rs, sizeof *rs);
+    look->spec.replicas = positive(look->spec.replicas);
+    look->status.replicas = positive(look->status.replicas);
+    look->status.ready_replicas = positive(look->status.ready_replicas);
+    look->status.available_replicas = positive(look->status.available_replicas);
+    return look;
+}
+
 /* Owned ReplicaSets, oldest revision first; ret_new is the index of the wanted template or -1. */
 static struct rollout gather(const struct lister *l, const struct deployment *d,
                              struct arena *arena)
@@ -64,12 +81,14 @@ static struct rollout gather(const struct lister *l, const struct deployment *d,
     for (size_t i = 0; i < owned.n; i++) {
         const struct object_meta *m = &owned.items[i]->metadata;
         if (m->deletion_timestamp == NULL && m->uid != NULL) {
-            r.all[r.n++] = object_replicaset(owned.items[i]);
+            r.all[r.n++] = without_negatives(object_replicaset(owned.items[i]), arena);
         }
     }
     qsort(r.all, r.n, sizeof *r.all, by_revision);
     r.current = -1;
-    for (size_t i = 0; i < r.n && r.current < 0; i++) {
+    /* Of several with the wanted template the newest, which stays the newest: the revision of an
+     * older one would be raised past it, and then the other's, without an end. */
+    for (size_t i = r.n; i-- > 0 && r.current < 0;) {
         if (pod_template_equal(&r.all[i]->spec.template_, &d->spec.template_)) {
             r.current = (int)i;
         }
@@ -211,11 +230,17 @@ static void conditions(const struct rollout *r, struct deployment *next, int64_t
     if (moved) {
         for (size_t i = 0; i < next->status.conditions.n; i++) {
             struct condition *c = &next->status.conditions.items[i];
-            if (strcmp(c->type, "Progressing") == 0) {
+            if (str_eq(c->type, "Progressing")) {
                 string_set(&c->last_update_time, now);
             }
         }
     }
+}
+
+/* PRE: neither is negative. */
+static int32_t add(int32_t a, int32_t b)
+{
+    return b > INT32_MAX - a ? INT32_MAX : a + b;
 }
 
 static void plan_status(const struct rollout *r, int64_t now_ms, struct plan *plan)
@@ -226,9 +251,11 @@ static void plan_status(const struct rollout *r, int64_t now_ms, struct plan *pl
     next->status.replicas = next->status.ready_replicas = next->status.available_replicas = 0;
     next->status.updated_replicas = 0;
     for (size_t i = 0; i < r->n; i++) {
-        next->status.replicas += r->all[i]->status.replicas;
-        next->status.ready_replicas += r->all[i]->status.ready_replicas;
-        next->status.available_replicas += r->all[i]->status.available_replicas;
+        const struct replicaset *rs = r->all[i];
+        next->status.replicas = add(next->status.replicas, rs->status.replicas);
+        next->status.ready_replicas = add(next->status.ready_replicas, rs->status.ready_replicas);
+        next->status.available_replicas =
+            add(next->status.available_replicas, rs->status.available_replicas);
     }
     if (r->current >= 0) {
         next->status.updated_replicas = r->all[r->current]->status.replicas;
@@ -253,7 +280,8 @@ static void deployment_reconcile(const struct lister *l, const char *key, int64_
     if (o == NULL || o->metadata.deletion_timestamp != NULL || o->metadata.uid == NULL) {
         return;
     }
-    const struct deployment *d = object_deployment(o);
+    struct deployment *d = arena_dup(&plan->arena, o, sizeof *d);
+    d->spec.replicas = positive(d->spec.replicas);
     struct rollout r = gather(l, d, &plan->arena);
     int32_t *sizes = arena_zalloc(&plan->arena, (r.n + 1) * sizeof *sizes);
     rollout_sizes(&r, sizes);

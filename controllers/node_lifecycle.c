@@ -37,7 +37,7 @@ static int64_t lost_since(const struct node *node, int64_t now_ms)
 {
     const struct condition *c = condition_find(&node->status.conditions, "Ready");
     int64_t since = now_ms;
-    if (c != NULL && strcmp(c->status, "True") != 0 && c->last_transition_time != NULL) {
+    if (c != NULL && !str_eq(c->status, "True") && c->last_transition_time != NULL) {
         clock_parse(c->last_transition_time, &since);
     }
     return since;

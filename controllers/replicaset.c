@@ -78,11 +78,12 @@ static int phase_rank(const struct pod *p)
 
 static int32_t restarts(const struct pod *p)
 {
-    int32_t n = 0;
+    int64_t n = 0;
     for (size_t i = 0; i < p->status.n_container_statuses; i++) {
-        n += p->status.container_statuses[i].restart_count;
+        int32_t one = p->status.container_statuses[i].restart_count;
+        n += one > 0 ? one : 0;
     }
-    return n;
+    return n < INT32_MAX ? (int32_t)n : INT32_MAX;
 }
 
 static void count_siblings(struct victim *v, size_t n, struct arena *arena)
@@ -176,12 +177,13 @@ static void replicaset_reconcile(const struct lister *l, const char *key, int64_
     struct replicaset *next = object_replicaset(object_copy(o));
     count(rs, pods, now_ms, next);
     int32_t active = next->status.replicas;
+    int32_t wanted = rs->spec.replicas > 0 ? rs->spec.replicas : 0;
     next->status.observed_generation = o->metadata.generation;
-    for (int32_t i = active; i < rs->spec.replicas && i - active < BURST; i++) {
+    for (int32_t i = active; i < wanted && i - active < BURST; i++) {
         create_pod(rs, plan);
     }
-    if (active > rs->spec.replicas) {
-        delete_surplus(rs, pods, active - rs->spec.replicas, next, plan);
+    if (active > wanted) {
+        delete_surplus(rs, pods, active - wanted, next, plan);
     }
     if (next->status.available_replicas < next->status.ready_replicas) {
         plan_requeue_after(plan, 1000); /* minReadySeconds runs */

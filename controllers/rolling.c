@@ -19,6 +19,11 @@ static int32_t max32(int32_t a, int32_t b)
     return a > b ? a : b;
 }
 
+static int32_t clamp32(int64_t v)
+{
+    return v < 0 ? 0 : v > INT32_MAX ? INT32_MAX : (int32_t)v;
+}
+
 static bool recreates(const struct deployment *d)
 {
     return d->spec.strategy_type != NULL && strcmp(d->spec.strategy_type, "Recreate") == 0;
@@ -36,7 +41,7 @@ static int32_t max_total(const struct deployment *d)
 {
     int64_t most = (int64_t)d->spec.replicas +
                    int_or_percent_of(&d->spec.max_surge, d->spec.replicas, true);
-    return most < INT32_MAX ? (int32_t)most : INT32_MAX;
+    return clamp32(most);
 }
 
 int32_t rollout_min_available(const struct deployment *d)
@@ -46,11 +51,11 @@ int32_t rollout_min_available(const struct deployment *d)
 
 static int32_t total_size(const struct rollout *r)
 {
-    int32_t n = 0;
+    int64_t n = 0;
     for (size_t i = 0; i < r->n; i++) {
         n += r->all[i]->spec.replicas;
     }
-    return n;
+    return clamp32(n);
 }
 
 static bool old_pods_left(const struct rollout *r)
@@ -115,11 +120,11 @@ static void roll(const struct rollout *r, int32_t *sizes)
     int32_t new_unavailable = max32(0, now->spec.replicas - now->status.available_replicas);
     int32_t room = max32(0, total - rollout_min_available(d) - new_unavailable);
     room = shrink(r, sizes, room, true);
-    int32_t available = 0;
+    int64_t available = 0;
     for (size_t i = 0; i < r->n; i++) {
         available += min32(r->all[i]->status.available_replicas, r->all[i]->spec.replicas);
     }
-    shrink(r, sizes, min32(room, max32(0, available - rollout_min_available(d))), false);
+    shrink(r, sizes, min32(room, clamp32(available - rollout_min_available(d))), false);
 }
 
 static size_t in_use(const struct rollout *r)
@@ -141,7 +146,7 @@ static void scale_in_proportion(const struct rollout *r, int32_t *sizes)
         return;
     }
     want = total > most ? most : want;
-    int32_t given = 0;
+    int64_t given = 0;
     size_t largest = 0;
     for (size_t i = 0; i < r->n; i++) {
         sizes[i] = (int32_t)((int64_t)r->all[i]->spec.replicas * want / total);
@@ -150,7 +155,7 @@ static void scale_in_proportion(const struct rollout *r, int32_t *sizes)
             largest = i;
         }
     }
-    sizes[largest] += want - given;
+    sizes[largest] = clamp32(sizes[largest] + want - given);
 }
 
 void rollout_sizes(const struct rollout *r, int32_t *ret_sizes)

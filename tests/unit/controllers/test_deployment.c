@@ -216,6 +216,41 @@ static void recreate_creates_only_when_the_last_old_pod_is_gone(void **state)
     world_close(&w);
 }
 
+static void of_two_with_one_template_the_newest_stays_the_newest(void **state)
+{
+    struct world w;
+    (void)state;
+    world_open(&w);
+    put_deployment(&w, "v1", ",'paused':true", 3);
+    put_rs(&w, "web-1", "v1", 1, 1, 1);
+    put_rs(&w, "web-2", "v1", 2, 1, 1);
+    world_reconcile(&w, &controller_deployment, "d/web");
+    world_apply(&w);
+    assert_int_equal(world_reconcile(&w, &controller_deployment, "d/web"), 0);
+    world_close(&w);
+}
+
+static void numbers_at_the_ends_of_their_range_do_not_overflow(void **state)
+{
+    static const char *const specs[] = {
+        "", ",'paused':true", ",'strategy':{'type':'Recreate'}",
+        ",'strategy':{'rollingUpdate':{'maxSurge':-2147483648,'maxUnavailable':-2147483648}}",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
+        struct world w;
+        world_open(&w);
+        put_deployment(&w, "v3", specs[i], 3);
+        put_rs(&w, "web-1", "v1", 1, INT32_MAX, INT32_MIN);
+        put_rs(&w, "web-2", "v2", 2, INT32_MAX, INT32_MAX);
+        put_rs(&w, "web-3", "v3", 3, INT32_MIN, INT32_MAX);
+        world_reconcile(&w, &controller_deployment, "d/web");
+        assert_int_equal(status_of(&w)->status.replicas, INT32_MAX);
+        assert_int_equal(status_of(&w)->status.available_replicas, INT32_MAX);
+        world_close(&w);
+    }
+}
+
 int test_deployment_run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +263,8 @@ int test_deployment_run(void)
         cmocka_unit_test(no_progress_within_the_deadline_is_told_and_progress_begins_it_anew),
         cmocka_unit_test(a_paused_one_neither_creates_nor_misses_its_deadline),
         cmocka_unit_test(recreate_creates_only_when_the_last_old_pod_is_gone),
+        cmocka_unit_test(of_two_with_one_template_the_newest_stays_the_newest),
+        cmocka_unit_test(numbers_at_the_ends_of_their_range_do_not_overflow),
     };
     return cmocka_run_group_tests_name("deployment", tests, NULL, NULL);
 }

@@ -233,6 +233,21 @@ static void taints_without_key_or_effect_do_no_harm(void **state)
     world_close(&w);
 }
 
+static void a_condition_without_type_or_status_does_no_harm(void **state)
+{
+    struct world w;
+    (void)state;
+    world_open(&w);
+    ready_nodes(&w, 1);
+    world_put(&w, "{'apiVersion':'v1','kind':'Node','metadata':{'name':'n1','uid':'x'},"
+                  "'status':{'conditions':[{},{'type':'Ready'}]}}");
+    lose(&w, "n1");
+    reconcile_and_apply(&w, "n1");
+    assert_string_equal(condition_find(&node_of(&w, "n1")->status.conditions, "Ready")->status,
+                        "Unknown");
+    world_close(&w);
+}
+
 int test_node_lifecycle_run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +261,7 @@ int test_node_lifecycle_run(void)
         cmocka_unit_test(losses_far_apart_do_not_add_up),
         cmocka_unit_test(a_lost_node_that_was_deleted_stays_deleted_until_it_returns),
         cmocka_unit_test(taints_without_key_or_effect_do_no_harm),
+        cmocka_unit_test(a_condition_without_type_or_status_does_no_harm),
     };
     return cmocka_run_group_tests_name("node_lifecycle", tests, NULL, NULL);
 }
