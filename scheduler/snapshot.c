@@ -117,6 +117,12 @@ static int64_t sum(int64_t a, int64_t b)
     return b > REQUEST_MAX - a ? REQUEST_MAX : a + b;
 }
 
+/* A hundred times that can still be multiplied by a hundred. */
+static int64_t capped(int64_t v)
+{
+    return v < 100 * REQUEST_MAX ? v : 100 * REQUEST_MAX;
+}
+
 void pod_requests(const struct pod *pod, int64_t *ret_cpu_milli, int64_t *ret_memory_bytes)
 {
     *ret_cpu_milli = *ret_memory_bytes = 0;
@@ -165,8 +171,8 @@ void snapshot_node_set(struct snapshot *s, const struct node *node)
         s->n_nodes++;
     }
     n->node = object_node(object_copy(&node->object));
-    n->cpu_milli = quantity_milli(&node->status.allocatable, "cpu", 0);
-    n->memory_bytes = quantity_milli(&node->status.allocatable, "memory", 0) / 1000;
+    n->cpu_milli = capped(quantity_milli(&node->status.allocatable, "cpu", 0));
+    n->memory_bytes = capped(quantity_milli(&node->status.allocatable, "memory", 0) / 1000);
     n->pods_max =
         quantity_milli(&node->status.allocatable, "pods", PODS_MAX_DEFAULT * 1000) / 1000;
 }
@@ -190,7 +196,7 @@ static void add(struct snapshot *s, const struct pod *pod, const char *node, boo
     struct pod_info *p = mem_zalloc(sizeof *p);
     p->key = object_name_key(&pod->object);
     p->namespace_ = mem_strdup(m->namespace_);
-    p->owner_uid = owner != NULL ? mem_strdup(owner->uid) : NULL;
+    p->owner_uid = owner != NULL && owner->uid != NULL ? mem_strdup(owner->uid) : NULL;
     string_map_copy(&p->labels, &m->labels);
     pod_requests(pod, &p->cpu_milli, &p->memory_bytes);
     p->assumed = assumed;

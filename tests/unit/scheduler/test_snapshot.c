@@ -182,6 +182,25 @@ static void after_any_events_the_accounts_are_those_of_a_recount(void **state)
     fixture_close(&f);
 }
 
+static void an_owner_without_uid_and_a_node_without_end_do_no_harm(void **state)
+{
+    struct fixture f;
+    (void)state;
+    fixture_open(&f);
+    add_node(&f, "n1", "", "");
+    struct node *huge = object_node(object_copy(&info(&f, "n1")->node->object));
+    string_map_set(&huge->status.allocatable, "cpu", "9000000000000000");
+    string_map_set(&huge->status.allocatable, "memory", "9000000000000000");
+    snapshot_node_set(&f.snapshot, huge);
+    object_free(&huge->object);
+    assert_true(info(&f, "n1")->cpu_milli <= INT64_MAX / 100);
+    assert_true(info(&f, "n1")->memory_bytes <= INT64_MAX / 100);
+    add_pod(&f, "a", ",'ownerReferences':[{'controller':true}]", "n1", "1");
+    assert_int_equal(info(&f, "n1")->n_pods, 1);
+    assert_int_equal(info(&f, "n1")->n_owners, 0);
+    fixture_close(&f);
+}
+
 int test_snapshot_run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +210,7 @@ int test_snapshot_run(void)
         cmocka_unit_test(a_pod_that_is_bound_elsewhere_than_assumed_moves),
         cmocka_unit_test(pods_may_be_seen_before_their_node_and_outlive_it),
         cmocka_unit_test(strange_requests_neither_help_nor_overflow),
+        cmocka_unit_test(an_owner_without_uid_and_a_node_without_end_do_no_harm),
         cmocka_unit_test(after_any_events_the_accounts_are_those_of_a_recount),
     };
     return cmocka_run_group_tests_name("snapshot", tests, NULL, NULL);
