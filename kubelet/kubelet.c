@@ -14,6 +14,7 @@
 #include "api/meta.h"
 #include "kubelet/internal.h"
 #include "lib/base/alloc.h"
+#include "lib/base/limits.h"
 #include "lib/base/log.h"
 
 enum { RELIST_MS = 1000, WAKE_MIN_MS = 10, STARTS_PER_PASS = 8 };
@@ -167,6 +168,29 @@ static void sync_pod(struct pass *p, const char *uid, const struct node_item *it
 
 /* --- one pass --------------------------------------------------------------------------------- */
 
+/* What somebody may have put there past every check names no pod: no uid, a name missing or too
+ * long for a status item, a container or variable without a name. */
+static bool usable(const struct node_item *item)
+{
+    if (item->pod_uid == NULL || item->pod_namespace == NULL || item->pod_name == NULL ||
+        strlen(item->pod_namespace) > LIMIT_NAME_BYTES ||
+        strlen(item->pod_name) > LIMIT_NAME_BYTES) {
+        return false;
+    }
+    for (size_t i = 0; i < item->spec.n_containers; i++) {
+        const struct container *c = &item->spec.containers[i];
+        if (c->name == NULL) {
+            return false;
+        }
+        for (size_t k = 0; k < c->n_env; k++) {
+            if (c->env[k].name == NULL) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 static void sync_all(struct pass *p)
 {
     struct kubelet *k = p->kubelet;
@@ -177,7 +201,7 @@ static void sync_all(struct pass *p)
     qsort(p->attempts, p->n_attempts, sizeof *p->attempts, by_pod);
     for (size_t i = 0; i < items.n; i++) {
         const struct node_item *item = object_node_item(items.items[i]);
-        if (node_item_type(items.items[i]) == NODE_ITEM_POD && item->pod_uid != NULL) {
+        if (node_item_type(items.items[i]) == NODE_ITEM_POD && usable(item)) {
             map_put_str(&wanted, item->pod_uid, (void *)(uintptr_t)item);
             sync_pod(p, item->pod_uid, item);
         }
