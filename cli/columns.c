@@ -102,12 +102,12 @@ const char *pod_status_text(const struct pod *p, char *scratch, size_t size)
 
 int32_t pod_restarts(const struct pod *p)
 {
-    int32_t n = 0;
+    int64_t n = 0;
 
     for (size_t i = 0; i < p->status.n_container_statuses; i++) {
         n += p->status.container_statuses[i].restart_count;
     }
-    return n;
+    return (int32_t)(n < INT32_MIN ? INT32_MIN : n > INT32_MAX ? INT32_MAX : n);
 }
 
 static void pod_ready(const struct object *o, struct cell *c)
