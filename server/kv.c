@@ -3,6 +3,7 @@
  * Each method: convert -> check -> (write: propose the command | read: wait for ReadIndex unless
  * serializable) -> reply from the store's result. A txn without writes is a read. */
 #include "lib/base/alloc.h"
+#include "lib/base/limits.h"
 #include "server/convert.h"
 #include "server/internal.h"
 
@@ -154,6 +155,31 @@ static bool ops_serializable(Etcdserverpb__RequestOp *const *ops, size_t n)
     return true;
 }
 
+/* How many records the ranges of one branch hold now. Every member reads them all when the txn is
+ * applied, and a small txn may name the whole store many times. */
+static size_t ops_records(struct store *s, const struct op *ops, size_t n, struct arena *arena)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (ops[i].type == OP_TXN) {
+            const struct txn_request *t = ops[i].txn;
+            size_t yes = ops_records(s, t->success, t->n_success, arena);
+            size_t no = ops_records(s, t->failure, t->n_failure, arena);
+            sum += yes > no ? yes : no;
+        } else if (ops[i].type == OP_RANGE && ops[i].range.range_end.len != 0 &&
+                   !ops[i].range.count_only) {
+            struct range_request r = { .key = ops[i].range.key, .count_only = true,
+                                       .range_end = ops[i].range.range_end };
+            struct range_result result = { 0 };
+            int64_t count = store_range(s, &r, arena, &result) == 0 ? result.count : 0;
+            int64_t limit = ops[i].range.limit;
+            sum += (size_t)(limit > 0 && limit < count ? limit : count);
+            range_result_unref(&result);
+        }
+    }
+    return sum;
+}
+
 static void kv_txn(struct rpc_call *call, ProtobufCMessage *msg)
 {
     struct server *s = rpc_call_arg(call);
@@ -165,6 +191,12 @@ static void kv_txn(struct rpc_call *call, ProtobufCMessage *msg)
     }
     if (rv != 0) {
         rpc_fail_err(call, rv);
+        return;
+    }
+    struct op all = { .type = OP_TXN, .txn = t };
+    if (ops_records(s->store, &all, 1, rpc_call_arena(call)) > LIMIT_TXN_RECORDS) {
+        rpc_fail(call, GRPC_RESOURCE_EXHAUSTED,
+                 "barque: the ranges of the txn hold over 4,000,000 keys. Next: use a limit");
         return;
     }
     if (!txn_is_readonly(t)) {

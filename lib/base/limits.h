@@ -12,6 +12,7 @@ enum {
     LIMIT_CLIENT_RECV_BYTES = 2147483647,            /* what our client accepts from a server */
     LIMIT_TXN_OPS = 128,                             /* --max-txn-ops */
     LIMIT_TXN_DEPTH = 8,
+    LIMIT_TXN_RECORDS = 4000000,                     /* in the ranges of one txn: over it, 8 */
     LIMIT_TXN_CHECK_STEPS = 1000000,                 /* comparing puts with deletes of one txn */
     LIMIT_COMMAND_ITEMS = 65536,                     /* compares, ops or ids in one log entry */
     LIMIT_KEY_BYTES = 4 * 1024 * 1024,               /* whatever fits a log entry */

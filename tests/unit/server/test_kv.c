@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/limits.h"
 
 static Etcdserverpb__RangeResponse *range(struct member *m, Etcdserverpb__RangeRequest *request,
                                           struct reply *r)
@@ -369,6 +370,35 @@ static void a_key_as_long_as_a_request_and_an_unknown_compare_end_no_member(void
     reply_fini(&r);
 }
 
+static void a_txn_that_reads_the_store_many_times_is_refused(void **state)
+{
+    (void)state;
+    enum { RANGES = LIMIT_TXN_RECORDS / KEYS + 1 };
+    struct server_options o = { .max_txn_ops = RANGES };
+    struct member *m = member_open_with(&o);
+    fill(m);
+    static Etcdserverpb__RequestOp ops[RANGES], *at[RANGES];
+    Etcdserverpb__RangeRequest all = all_keys();
+    for (int i = 0; i < RANGES; i++) {
+        etcdserverpb__request_op__init(&ops[i]);
+        ops[i].request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_RANGE;
+        ops[i].request_range = &all;
+        at[i] = &ops[i];
+    }
+    Etcdserverpb__TxnRequest t = ETCDSERVERPB__TXN_REQUEST__INIT;
+    t.n_success = RANGES;
+    t.success = at;
+    struct reply r;
+    txn(m, &t, &r);
+    refused(&r, GRPC_RESOURCE_EXHAUSTED,
+            "barque: the ranges of the txn hold over 4,000,000 keys. Next: use a limit");
+    all.limit = 10;
+    txn(m, &t, &r);
+    assert_int_equal(r.code, 0);
+    reply_fini(&r);
+    member_close(m);
+}
+
 int test_kv_run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +411,7 @@ int test_kv_run(void)
         SERVER_TEST(a_long_list_survives_compaction_unless_it_names_a_revision),
         SERVER_TEST(a_long_list_can_be_cancelled),
         SERVER_TEST(a_key_as_long_as_a_request_and_an_unknown_compare_end_no_member),
+        cmocka_unit_test(a_txn_that_reads_the_store_many_times_is_refused),
         cmocka_unit_test(over_the_quota_only_what_adds_is_refused),
         cmocka_unit_test(a_request_over_the_limit_is_refused_and_changes_nothing),
     };
