@@ -21,7 +21,7 @@ static int64_t revision_of(const struct replicaset *rs)
 {
     const char *text = string_map_get(&rs->object.metadata.annotations, ANNOTATION_REVISION);
     int64_t v = 0;
-    return text != NULL && str_parse_i64(text, &v) == 0 && v < INT64_MAX ? v : 0; /* there is a next */
+    return text != NULL && str_parse_i64(text, &v) == 0 && v < INT64_MAX ? v : 0;
 }
 
 static int by_revision(const void *a, const void *b)
