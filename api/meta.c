@@ -119,6 +119,15 @@ bool condition_set(struct condition_list *l, const char *type, const char *statu
 
 /* --- pods ------------------------------------------------------------------------------------- */
 
+bool toleration_matches(const struct toleration *tol, const struct taint *t)
+{
+    bool exists = str_eq(tol->operator_, "Exists");
+    bool key = tol->key != NULL ? str_eq(tol->key, t->key) : exists;
+    bool value = exists || str_eq(tol->value != NULL ? tol->value : "",
+                                  t->value != NULL ? t->value : "");
+    return key && value && (tol->effect == NULL || str_eq(tol->effect, t->effect));
+}
+
 bool pod_is_ready(const struct pod *p)
 {
     return condition_is_true(&p->status.conditions, "Ready");

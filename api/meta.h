@@ -24,6 +24,10 @@ bool pod_is_available(const struct pod *p, int32_t min_ready_seconds, int64_t no
 bool pod_is_active(const struct pod *p);      /* not Succeeded or Failed, not being deleted */
 bool pod_is_terminal(const struct pod *p);    /* Succeeded or Failed */
 
+/* Kubernetes' rule: keys equal (none with Exists: every key), value equal unless Exists, effect equal
+ * unless the toleration names none. tolerationSeconds is the caller's affair. */
+bool toleration_matches(const struct toleration *tol, const struct taint *t);
+
 /* Deep copies; `to` is initialised memory that is replaced. */
 void pod_template_copy(struct pod_template *to, const struct pod_template *from);
 void pod_spec_copy(struct pod_spec *to, const struct pod_spec *from);

@@ -45,14 +45,9 @@ static bool tolerates(const struct pod *p, const struct taint *t)
 {
     for (size_t i = 0; i < p->spec.n_tolerations; i++) {
         const struct toleration *tol = &p->spec.tolerations[i];
-        bool exists = str_eq(tol->operator_, "Exists");
-        bool key = tol->key != NULL ? str_eq(tol->key, t->key) : exists;
-        bool value = exists || str_eq(tol->value != NULL ? tol->value : "",
-                                      t->value != NULL ? t->value : "");
-        bool effect = tol->effect == NULL || str_eq(tol->effect, t->effect);
         /* tolerationSeconds bounds the stay; Barque replaces at once, so only an unbounded one
          * counts. */
-        if (key && value && effect && !tol->has_toleration_seconds) {
+        if (toleration_matches(tol, t) && !tol->has_toleration_seconds) {
             return true;
         }
     }

@@ -1,24 +1,7 @@
 /* Taints of effect NoSchedule and NoExecute keep pods off that do not tolerate them. */
-#include <string.h>
-
+#include "api/meta.h"
 #include "lib/base/str.h"
 #include "scheduler/cycle.h"
-
-static bool tolerates(const struct toleration *tol, const struct taint *t)
-{
-    if (tol->effect != NULL && !str_eq(tol->effect, t->effect)) {
-        return false;
-    }
-    bool exists = str_eq(tol->operator_, "Exists");
-    if (tol->key == NULL) {
-        return exists;
-    }
-    if (!str_eq(tol->key, t->key)) {
-        return false;
-    }
-    const char *want = tol->value != NULL ? tol->value : "";
-    return exists || strcmp(want, t->value != NULL ? t->value : "") == 0;
-}
 
 static const char *filter(const struct cycle *c, const struct node_info *n)
 {
@@ -26,7 +9,7 @@ static const char *filter(const struct cycle *c, const struct node_info *n)
         const struct taint *t = &n->node->spec.taints[i];
         bool ok = str_eq(t->effect, "PreferNoSchedule");
         for (size_t k = 0; k < c->pod->spec.n_tolerations && !ok; k++) {
-            ok = tolerates(&c->pod->spec.tolerations[k], t);
+            ok = toleration_matches(&c->pod->spec.tolerations[k], t);
         }
         if (!ok) {
             return arena_printf(c->arena, "tainted %s", t->key != NULL ? t->key : "");
