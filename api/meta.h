@@ -24,8 +24,8 @@ bool pod_is_available(const struct pod *p, int32_t min_ready_seconds, int64_t no
 bool pod_is_active(const struct pod *p);      /* not Succeeded or Failed, not being deleted */
 bool pod_is_terminal(const struct pod *p);    /* Succeeded or Failed */
 
-/* Kubernetes' rule: keys equal (none with Exists: every key), value equal unless Exists, effect equal
- * unless the toleration names none. tolerationSeconds is the caller's affair. */
+/* Kubernetes' rule: keys equal (none with Exists: every key), value equal unless Exists, effect
+ * equal unless the toleration names none. tolerationSeconds is the caller's affair. */
 bool toleration_matches(const struct toleration *tol, const struct taint *t);
 
 /* Deep copies; `to` is initialised memory that is replaced. */
