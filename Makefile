@@ -35,7 +35,7 @@ endif
 
 # --- the house -------------------------------------------------------------------------------
 FOLDERS := lib/base lib/codec lib/io lib/rpc proto store api raft client server \
-           controllers scheduler kubelet cli bench cmd
+           controllers scheduler kubelet cli bench chaos cmd
 SIMS := tests/sim
 
 LINK_lib/base :=
@@ -53,7 +53,8 @@ LINK_scheduler := client $(LINK_client)
 LINK_kubelet := client $(LINK_client)
 LINK_cli := client $(LINK_client)
 LINK_bench := client $(LINK_client)
-LINK_cmd := cli bench kubelet scheduler controllers server client api raft store lib/rpc proto \
+LINK_chaos := client $(LINK_client)
+LINK_cmd := cli chaos bench kubelet scheduler controllers server client api raft store lib/rpc proto \
             lib/io lib/codec lib/base
 
 # msgpack-c's C library is `msgpack` on Debian 12 and `msgpack-c` on Debian 13.

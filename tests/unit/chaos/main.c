@@ -1,0 +1,8 @@
+/* Unit tests of chaos/. */
+#include "tests/unit/chaos/tests.h"
+
+int main(void)
+{
+    int failed = test_report_run();
+    return failed != 0;
+}

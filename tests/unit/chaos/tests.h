@@ -1,0 +1,14 @@
+/* Unit tests of chaos/: one runner a file. */
+#ifndef BARQUE_TESTS_UNIT_CHAOS_TESTS_H
+#define BARQUE_TESTS_UNIT_CHAOS_TESTS_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+int test_report_run(void);
+
+#endif
