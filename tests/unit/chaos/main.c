@@ -3,6 +3,7 @@
 
 int main(void)
 {
-    int failed = test_report_run();
+    int failed = test_plan_run();
+    failed += test_report_run();
     return failed != 0;
 }

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+int test_plan_run(void);
 int test_report_run(void);
 
 #endif
