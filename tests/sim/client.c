@@ -213,7 +213,7 @@ static void start(struct node *n, void *arg)
 {
     struct request *r = arg;
     struct sim *s = n->sim;
-    uint64_t timeout_ms = rng_range(&s->rng, 500, 5000);
+    uint64_t timeout_ms = rng_range(&s->dice, 500, 5000);
     if (r->kind == KIND_PROPOSAL) {
         autobuf command = BUF_INIT;
         machine_command(s, r->id, &command);
@@ -267,7 +267,7 @@ static void ask(struct clients *c, struct node *n, enum kind kind, bool probe)
 /* One of the oldest requests. */
 static void forget_one(struct clients *c)
 {
-    uint64_t skip = rng_range(&c->sim->rng, 0, 3);
+    uint64_t skip = rng_range(&c->sim->dice, 0, 3);
     LIST_FOREACH(it, &c->open)
     {
         struct request *r = LIST_ENTRY(it, struct request, link);
@@ -284,14 +284,14 @@ static void forget_one(struct clients *c)
 void clients_event(struct sim *s)
 {
     struct clients *c = s->clients;
-    if (rng_chance(&s->rng, 0.03)) {
+    if (rng_chance(&s->dice, 0.03)) {
         forget_one(c);
     }
-    struct node *leader = rng_chance(&s->rng, 0.6) ? sim_leader(s) : NULL;
-    struct node *n = leader != NULL ? leader : &s->nodes[rng_range(&s->rng, 1, s->n_nodes)];
-    unsigned k = rng_chance(&s->rng, 0.15) ? (unsigned)rng_range(&s->rng, 1, 12) : 1;
+    struct node *leader = rng_chance(&s->dice, 0.6) ? sim_leader(s) : NULL;
+    struct node *n = leader != NULL ? leader : &s->nodes[rng_range(&s->dice, 1, s->n_nodes)];
+    unsigned k = rng_chance(&s->dice, 0.15) ? (unsigned)rng_range(&s->dice, 1, 12) : 1;
     for (unsigned i = 0; i < k; i++) {
-        double what = rng_double(&s->rng);
+        double what = rng_double(&s->dice);
         ask(c, n, what < 0.6 ? KIND_PROPOSAL : what < 0.96 ? KIND_READ : KIND_ASK, false);
     }
 }

@@ -107,7 +107,7 @@ static uint64_t chain_content(void *state)
 /* The id, then filling whose length and bytes follow from the run's randomness. */
 static void chain_command(struct sim *s, uint64_t id, struct buf *out)
 {
-    size_t len = (size_t)rng_range(&s->rng, 0, s->o.payload_max);
+    size_t len = (size_t)rng_range(&s->dice, 0, s->o.payload_max);
     buf_put_u64(out, id);
     uint8_t *p = buf_reserve(out, len);
     memset(p, (int)(id & 0xff), len);

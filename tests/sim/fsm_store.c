@@ -8,7 +8,7 @@
 #include "store/store.h"
 #include "tests/sim/machine.h"
 
-enum { KEYS = 40, LEASES = 6, COMPACT_STEP = 8 };
+enum { LEASES = 6, COMPACT_STEP = 8 };
 
 struct kv {
     struct node *node;
@@ -160,25 +160,25 @@ static bool kv_restored(void *state, uint64_t bytes)
 
 static struct slice some_key(struct sim *s, char text[16])
 {
-    snprintf(text, 16, "k%02u", (unsigned)rng_range(&s->rng, 0, KEYS - 1));
+    snprintf(text, 16, "k%02u", (unsigned)rng_range(&s->dice, 0, s->o.keys - 1));
     return slice_str(text);
 }
 
 static int64_t some_lease(struct sim *s)
 {
-    return (int64_t)rng_range(&s->rng, 1, LEASES);
+    return (int64_t)rng_range(&s->dice, 1, LEASES);
 }
 
 static void some_write(struct sim *s, struct op *op, char key[16], struct slice value)
 {
-    if (rng_chance(&s->rng, 0.7)) {
+    if (rng_chance(&s->dice, 0.7)) {
         *op = (struct op){ .type = OP_PUT };
         op->put = (struct put_request){ .key = some_key(s, key), .value = value };
-        op->put.lease = rng_chance(&s->rng, 0.2) ? some_lease(s) : 0;
+        op->put.lease = rng_chance(&s->dice, 0.2) ? some_lease(s) : 0;
     } else {
         *op = (struct op){ .type = OP_DELETE };
         op->del.key = some_key(s, key);
-        op->del.range_end = rng_chance(&s->rng, 0.2) ? slice_str("k99") : slice_make(NULL, 0);
+        op->del.range_end = rng_chance(&s->dice, 0.2) ? slice_str("k99") : slice_make(NULL, 0);
     }
 }
 
@@ -188,9 +188,9 @@ static void encode_txn(struct sim *s, struct slice value, struct buf *out)
     struct op branches[2];
     struct compare compare = {
         .target = COMPARE_VERSION,
-        .result = (int)rng_range(&s->rng, COMPARE_EQUAL, COMPARE_NOT_EQUAL),
+        .result = (int)rng_range(&s->dice, COMPARE_EQUAL, COMPARE_NOT_EQUAL),
         .key = some_key(s, keys[0]),
-        .number = (int64_t)rng_range(&s->rng, 0, 3),
+        .number = (int64_t)rng_range(&s->dice, 0, 3),
     };
     some_write(s, &branches[0], keys[1], value);
     some_write(s, &branches[1], keys[2], value);
@@ -207,7 +207,7 @@ static void encode_lease(struct sim *s, struct buf *out)
 {
     struct command c = { .type = COMMAND_LEASE_GRANT };
     int64_t id = some_lease(s);
-    if (rng_chance(&s->rng, 0.5)) {
+    if (rng_chance(&s->dice, 0.5)) {
         c.lease_grant.id = id;
         c.lease_grant.ttl_s = 10;
     } else {
@@ -223,11 +223,11 @@ static void kv_command(struct sim *s, uint64_t id, struct buf *out)
     char key[16];
     char text[1024];
     struct op op;
-    size_t len = (size_t)rng_range(&s->rng, 0, s->o.payload_max);
+    size_t len = (size_t)rng_range(&s->dice, 0, s->o.payload_max);
     snprintf(text, sizeof text, "%" PRIu64, id);
     memset(text + strlen(text), 'v', sizeof text - strlen(text));
     struct slice value = slice_make(text, len < 24 ? 24 : len);
-    double what = rng_double(&s->rng);
+    double what = rng_double(&s->dice);
     buf_put_u64(out, id);
     if (what < 0.15) {
         encode_txn(s, value, out);
@@ -235,7 +235,7 @@ static void kv_command(struct sim *s, uint64_t id, struct buf *out)
         encode_lease(s, out);
     } else if (what < 0.27) {
         struct command c = { .type = COMMAND_COMPACT };
-        c.compact.revision = (int64_t)rng_range(&s->rng, 1, id);
+        c.compact.revision = (int64_t)rng_range(&s->dice, 1, id);
         command_encode(&c, out);
     } else {
         some_write(s, &op, key, value);

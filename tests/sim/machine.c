@@ -6,6 +6,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/limits.h"
+#include "lib/base/str.h"
 
 struct machine {
     struct node *node;
@@ -18,6 +19,34 @@ struct restore {
     void *state;
     uint64_t bytes;
 };
+
+static const struct {
+    const char *name;
+    const struct machine_ops *ops;
+} MACHINES[] = {
+    { "chain", &CHAIN_OPS },
+    { "store", &STORE_OPS },
+};
+
+const char *machine_name(const struct machine_ops *ops)
+{
+    for (size_t i = 0; i < ARRAY_LEN(MACHINES); i++) {
+        if (MACHINES[i].ops == ops) {
+            return MACHINES[i].name;
+        }
+    }
+    UNREACHABLE();
+}
+
+const struct machine_ops *machine_named(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(MACHINES); i++) {
+        if (str_eq(MACHINES[i].name, name)) {
+            return MACHINES[i].ops;
+        }
+    }
+    return NULL;
+}
 
 struct machine *machine_new(struct node *n)
 {

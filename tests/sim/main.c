@@ -53,17 +53,14 @@ static void on_signal(int number)
 {
     struct sim *s = sim_current();
     if (s != NULL) {
-        printf("VIOLATION seed %" PRIu64 " at %.3f s: %s\n", s->o.seed, (double)s->now / 1e6,
-               number == SIGALRM ? "HANG" : strsignal(number));
-        sim_print_replay(s);
-        fflush(stdout);
+        sim_condemn(s, number == SIGALRM || number == SIGXCPU ? "HANG" : strsignal(number));
     }
     _exit(1);
 }
 
 static void catch_signals(void)
 {
-    static const int SIGNALS[] = { SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGALRM };
+    static const int SIGNALS[] = { SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGALRM, SIGXCPU };
     for (size_t i = 0; i < ARRAY_LEN(SIGNALS); i++) {
         signal(SIGNALS[i], on_signal);
     }
@@ -385,7 +382,7 @@ static bool parse(int argc, char **argv, struct args *a)
         } else if (str_eq(name, "--gates-off")) {
             a->setup.gates_off = (uint32_t)strtoul(value, NULL, 0);
         } else if (str_eq(name, "--fsm")) {
-            a->setup.machine = str_eq(value, "store") ? &STORE_OPS : &CHAIN_OPS;
+            a->setup.machine = machine_named(value);
         } else if (str_eq(name, "--with")) {
             a->setup.faults_on = (uint32_t)strtoul(value, NULL, 0);
         } else if (str_eq(name, "--without")) {
@@ -398,7 +395,7 @@ static bool parse(int argc, char **argv, struct args *a)
             return false;
         }
     }
-    return a->jobs >= 1 && a->jobs <= JOBS_MAX;
+    return a->jobs >= 1 && a->jobs <= JOBS_MAX && a->setup.machine != NULL;
 }
 
 int main(int argc, char **argv)

@@ -58,7 +58,7 @@ static void add_learner(struct sim *s, struct node *leader, const struct rnode_m
     snprintf(m.peer_address, sizeof m.peer_address, "10.0.0.%u:2380", n->id);
     memcpy(n->joining, members, n_members * sizeof *members);
     n->n_joining = n_members;
-    sim_post(s, s->now + rng_range(&s->rng, 0, 1000000), EV_BOOT, n, 0, NULL);
+    sim_post(s, s->now + rng_range(&s->dice, 0, 1000000), EV_BOOT, n, 0, NULL);
     change(leader, MEMBER_ADD_LEARNER, &m);
 }
 
@@ -70,7 +70,7 @@ static const struct rnode_member *some_member(struct sim *s, const struct rnode_
     uint64_t seen = 0;
     for (size_t i = 0; i < n; i++) {
         if (members[i].role == role && members[i].id != but) {
-            found = rng_range(&s->rng, 0, seen++) == 0 ? &members[i] : found;
+            found = rng_range(&s->dice, 0, seen++) == 0 ? &members[i] : found;
         }
     }
     return found;
@@ -87,8 +87,8 @@ void nemesis_membership(struct sim *s, struct node *leader)
     memcpy(members, current, n * sizeof *members);
     const struct rnode_member *learner = some_member(s, members, n, RNODE_LEARNER, 0);
     const struct rnode_member *voter =
-        some_member(s, members, n, RNODE_VOTER, rng_chance(&s->rng, 0.9) ? leader->member_id : 0);
-    uint64_t what = rng_range(&s->rng, 0, 9);
+        some_member(s, members, n, RNODE_VOTER, rng_chance(&s->dice, 0.9) ? leader->member_id : 0);
+    uint64_t what = rng_range(&s->dice, 0, 9);
     if (what < 4 && n < MEMBERS_MAX && s->n_nodes < SIM_NODES_MAX) {
         add_learner(s, leader, members, n);
     } else if (what < 7 && learner != NULL) {

@@ -22,8 +22,8 @@ struct node *sim_leader(struct sim *s)
 /* Someone who is up, the leader more often than by chance. */
 static struct node *victim(struct sim *s)
 {
-    struct node *leader = rng_chance(&s->rng, 0.5) ? sim_leader(s) : NULL;
-    struct node *n = leader != NULL ? leader : &s->nodes[rng_range(&s->rng, 1, s->n_nodes)];
+    struct node *leader = rng_chance(&s->dice, 0.5) ? sim_leader(s) : NULL;
+    struct node *n = leader != NULL ? leader : &s->nodes[rng_range(&s->dice, 1, s->n_nodes)];
     return n->up && !n->stopping ? n : NULL;
 }
 
@@ -35,11 +35,11 @@ static void heal_cuts(struct sim *s)
 static void partition(struct sim *s)
 {
     struct node *leader = sim_leader(s);
-    unsigned l = leader != NULL ? leader->id : (unsigned)rng_range(&s->rng, 1, s->n_nodes);
-    unsigned a = (unsigned)rng_range(&s->rng, 1, s->n_nodes);
-    unsigned b = (unsigned)rng_range(&s->rng, 1, s->n_nodes);
-    uint64_t half = rng_u64(&s->rng);
-    uint64_t how = rng_range(&s->rng, 0, 4);
+    unsigned l = leader != NULL ? leader->id : (unsigned)rng_range(&s->dice, 1, s->n_nodes);
+    unsigned a = (unsigned)rng_range(&s->dice, 1, s->n_nodes);
+    unsigned b = (unsigned)rng_range(&s->dice, 1, s->n_nodes);
+    uint64_t half = rng_u64(&s->dice);
+    uint64_t how = rng_range(&s->dice, 0, 4);
     heal_cuts(s);
     SIM_LOG(s, "partition of kind %d around member %u", (int)how, l);
     for (unsigned i = 1; i <= s->n_nodes; i++) {
@@ -57,13 +57,13 @@ static void partition(struct sim *s)
     }
     if (how == 4 && a != b) { /* one pair, seen by all others; one way or both */
         s->cut[a][b] = true;
-        s->cut[b][a] = rng_chance(&s->rng, 0.5);
+        s->cut[b][a] = rng_chance(&s->dice, 0.5);
     }
 }
 
 static void act_partition(struct sim *s)
 {
-    if (rng_chance(&s->rng, 0.4)) {
+    if (rng_chance(&s->dice, 0.4)) {
         heal_cuts(s);
     } else {
         partition(s);
@@ -74,7 +74,7 @@ static void act_crash(struct sim *s)
 {
     struct node *n = victim(s);
     if (n != NULL) {
-        node_crash(n, false, rng_chance(&s->rng, 0.7));
+        node_crash(n, false, rng_chance(&s->dice, 0.7));
     }
 }
 
@@ -84,8 +84,8 @@ static void act_crash_in_write(struct sim *s)
     if (n == NULL) {
         return;
     }
-    if (rng_chance(&s->rng, 0.4)) {
-        sim_fs_die_after(n->fs, rng_range(&s->rng, 1, 12)); /* whoever does them: loop or worker */
+    if (rng_chance(&s->dice, 0.4)) {
+        sim_fs_die_after(n->fs, rng_range(&s->dice, 1, 12)); /* whoever does them: loop or worker */
     } else {
         node_crash(n, true, true);
     }
@@ -94,8 +94,8 @@ static void act_crash_in_write(struct sim *s)
 static void act_power(struct sim *s)
 {
     for (unsigned i = 1; i <= s->n_nodes; i++) {
-        if (s->nodes[i].up && rng_chance(&s->rng, 0.9)) {
-            node_crash(&s->nodes[i], rng_chance(&s->rng, 0.5), true);
+        if (s->nodes[i].up && rng_chance(&s->dice, 0.9)) {
+            node_crash(&s->nodes[i], rng_chance(&s->dice, 0.5), true);
         }
     }
 }
@@ -104,7 +104,7 @@ static void act_pause(struct sim *s)
 {
     struct node *n = victim(s);
     if (n != NULL && n->paused_until <= s->now) {
-        n->paused_until = s->now + rng_range(&s->rng, 100000, 4000000);
+        n->paused_until = s->now + rng_range(&s->dice, 100000, 4000000);
         s->stats->pauses++;
         SIM_LOG(s, "member %u pauses", n->id);
     }
@@ -115,7 +115,7 @@ static void act_stop(struct sim *s)
     struct node *n = victim(s);
     if (n != NULL && n->paused_until <= s->now) {
         node_stop(n);
-        sim_post(s, s->now + rng_range(&s->rng, 100000, 3000000), EV_START, NULL, n->id, NULL);
+        sim_post(s, s->now + rng_range(&s->dice, 100000, 3000000), EV_START, NULL, n->id, NULL);
     }
 }
 
@@ -123,8 +123,8 @@ static void act_disk_error(struct sim *s)
 {
     struct node *n = victim(s);
     if (n != NULL) {
-        sim_fs_fail_after(n->fs, rng_range(&s->rng, 1, 10),
-                          rng_chance(&s->rng, 0.5) ? E_IO : E_DISKFULL);
+        sim_fs_fail_after(n->fs, rng_range(&s->dice, 1, 10),
+                          rng_chance(&s->dice, 0.5) ? E_IO : E_DISKFULL);
     }
 }
 
@@ -135,7 +135,7 @@ static void act_disk_full(struct sim *s)
         SIM_LOG(s, "the disk of member %u is full", n->id);
         sim_fs_set_full(n->fs, true);
         s->stats->full++;
-        sim_post(s, s->now + rng_range(&s->rng, 200000, 15000000), EV_SPACE, NULL, n->id, NULL);
+        sim_post(s, s->now + rng_range(&s->dice, 200000, 15000000), EV_SPACE, NULL, n->id, NULL);
     }
 }
 
@@ -169,9 +169,9 @@ static void transfer(struct node *n, void *arg)
 {
     struct sim *s = n->sim;
     (void)arg;
-    uint64_t target = rng_chance(&s->rng, 0.5)
+    uint64_t target = rng_chance(&s->dice, 0.5)
                           ? 0
-                          : s->nodes[rng_range(&s->rng, 1, s->n_nodes)].member_id;
+                          : s->nodes[rng_range(&s->dice, 1, s->n_nodes)].member_id;
     n->transferring++;
     rnode_transfer(n->rnode, target, transferred, n);
 }
@@ -182,7 +182,7 @@ static void act_transfer(struct sim *s)
     if (leader != NULL) {
         SIM_LOG(s, "member %u is asked to hand over", leader->id);
         node_enter(leader, transfer, NULL);
-        if (rng_chance(&s->rng, 0.3) && leader->up && leader->rnode != NULL) {
+        if (rng_chance(&s->dice, 0.3) && leader->up && leader->rnode != NULL) {
             node_enter(leader, transfer, NULL); /* one too many */
         }
     }
@@ -214,20 +214,24 @@ static const struct {
     { FAULT_DISK_FULL, 1, act_disk_full },
 };
 
+/* Drawn among the faults that the seed turned on; one that was turned off since (shrink.c) does
+ * nothing, and the others stay what they were. */
 void nemesis_event(struct sim *s)
 {
     unsigned total = 0;
     for (size_t i = 0; i < ARRAY_LEN(ACTS); i++) {
-        total += (s->o.faults & (uint32_t)ACTS[i].fault) != 0 ? ACTS[i].weight : 0;
+        total += (s->o.acts & (uint32_t)ACTS[i].fault) != 0 ? ACTS[i].weight : 0;
     }
     if (total == 0) {
         return;
     }
-    unsigned at = (unsigned)rng_range(&s->rng, 0, total - 1);
+    unsigned at = (unsigned)rng_range(&s->dice, 0, total - 1);
     for (size_t i = 0; i < ARRAY_LEN(ACTS); i++) {
-        unsigned weight = (s->o.faults & (uint32_t)ACTS[i].fault) != 0 ? ACTS[i].weight : 0;
+        unsigned weight = (s->o.acts & (uint32_t)ACTS[i].fault) != 0 ? ACTS[i].weight : 0;
         if (at < weight) {
-            ACTS[i].act(s);
+            if ((s->o.faults & (uint32_t)ACTS[i].fault) != 0) {
+                ACTS[i].act(s);
+            }
             return;
         }
         at -= weight;

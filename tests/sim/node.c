@@ -191,7 +191,7 @@ void node_crash(struct node *n, bool in_write, bool cut)
     struct sim *s = n->sim;
     uint64_t worker = in_write ? sim_loop_any_job(n->loop) : 0;
     if (worker != 0) {
-        sim_fs_die_after(n->fs, rng_range(&s->rng, 1, 6));
+        sim_fs_die_after(n->fs, rng_range(&s->dice, 1, 6));
         node_enter(n, run_job, &worker);
         if (!n->up) {
             return;
@@ -202,7 +202,7 @@ void node_crash(struct node *n, bool in_write, bool cut)
     n->up = false;
     node_enter(n, abandon, NULL);
     node_gone(n, cut);
-    sim_post(s, s->now + rng_range(&s->rng, 20000, rng_chance(&s->rng, 0.3) ? 8000000 : 500000),
+    sim_post(s, s->now + rng_range(&s->dice, 20000, rng_chance(&s->dice, 0.3) ? 8000000 : 500000),
              EV_BOOT, n, 0, NULL);
 }
 

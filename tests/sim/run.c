@@ -7,6 +7,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
+#include "lib/base/str.h"
 #include "tests/sim/sim.h"
 
 enum { PROBE_EVERY_US = 2000000, CALM_US = 8000000, EVENTS_MAX = 6000000 };
@@ -29,115 +30,46 @@ void sim_log(struct sim *s, const char *fmt, ...)
     putchar('\n');
 }
 
-void sim_violation(struct sim *s, const char *fmt, ...)
+void sim_condemn(struct sim *s, const char *text)
 {
-    va_list args;
-    printf("VIOLATION seed %" PRIu64 " at %.3f s: ", s->o.seed, (double)s->now / 1e6);
-    va_start(args, fmt);
-    vprintf(fmt, args);
-    va_end(args);
-    printf("\n");
+    struct sim_verdict *v = s->setup->verdict;
+    printf("VIOLATION seed %" PRIu64 " at %.3f s: %s\n", s->o.seed, (double)s->now / 1e6, text);
     sim_print_replay(s);
     fflush(stdout);
+    if (v != NULL) {
+        v->violated = true;
+        v->at_us = s->now;
+        str_copy(v->text, sizeof v->text, text);
+    }
     _exit(1);
+}
+
+void sim_violation(struct sim *s, const char *fmt, ...)
+{
+    char text[sizeof((struct sim_verdict *)NULL)->text];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    sim_condemn(s, text);
 }
 
 void sim_print_replay(const struct sim *s)
 {
+    autobuf set = BUF_INIT;
     printf("replay: build/sim --seed %" PRIu64, s->o.seed);
     if (s->setup->gates_off != 0) {
         printf(" --gates-off 0x%x", s->setup->gates_off);
     }
     if (s->setup->machine != &CHAIN_OPS) {
-        printf(" --fsm store");
+        printf(" --fsm %s", machine_name(s->setup->machine));
     }
     if (s->setup->faults_on != 0 || s->setup->faults_off != 0 || s->setup->founders != 0) {
         printf(" --with 0x%x --without 0x%x --founders %u", s->setup->faults_on,
                s->setup->faults_off, s->setup->founders);
     }
-    printf(" --verbose\n");
-}
-
-/* --- options ---------------------------------------------------------------------------------- */
-
-static uint64_t pick(struct rng *r, const uint64_t *values, size_t n)
-{
-    return values[rng_range(r, 0, n - 1)];
-}
-#define PICK(r, ...) \
-    pick(r, (const uint64_t[]){ __VA_ARGS__ }, sizeof((const uint64_t[]){ __VA_ARGS__ }) / 8)
-
-void sim_draw(const struct sim_setup *setup, struct sim_options *o, uint64_t seed)
-{
-    struct rng r;
-    rng_init(&r, seed);
-    *o = (struct sim_options){ .seed = seed };
-    for (unsigned i = 0; i < FAULTS; i++) {
-        o->faults |= rng_chance(&r, 0.6) ? 1u << i : 0;
-    }
-    if (rng_chance(&r, 0.7)) {
-        o->faults &= ~(uint32_t)FAULT_DISK_ERROR;
-    }
-    if (rng_chance(&r, 0.6)) {
-        o->faults &= ~(uint32_t)FAULT_BIT_FLIP;
-    }
-    o->founders = (unsigned)PICK(&r, 1, 2, 3, 3, 3, 3, 4, 5, 5);
-    o->founders = setup->founders != 0 ? setup->founders : o->founders;
-    o->faults = (o->faults | setup->faults_on) & ~setup->faults_off;
-    if (o->founders < 3) {
-        o->faults &= ~(uint32_t)FAULT_BIT_FLIP;
-    }
-    if ((o->faults & FAULT_BIT_FLIP) != 0) {
-        o->faults &= ~(uint32_t)FAULT_MEMBERSHIP; /* who is lost needs the others' quorum */
-    }
-    o->fault_us = 1000000 * PICK(&r, 30, 60, 60, 120);
-    o->heal_us = 30000000;
-    o->nemesis_lo_us = 1000 * PICK(&r, 50, 200, 500);
-    o->nemesis_hi_us = 1000 * PICK(&r, 1000, 2500, 6000);
-    o->client_lo_us = 1000 * PICK(&r, 1, 5, 20);
-    o->client_hi_us = 1000 * PICK(&r, 30, 60, 250);
-    o->delay_lo_us = PICK(&r, 50, 200, 1000);
-    o->delay_hi_us = PICK(&r, 1000, 3000, 8000, 40000);
-    o->loss = (o->faults & FAULT_LOSS) != 0 ? 0.001 * (double)PICK(&r, 5, 10, 50, 200) : 0;
-    o->duplicate = (o->faults & FAULT_DUPLICATE) != 0 ? 0.02 : 0;
-    o->late = (o->faults & FAULT_REORDER) != 0 ? 0.001 * (double)PICK(&r, 2, 20, 50) : 0.001;
-    o->disk_lo_us = PICK(&r, 20, 200, 1000);
-    o->disk_hi_us = PICK(&r, 1000, 6000, 20000);
-    o->turn_us = PICK(&r, 0, 20, 200, 1000);
-    o->payload_max = (unsigned)PICK(&r, 0, 16, 100, 1000);
-    o->snapshot_entries = PICK(&r, 20, 60, 200, 100000);
-    o->snapshot_trailing = PICK(&r, 0, 5, 20, 100);
-    o->chunk_us = PICK(&r, 200, 5000, 100000);
-    o->wal_segment_bytes = (size_t)PICK(&r, 8192, 32768, 262144);
-    o->inflight_max = (unsigned)PICK(&r, 0, 64, 256);
-    o->no_pre_vote = rng_chance(&r, 0.2);
-}
-
-void sim_print_options(const struct sim_options *o)
-{
-    static const char *const NAMES[FAULTS] = {
-        "crash", "crash-in-write", "pause", "partition", "transfer", "membership", "stop",
-        "slow-disk", "loss", "duplicate", "reorder", "stream", "clock", "power", "disk-error",
-        "bit-flip", "disk-full",
-    };
-    printf("seed %" PRIu64 "  founders %u  faults", o->seed, o->founders);
-    for (unsigned i = 0; i < FAULTS; i++) {
-        if ((o->faults >> i & 1) != 0) {
-            printf(" %s", NAMES[i]);
-        }
-    }
-    printf("\n  phases %" PRIu64 "+%" PRIu64 " s  nemesis %" PRIu64 "-%" PRIu64
-           " ms  client %" PRIu64 "-%" PRIu64 " ms  delay %" PRIu64 "-%" PRIu64
-           " us  loss %.3f dup %.3f late %.3f\n",
-           o->fault_us / 1000000, o->heal_us / 1000000, o->nemesis_lo_us / 1000,
-           o->nemesis_hi_us / 1000, o->client_lo_us / 1000, o->client_hi_us / 1000, o->delay_lo_us,
-           o->delay_hi_us, o->loss, o->duplicate, o->late);
-    printf("  disk %" PRIu64 "-%" PRIu64 " us  turn %" PRIu64 " us  payload %u  snapshot every %"
-           PRIu64 " trailing %" PRIu64 "  chunk %" PRIu64
-           " us  segment %zu  inflight %u  pre-vote %s\n",
-           o->disk_lo_us, o->disk_hi_us, o->turn_us, o->payload_max, o->snapshot_entries,
-           o->snapshot_trailing, o->chunk_us, o->wal_segment_bytes, o->inflight_max,
-           o->no_pre_vote ? "off" : "on");
+    options_print_set(s->setup, &set);
+    printf("%s --verbose\n", buf_str(&set));
 }
 
 /* --- events ----------------------------------------------------------------------------------- */
@@ -213,6 +145,29 @@ static void start_again(struct sim *s, struct node *n)
     }
 }
 
+/* A choice's first draw is the time of the next one, so that leaving it out moves nothing. */
+static void client_choice(struct sim *s)
+{
+    bool happens = sim_choose(s, CHOICE_CLIENT);
+    uint64_t wait = rng_range(&s->dice, s->o.client_lo_us, s->o.client_hi_us);
+    if (happens) {
+        clients_event(s);
+    }
+    if (!s->healed || s->now < s->o.fault_us + CALM_US) {
+        sim_post(s, s->now + wait, EV_CLIENT, NULL, 0, NULL);
+    }
+}
+
+static void nemesis_choice(struct sim *s)
+{
+    bool happens = sim_choose(s, CHOICE_ACT);
+    uint64_t wait = rng_range(&s->dice, s->o.nemesis_lo_us, s->o.nemesis_hi_us);
+    if (happens) {
+        nemesis_event(s);
+    }
+    sim_post(s, s->now + wait, EV_NEMESIS, NULL, 0, NULL);
+}
+
 static void check_end(struct sim *s);
 
 static void world_event(struct sim *s, const struct event *e)
@@ -226,27 +181,23 @@ static void world_event(struct sim *s, const struct event *e)
         break;
     case EV_GONE:
         if (s->nodes[e->a].up) {
+            (void)sim_choose(s, CHOICE_GONE);
             node_crash(&s->nodes[e->a], false, true);
         }
         break;
     case EV_CLIENT:
-        clients_event(s);
-        if (!s->healed || s->now < s->o.fault_us + CALM_US) {
-            uint64_t wait = rng_range(&s->rng, s->o.client_lo_us, s->o.client_hi_us);
-            sim_post(s, s->now + wait, EV_CLIENT, NULL, 0, NULL);
-        }
+        client_choice(s);
         break;
     case EV_NEMESIS:
         if (!s->healed) {
-            nemesis_event(s);
-            sim_post(s, s->now + rng_range(&s->rng, s->o.nemesis_lo_us, s->o.nemesis_hi_us),
-                     EV_NEMESIS, NULL, 0, NULL);
+            nemesis_choice(s);
         }
         break;
     case EV_HEAL:
         nemesis_heal(s);
         break;
     case EV_PROBE:
+        (void)sim_choose(s, CHOICE_PROBE);
         clients_probe(s);
         sim_post(s, s->now + PROBE_EVERY_US, EV_PROBE, NULL, 0, NULL);
         break;
@@ -372,7 +323,7 @@ uint64_t sim_run(const struct sim_setup *setup, uint64_t seed, struct sim_stats 
     s->gates_off = setup->gates_off;
     s->stats = stats;
     sim_draw(setup, &s->o, seed);
-    rng_init(&s->rng, seed ^ 0x5deece66d);
+    rng_init(&s->rng, seed ^ 0x5deece66d ^ hash_u64(s->o.salt));
     s->check = check_new();
     s->clients = clients_new(s);
     for (unsigned i = 0; i < s->o.founders; i++) {

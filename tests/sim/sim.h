@@ -26,6 +26,7 @@
 #include "lib/base/slice.h"
 #include "raft/membership.h"
 #include "raft/rnode.h"
+#include "tests/sim/choice.h"
 
 enum {
     SIM_NODES_MAX = 12, /* machines that ever live in one run; machine i is member id i, from 1 */
@@ -75,7 +76,9 @@ enum sim_bug {
 struct sim_options {
     uint64_t seed;
     uint32_t faults;
+    uint32_t acts;         /* faults that the nemesis draws its acts from; one not in `faults` is idle */
     unsigned founders;
+    uint64_t salt;         /* another course of disks, network and timing; 0 mostly */
     uint64_t fault_us;     /* the first phase */
     uint64_t heal_us;      /* the second */
     uint64_t nemesis_lo_us, nemesis_hi_us;
@@ -85,6 +88,7 @@ struct sim_options {
     uint64_t disk_lo_us, disk_hi_us;
     uint64_t turn_us;      /* a turn gathers for at most so long */
     unsigned payload_max;
+    unsigned keys;         /* of the store's commands */
     uint64_t snapshot_entries, snapshot_trailing;
     uint64_t chunk_us;     /* one snapshot chunk on the wire */
     size_t wal_segment_bytes;
@@ -98,6 +102,7 @@ struct sim_stats {
     uint64_t proposed, acked, unknown, refused, reads, reads_failed, asks, applied;
     uint64_t frames, frames_lost;
     uint64_t flips, lost, full, forgotten;
+    uint64_t choices[CHOICES_SKIPPABLE], skipped[CHOICES_SKIPPABLE];
 };
 
 enum event_kind {
@@ -188,6 +193,8 @@ struct sim {
     struct sim_options o;
     struct sim_stats *stats;
     struct rng rng;
+    struct rng dice; /* of the choice being made (choice.h) */
+    uint64_t choices[CHOICES];
     uint64_t now;
     uint64_t trace;
     struct event *heap;
@@ -215,6 +222,13 @@ struct sim {
  * */
 struct sim *sim_current(void);
 
+/* Why a run ended badly; in memory that its process shares. */
+struct sim_verdict {
+    bool violated;
+    uint64_t at_us;
+    char text[400];
+};
+
 struct sim_setup {
     const struct machine_ops *machine;
     uint32_t gates_off;
@@ -223,15 +237,31 @@ struct sim_setup {
     /* Laid over what a seed draws. */
     uint32_t faults_on, faults_off;
     unsigned founders; /* 0: as drawn */
+    struct sim_options set;
+    uint64_t set_mask; /* which of these (options.c) replace what is drawn, after all else */
+    struct skips skips[CHOICES_SKIPPABLE];
+    struct sim_verdict *verdict; /* or NULL */
 };
 
-/* --- run.c ------------------------------------------------------------------------------- */
+/* --- options.c --------------------------------------------------------------------------- */
 void sim_draw(const struct sim_setup *setup, struct sim_options *o, uint64_t seed);
 void sim_print_options(const struct sim_options *o);
+/* Fixes one option by its name; E_NOTFOUND, E_INVAL. */
+int options_set(struct sim_setup *setup, const char *name, const char *value);
+/* Fixes them all as the seed draws them, so that a later change of sim_draw moves nothing. */
+void options_pin(struct sim_setup *setup, uint64_t seed);
+/* What is fixed, as " --set name=value" or as lines "name value". */
+void options_print_set(const struct sim_setup *setup, struct buf *out);
+void options_print_lines(const struct sim_setup *setup, struct buf *out);
+void options_print_faults(uint32_t faults, struct buf *out);
+
+/* --- run.c ------------------------------------------------------------------------------- */
 /* Runs one seed to its end; a violation does not return. Returns the trace hash. */
 uint64_t sim_run(const struct sim_setup *setup, uint64_t seed, struct sim_stats *stats);
 void sim_violation(struct sim *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3), noreturn));
+/* The same for a text that is ready; tells how to repeat the run, and ends the process. */
+void sim_condemn(struct sim *s, const char *text) __attribute__((noreturn));
 void sim_log(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 #define SIM_LOG(s, ...) ((s)->verbose ? sim_log(s, __VA_ARGS__) : (void)0)
 
@@ -304,6 +334,8 @@ void node_die(struct node *n) __attribute__((noreturn));
 /* --- machine.c, fsm.c, fsm_store.c ------------------------------------------------------- */
 extern const struct machine_ops CHAIN_OPS;
 extern const struct machine_ops STORE_OPS;
+const char *machine_name(const struct machine_ops *ops);
+const struct machine_ops *machine_named(const char *name); /* NULL: none */
 struct machine *machine_new(struct node *n);
 void machine_free(struct machine *m);
 struct rnode_fsm machine_fsm(struct machine *m);
