@@ -4,13 +4,13 @@
  *     sim --seeds A..B           many, --jobs J at a time
  *     sim --hours H [--from A]   as many as make up H simulated hours
  *     sim --recall FILE          what the file lists is found (recall_line)
+ *     sim --replay FILE          plays a kept failure (kept.c)
  *
  * Exit code 1 when any run broke an invariant; each is printed with the command that repeats it.
  * Workers are processes (a violation ends its process on the spot), and are renewed now and then
  * because a simulated crash within an operation leaks what the dead process held. */
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -18,16 +18,26 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "tests/sim/shrink.h"
 #include "tests/sim/sim.h"
 
 #ifndef BARQUE_COMMIT
 #define BARQUE_COMMIT "unknown"
 #endif
 
-enum { JOBS_MAX = 16, RUNS_PER_PROCESS = 200, HANG_S = 60, PROGRESS_MS = 5000 };
+enum {
+    JOBS_MAX = 16,
+    RUNS_PER_PROCESS = 200,
+    HANG_S = 60,
+    PROGRESS_MS = 5000,
+    BAD_MAX = 5, /* that are shrunk */
+    SHRINK_TRIALS = 4000,
+    SHRINK_SECONDS = 120,
+};
 
 struct args {
     struct sim_setup setup;
@@ -39,6 +49,11 @@ struct args {
     bool one;
     bool quiet;
     const char *recall;
+    bool shrink;
+    const char *shrink_dir; /* where shrunk failures go */
+    struct shrink_limits limits;
+    const char *replay;
+    bool expect;
 };
 
 /* Shared by all processes. */
@@ -47,24 +62,9 @@ struct board {
     uint64_t sim_us;
     uint64_t seeds[JOBS_MAX]; /* that each worker is at */
     struct sim_stats stats[JOBS_MAX];
+    uint64_t bad[BAD_MAX]; /* seeds, as they were found */
+    unsigned n_bad;
 };
-
-static void on_signal(int number)
-{
-    struct sim *s = sim_current();
-    if (s != NULL) {
-        sim_condemn(s, number == SIGALRM || number == SIGXCPU ? "HANG" : strsignal(number));
-    }
-    _exit(1);
-}
-
-static void catch_signals(void)
-{
-    static const int SIGNALS[] = { SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGALRM, SIGXCPU };
-    for (size_t i = 0; i < ARRAY_LEN(SIGNALS); i++) {
-        signal(SIGNALS[i], on_signal);
-    }
-}
 
 /* --- one process ------------------------------------------------------------------------------ */
 
@@ -123,7 +123,7 @@ static void finish(void)
 static void work(const struct args *a, struct board *b, unsigned job)
 {
     struct sim_stats *stats = &b->stats[job];
-    catch_signals();
+    trial_catch_signals();
     for (int k = 0; k < RUNS_PER_PROCESS; k++) {
         if (!more(a, b)) {
             finish();
@@ -202,13 +202,13 @@ static pid_t spawn(const struct args *a, struct board *b, unsigned job)
     return pid;
 }
 
-/* How many workers ended with a violation; *ret_seed (may be NULL) is that of the first. */
-static unsigned run_many(const struct args *a, struct board *b, uint64_t start_ms,
-                         uint64_t *ret_seed)
+/* How many workers ended with a violation; the first ones' seeds are in b->bad. */
+static unsigned run_many(const struct args *a, struct board *b, uint64_t start_ms)
 {
     pid_t pids[JOBS_MAX] = { 0 };
     unsigned bad = 0, running = 0;
     uint64_t last_ms = start_ms;
+    b->n_bad = 0;
     for (unsigned j = 0; j < a->jobs; j++) {
         pids[j] = spawn(a, b, j);
         running++;
@@ -230,8 +230,8 @@ static unsigned run_many(const struct args *a, struct board *b, uint64_t start_m
             }
             running--;
             pids[j] = 0;
-            if (status != 0 && bad++ == 0 && ret_seed != NULL) {
-                *ret_seed = b->seeds[j];
+            if (status != 0 && bad++ < BAD_MAX) {
+                b->bad[b->n_bad++] = b->seeds[j];
             }
             if ((bad == 0 || a->keep_going) && more(a, b)) {
                 pids[j] = spawn(a, b, j);
@@ -250,11 +250,10 @@ static unsigned run_many(const struct args *a, struct board *b, uint64_t start_m
 static uint64_t first_bad(struct args *a, struct board *b, uint32_t gates_off, uint64_t from,
                           uint64_t to)
 {
-    uint64_t seed = 0;
     a->setup.gates_off = gates_off;
     b->next = from;
     a->to = to;
-    return run_many(a, b, clock_mono_ms(), &seed) != 0 ? seed : 0;
+    return run_many(a, b, clock_mono_ms()) != 0 ? b->bad[0] : 0;
 }
 
 /* Options after the seeds: "with=MASK without=MASK n=FOUNDERS". Returns where they end. */
@@ -318,6 +317,34 @@ static int recall(struct args *a, struct board *b)
     return all ? 0 : 1;
 }
 
+/* --- shrinking -------------------------------------------------------------------------------- */
+
+static bool shrink_one(const struct args *a, uint64_t seed)
+{
+    struct kept k;
+    struct err err = ERR_INIT;
+    autofree char *about = NULL;
+    autobuf path = BUF_INIT;
+    printf("shrinking seed %" PRIu64 "\n", seed);
+    fflush(stdout);
+    if (!shrink(&a->setup, seed, &a->limits, &k, &about)) {
+        printf("seed %" PRIu64 " does not fail in a process of its own\n", seed);
+        return false;
+    }
+    str_copy(k.commit, sizeof k.commit, BARQUE_COMMIT);
+    printf("shrunk: %s\n  VIOLATION %s\n", about, k.violation);
+    buf_printf(&path, "%s/seed-%" PRIu64 ".sim", a->shrink_dir, seed);
+    int rv = kept_write(a->shrink_dir != NULL ? buf_str(&path) : "/dev/stdout", &k, about, &err);
+    if (rv != 0) {
+        printf("%s\n", err.msg);
+    } else if (a->shrink_dir != NULL) {
+        printf("kept: build/sim --replay %s%s\n", buf_str(&path),
+               k.setup.gates_off != 0 ? " --expect-violation" : "");
+    }
+    kept_fini(&k);
+    return rv == 0;
+}
+
 /* --- arguments -------------------------------------------------------------------------------- */
 
 static int usage(void)
@@ -325,8 +352,10 @@ static int usage(void)
     fprintf(stderr,
             "usage: sim [--seed N | --seeds A..B | --hours H [--from A] | --recall FILE]\n"
             "           [--jobs J] [--fsm chain|store] [--gates-off MASK] [--keep-going]\n"
-            "           [--with FAULTS] [--without FAULTS] [--founders N]\n"
-            "           [--twice] [--verbose] [--frames]\n");
+            "           [--with FAULTS] [--without FAULTS] [--founders N] [--set NAME=VALUE]\n"
+            "           [--twice] [--verbose] [--frames]\n"
+            "           [--shrink] [--shrink-failures DIR] [--shrink-seconds S]\n"
+            "       sim --replay FILE [--expect-violation] [--verbose]\n");
     return 2;
 }
 
@@ -341,66 +370,103 @@ static bool parse_seeds(const char *text, struct args *a)
     return *end == '\0';
 }
 
+static bool parse_set(const char *text, struct args *a)
+{
+    char name[32];
+    const char *value = strchr(text, '=');
+    if (value == NULL || (size_t)(value - text) >= sizeof name) {
+        return false;
+    }
+    memcpy(name, text, (size_t)(value - text));
+    name[value - text] = '\0';
+    return options_set(&a->setup, name, value + 1) == 0;
+}
+
+/* True when it was one of those without a value. */
+static bool parse_flag(const char *name, struct args *a)
+{
+    const struct {
+        const char *name;
+        bool *flag;
+    } FLAGS[] = {
+        { "--verbose", &a->setup.verbose }, { "--frames", &a->setup.frames },
+        { "--keep-going", &a->keep_going }, { "--twice", &a->twice },
+        { "--shrink", &a->shrink },         { "--expect-violation", &a->expect },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(FLAGS); i++) {
+        if (str_eq(name, FLAGS[i].name)) {
+            *FLAGS[i].flag = true;
+            a->setup.verbose = a->setup.verbose || a->setup.frames;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_value(const char *name, const char *value, struct args *a)
+{
+    if (str_eq(name, "--seed")) {
+        a->from = a->to = strtoull(value, NULL, 0);
+        a->one = true;
+    } else if (str_eq(name, "--seeds")) {
+        return parse_seeds(value, a);
+    } else if (str_eq(name, "--hours")) {
+        a->hours = strtod(value, NULL);
+        a->to = UINT64_MAX;
+    } else if (str_eq(name, "--from")) {
+        a->from = strtoull(value, NULL, 0);
+    } else if (str_eq(name, "--jobs")) {
+        a->jobs = (unsigned)strtoul(value, NULL, 0);
+    } else if (str_eq(name, "--gates-off")) {
+        a->setup.gates_off = (uint32_t)strtoul(value, NULL, 0);
+    } else if (str_eq(name, "--fsm")) {
+        a->setup.machine = machine_named(value);
+    } else if (str_eq(name, "--with")) {
+        a->setup.faults_on = (uint32_t)strtoul(value, NULL, 0);
+    } else if (str_eq(name, "--without")) {
+        a->setup.faults_off = (uint32_t)strtoul(value, NULL, 0);
+    } else if (str_eq(name, "--founders")) {
+        a->setup.founders = (unsigned)strtoul(value, NULL, 0);
+    } else if (str_eq(name, "--set")) {
+        return parse_set(value, a);
+    } else if (str_eq(name, "--shrink-failures")) {
+        a->shrink = true;
+        a->shrink_dir = value;
+    } else if (str_eq(name, "--shrink-seconds")) {
+        a->limits.seconds = (unsigned)strtoul(value, NULL, 0);
+    } else if (str_eq(name, "--recall")) {
+        a->recall = value;
+    } else if (str_eq(name, "--replay")) {
+        a->replay = value;
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static bool parse(int argc, char **argv, struct args *a)
 {
     for (int i = 1; i < argc; i++) {
-        const char *name = argv[i];
-        if (str_eq(name, "--verbose")) {
-            a->setup.verbose = true;
+        if (parse_flag(argv[i], a)) {
             continue;
         }
-        if (str_eq(name, "--frames")) {
-            a->setup.frames = a->setup.verbose = true;
-            continue;
-        }
-        if (str_eq(name, "--keep-going")) {
-            a->keep_going = true;
-            continue;
-        }
-        if (str_eq(name, "--twice")) {
-            a->twice = true;
-            continue;
-        }
-        if (i + 1 >= argc) {
+        if (i + 1 >= argc || !parse_value(argv[i], argv[i + 1], a)) {
             return false;
         }
-        const char *value = argv[++i];
-        if (str_eq(name, "--seed")) {
-            a->from = a->to = strtoull(value, NULL, 0);
-            a->one = true;
-        } else if (str_eq(name, "--seeds")) {
-            if (!parse_seeds(value, a)) {
-                return false;
-            }
-        } else if (str_eq(name, "--hours")) {
-            a->hours = strtod(value, NULL);
-            a->to = UINT64_MAX;
-        } else if (str_eq(name, "--from")) {
-            a->from = strtoull(value, NULL, 0);
-        } else if (str_eq(name, "--jobs")) {
-            a->jobs = (unsigned)strtoul(value, NULL, 0);
-        } else if (str_eq(name, "--gates-off")) {
-            a->setup.gates_off = (uint32_t)strtoul(value, NULL, 0);
-        } else if (str_eq(name, "--fsm")) {
-            a->setup.machine = machine_named(value);
-        } else if (str_eq(name, "--with")) {
-            a->setup.faults_on = (uint32_t)strtoul(value, NULL, 0);
-        } else if (str_eq(name, "--without")) {
-            a->setup.faults_off = (uint32_t)strtoul(value, NULL, 0);
-        } else if (str_eq(name, "--founders")) {
-            a->setup.founders = (unsigned)strtoul(value, NULL, 0);
-        } else if (str_eq(name, "--recall")) {
-            a->recall = value;
-        } else {
-            return false;
-        }
+        i++;
     }
     return a->jobs >= 1 && a->jobs <= JOBS_MAX && a->setup.machine != NULL;
 }
 
 int main(int argc, char **argv)
 {
-    struct args a = { .setup = { .machine = &CHAIN_OPS }, .from = 1, .to = 100, .jobs = 1 };
+    struct args a = {
+        .setup = { .machine = &CHAIN_OPS },
+        .from = 1,
+        .to = 100,
+        .jobs = 1,
+        .limits = { .trials = SHRINK_TRIALS, .seconds = SHRINK_SECONDS },
+    };
     if (!parse(argc, argv, &a)) {
         return usage();
     }
@@ -416,6 +482,9 @@ int main(int argc, char **argv)
     if (a.recall != NULL) {
         return recall(&a, b);
     }
+    if (a.replay != NULL) {
+        return kept_play(a.replay, a.expect, a.setup.verbose) ? 0 : 1;
+    }
     if (a.one) {
         struct sim_options o;
         sim_draw(&a.setup, &o, a.from);
@@ -423,8 +492,11 @@ int main(int argc, char **argv)
     }
     b->next = a.from;
     uint64_t start_ms = clock_mono_ms();
-    unsigned bad = run_many(&a, b, start_ms, NULL);
+    unsigned bad = run_many(&a, b, start_ms);
     struct sim_stats total = sum(b);
     print_summary(&total, clock_mono_ms() - start_ms, a.jobs, bad);
+    for (unsigned i = 0; a.shrink && i < b->n_bad; i++) {
+        (void)shrink_one(&a, b->bad[i]);
+    }
     return bad != 0;
 }

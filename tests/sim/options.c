@@ -90,6 +90,11 @@ static uint32_t bearable(uint32_t faults, unsigned founders)
     return faults;
 }
 
+bool options_bearable(const struct sim_options *o)
+{
+    return bearable(o->faults, o->founders) == o->faults;
+}
+
 static void option_copy(const struct option *option, struct sim_options *to,
                         const struct sim_options *from)
 {

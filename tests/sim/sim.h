@@ -76,7 +76,7 @@ enum sim_bug {
 struct sim_options {
     uint64_t seed;
     uint32_t faults;
-    uint32_t acts;         /* faults that the nemesis draws its acts from; one not in `faults` is idle */
+    uint32_t acts;         /* the nemesis draws from these; one that is not in `faults` is idle */
     unsigned founders;
     uint64_t salt;         /* another course of disks, network and timing; 0 mostly */
     uint64_t fault_us;     /* the first phase */
@@ -250,6 +250,8 @@ void sim_print_options(const struct sim_options *o);
 int options_set(struct sim_setup *setup, const char *name, const char *value);
 /* Fixes them all as the seed draws them, so that a later change of sim_draw moves nothing. */
 void options_pin(struct sim_setup *setup, uint64_t seed);
+/* Can a cluster stand all of these faults together? */
+bool options_bearable(const struct sim_options *o);
 /* What is fixed, as " --set name=value" or as lines "name value". */
 void options_print_set(const struct sim_setup *setup, struct buf *out);
 void options_print_lines(const struct sim_setup *setup, struct buf *out);

@@ -32,5 +32,8 @@ check the_store_keeps_every_promise_under_faults \
 check the_same_seed_is_the_same_run "$sim" --seeds "$from..$((from + 29))" --twice --jobs "$jobs"
 check each_kept_bug_and_each_gate_turned_off_is_found \
     "$sim" --recall "$(dirname "$0")/regressions.txt" --jobs "$jobs"
+for kept in "$(dirname "$0")"/regressions/*.sim; do
+    check "kept_run_$(basename "$kept" .sim)_holds" "$sim" --replay "$kept"
+done
 echo "1..$n"
 exit $bad
