@@ -34,7 +34,7 @@ LDFLAGS_ALL += --coverage
 endif
 
 # --- the house -------------------------------------------------------------------------------
-FOLDERS := lib/base lib/codec lib/io lib/rpc proto store api raft client server \
+FOLDERS := lib/base lib/codec lib/io lib/rpc proto store api check raft client server \
            controllers scheduler kubelet cli bench chaos cmd
 SIMS := tests/sim
 
@@ -45,6 +45,7 @@ LINK_proto :=
 LINK_lib/rpc := lib/io lib/codec lib/base
 LINK_store := lib/codec lib/base
 LINK_api := lib/codec lib/base
+LINK_check := api lib/codec lib/base
 LINK_raft := lib/io lib/codec lib/base
 LINK_client := api lib/rpc proto lib/io lib/codec lib/base
 LINK_server := raft store lib/rpc proto lib/io lib/codec lib/base
@@ -53,9 +54,9 @@ LINK_scheduler := client $(LINK_client)
 LINK_kubelet := client $(LINK_client)
 LINK_cli := client $(LINK_client)
 LINK_bench := client $(LINK_client)
-LINK_chaos := client $(LINK_client)
-LINK_cmd := cli chaos bench kubelet scheduler controllers server client api raft store lib/rpc proto \
-            lib/io lib/codec lib/base
+LINK_chaos := client check $(LINK_client)
+LINK_cmd := cli chaos bench kubelet scheduler controllers server client check api raft store lib/rpc \
+            proto lib/io lib/codec lib/base
 
 # msgpack-c's C library is `msgpack` on Debian 12 and `msgpack-c` on Debian 13.
 DEPS_PKG = libuv libnghttp2 libprotobuf-c jansson yaml-0.1 openssl \

@@ -1,0 +1,14 @@
+/* The lists of tests of this program, one a file. */
+#ifndef BARQUE_TESTS_UNIT_CHECK_TESTS_H
+#define BARQUE_TESTS_UNIT_CHECK_TESTS_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+int run_history_tests(void);
+
+#endif
