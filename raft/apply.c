@@ -30,8 +30,13 @@ static void apply_command(struct rnode *n, uint64_t index, const struct entry *e
     }
     if (env.kind == COMMAND_USER) {
         n->options.fsm.apply(n->options.fsm.arg, index, e->term, env.command, own);
+        digests_applied_command(n);
     } else if (env.kind == COMMAND_ATTRS) {
         membership_apply_attrs(n, env.command);
+    } else if (env.kind == COMMAND_CHECK) {
+        digests_apply_check(n, index);
+    } else if (env.kind == COMMAND_REPORT) {
+        digests_apply_report(n, env.origin, env.command);
     }
     if (n->m_proposals_applied != NULL) {
         metric_add(n->m_proposals_applied, 1);

@@ -19,6 +19,7 @@
 #include "lib/base/limits.h"
 #include "lib/base/map.h"
 #include "lib/io/work.h"
+#include "raft/digest_vote.h"
 #include "raft/gates.h"
 #include "raft/log.h"
 #include "raft/message.h"
@@ -44,7 +45,13 @@ enum {
 
 /* --- proposals (propose.c) --- */
 
-enum command_kind { COMMAND_USER = 1, COMMAND_ATTRS = 2 };
+/* Kinds that change nothing of the state may be added: who does not know one skips it. */
+enum command_kind {
+    COMMAND_USER = 1,
+    COMMAND_ATTRS = 2,  /* membership.c */
+    COMMAND_CHECK = 3,  /* digest.c */
+    COMMAND_REPORT = 4,
+};
 
 struct envelope {
     uint64_t kind;
@@ -127,6 +134,24 @@ struct membership {
     uint64_t change_term;
     void (*change_done)(void *arg, int status);
     void *change_arg;
+};
+
+/* --- rolling digest (digest.c) --- */
+
+struct digests {
+    struct digest_vote vote;
+    struct timer timer;          /* leader: the next check */
+    bool due;
+    bool active;                 /* commands were applied since the last check */
+    struct rnode_proposal check;
+    bool checking;
+    uint64_t report_index;       /* our digest there is to be told; 0: nothing */
+    uint64_t report_digest;
+    struct rnode_proposal report;
+    bool reporting;
+    uint64_t corrupt_member;     /* the last one that was named; 0 none */
+    bool told_split;
+    struct metric *m_agreed, *m_corrupt, *m_split;
 };
 
 /* --- snapshots (snapshot_take.c, snapshot_send.c, snapshot_install.c) --- */
@@ -233,6 +258,7 @@ struct rnode {
     struct reads reads;
     struct asks asks;
     struct membership membership;
+    struct digests digests;
     struct snapshots snapshots;
     struct transfer transfer;
     struct transfer_refused *transfers_refused; /* told at the end of the turn */
@@ -269,6 +295,8 @@ void transfer_fail(struct rnode *n, int status);
 void node_turn(struct rnode *n);  /* run on_turn_end after this turn */
 void node_sweep(struct rnode *n); /* look at deadlines soon */
 void node_fatal(struct rnode *n, const struct err *err);
+/* Our own state is known to be wrong. */
+void node_corrupt(struct rnode *n, const struct err *err);
 void node_free(struct rnode *n);
 
 /* recover.c: opens or sets up the data directory, up to a started core. */
@@ -357,6 +385,16 @@ void membership_restore_attrs(struct rnode *n, struct slice bytes);
 struct value *membership_encode_attrs(const struct rnode *n);
 void membership_applied(struct rnode *n, uint64_t index, uint64_t term);
 void membership_leader_changed(struct rnode *n);
+
+/* digest.c */
+void digests_init(struct rnode *n);
+void digests_stop(struct rnode *n);
+void digests_flush(struct rnode *n);
+void digests_applied_command(struct rnode *n);
+void digests_apply_check(struct rnode *n, uint64_t index);
+void digests_apply_report(struct rnode *n, uint64_t member, struct slice command);
+/* The state was replaced by a snapshot's. */
+void digests_restored(struct rnode *n);
 
 /* snapshot_take.c */
 void snapshot_take_maybe(struct rnode *n);

@@ -78,6 +78,11 @@ void node_fatal(struct rnode *n, const struct err *err)
     n->options.fatal(n->options.arg, err);
 }
 
+void node_corrupt(struct rnode *n, const struct err *err)
+{
+    node_fatal(n, err);
+}
+
 static void close_step(struct rnode *n);
 
 static void on_turn_end(struct turn_hook *hook)
@@ -90,6 +95,7 @@ static void on_turn_end(struct turn_hook *hook)
     reads_flush(n);
     asks_flush(n);
     membership_flush(n);
+    digests_flush(n);
     transfer_flush(n);
     send_commits(n); /* after all that may have carried it */
     apply_end(n);
@@ -189,6 +195,7 @@ static struct rnode *node_new(const struct rnode_options *options,
     reads_init(n);
     asks_init(n);
     membership_init(n);
+    digests_init(n);
     add_metrics(n);
     return n;
 }
@@ -264,6 +271,9 @@ void rnode_get_status(const struct rnode *n, struct rnode_status *ret_status)
         .wal_bytes = wal_size_bytes(n->wal),
         .fsync_p99_s = fsync_p99(n),
         .proposals_inflight = n->proposals.n,
+        .agreed_index = n->digests.vote.agreed_index,
+        .corrupt_member = n->digests.corrupt_member,
+        .split = n->digests.vote.split,
     };
 }
 
@@ -286,6 +296,7 @@ void node_free(struct rnode *n)
 {
     timer_stop(&n->core_timer);
     timer_stop(&n->sweep);
+    digests_stop(n);
     turn_hook_cancel(&n->turn);
     ready_cancel(&n->change_ready);
     snapshot_take_fini(n);
@@ -364,6 +375,7 @@ static void close_step(struct rnode *n)
     n->closing = CLOSE_TRANSPORT;
     timer_stop(&n->core_timer);
     timer_stop(&n->sweep);
+    digests_stop(n);
     turn_hook_cancel(&n->turn);
     fail_all(n);
     apply_end(n);

@@ -94,6 +94,9 @@ struct rnode_fsm {
     /* Never while a snapshot is pinned. */
     int (*restore_commit)(void *arg, void *restore, uint64_t index, struct err *err);
     void (*restore_abort)(void *arg, void *restore);
+    /* Of the state as it is now: equal on members that applied the same log. Cheap; called every
+     * few seconds. NULL: this member's state is not compared with the others'. */
+    uint64_t (*digest)(void *arg);
 };
 
 struct rnode_options {
@@ -135,6 +138,9 @@ struct rnode_status {
     uint64_t wal_bytes;                /* on disk */
     double fsync_p99_s;
     uint64_t proposals_inflight;
+    uint64_t agreed_index;             /* newest one at which a majority's states were compared */
+    uint64_t corrupt_member;           /* the last one whose state differed from the majority's */
+    bool split;                        /* members differ and no majority says who is right */
 };
 
 /* Derived ids, equal on every founder: hash of the sorted founders and the token (cluster), of the

@@ -403,6 +403,7 @@ static int swap_in(struct rnode *n, struct snapshot_receipt *r, struct err *err)
     snapshot_info_fini(&n->snapshots.current);
     snapshot_info_copy(&r->info, &n->snapshots.current);
     n->snapshots.bytes_applied = 0;
+    digests_restored(n);
     n->applied_dirty = true;
     return 0;
 }

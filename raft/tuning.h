@@ -9,6 +9,7 @@ struct rnode_tuning {
     size_t wal_segment_bytes; /* 0: LIMIT_WAL_SEGMENT_BYTES */
     unsigned inflight_max;    /* 0: 4096 entries per peer */
     bool no_pre_vote;
+    uint64_t digest_ms;       /* 0: states are compared after 5 s of activity */
 };
 
 int rnode_open_tuned(const struct rnode_options *options, const struct rnode_tuning *tuning,

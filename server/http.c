@@ -4,13 +4,15 @@
 
 #include "server/internal.h"
 
-/* etcd: 200 {"health":"true"}; without a leader or over the quota 503 and the reason. */
+/* etcd: 200 {"health":"true"}; without a leader, with states that differ, or over the quota 503 and
+ * the reason. */
 static void health(void *arg, const struct http_request *request, struct http_response *response)
 {
     struct server *s = arg;
     (void)request;
     response->content_type = "application/json";
     const char *reason = s->status.leader_id == 0 ? "RAFT NO LEADER"
+                         : s->status.split        ? "ALARM CORRUPT"
                          : server_over_quota(s)   ? "ALARM NOSPACE" : NULL;
     if (reason != NULL) {
         response->status = 503;

@@ -73,6 +73,9 @@ Etcdserverpb__ResponseHeader *server_header(struct server *s, Etcdserverpb__Resp
 uint64_t server_timeout_ms(const struct server *s, const struct rpc_call *call);
 /* Answers `hasleader: true` calls when there is no leader. True when the call was failed. */
 bool server_require_leader(struct server *s, struct rpc_call *call);
+/* Members' states differ and nobody knows which is right: nothing may be read or written. True when
+ * the call was failed. */
+bool server_refuse_corrupt(struct server *s, struct rpc_call *call);
 bool server_is_leader(const struct server *s);
 /* More live bytes than --quota-backend-bytes: what adds to them is refused by this member. */
 bool server_over_quota(const struct server *s);
@@ -100,6 +103,10 @@ struct read_call {
 };
 void server_read(struct server *s, struct rpc_call *call, void *data,
                  void (*run)(struct read_call *r));
+
+/* --- metrics.c -------------------------------------------------------------------------------- */
+void server_metrics_open(struct server *s);
+void server_metrics_update(struct server *s);
 
 /* --- range.c ---------------------------------------------------------------------------------- */
 /* Answers the call, now or in pages. r lives in the call's arena. */

@@ -23,6 +23,8 @@ static void kv_range(struct rpc_call *call, ProtobufCMessage *msg)
     int rv = range_check(r);
     if (rv != 0) {
         rpc_fail_err(call, rv);
+    } else if (server_refuse_corrupt(s, call)) {
+        return;
     } else if (m->serializable) {
         server_range(s, call, r);
     } else {
@@ -191,6 +193,9 @@ static void kv_txn(struct rpc_call *call, ProtobufCMessage *msg)
     }
     if (rv != 0) {
         rpc_fail_err(call, rv);
+        return;
+    }
+    if (server_refuse_corrupt(s, call)) {
         return;
     }
     struct op all = { .type = OP_TXN, .txn = t };

@@ -21,13 +21,17 @@ static void status(struct rpc_call *call, ProtobufCMessage *msg)
     reply.raftappliedindex = s->status.applied_index;
     reply.islearner = s->status.learner;
     const char *text = NULL;
-    char *errors[2];
+    char *errors[3];
     if (s->status.leader_id == 0) {
         status_from_err(E_NOLEADER, &text);
         errors[reply.n_errors++] = (char *)(uintptr_t)text;
     }
     if (server_over_quota(s)) {
         status_from_err(E_NOSPACE, &text);
+        errors[reply.n_errors++] = (char *)(uintptr_t)text;
+    }
+    if (s->status.split) {
+        status_from_err(E_CORRUPT, &text);
         errors[reply.n_errors++] = (char *)(uintptr_t)text;
     }
     reply.errors = errors;
@@ -78,6 +82,29 @@ static void defragment(struct rpc_call *call, ProtobufCMessage *msg)
     rpc_reply(call, &reply.base);
 }
 
+/* A member that the others know to be corrupt, while it is one; 0 none. */
+static uint64_t corrupt_member(const struct server *s)
+{
+    size_t n;
+    const struct rnode_member *members = rnode_members(s->node, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (members[i].id == s->status.corrupt_member) {
+            return members[i].id;
+        }
+    }
+    return 0;
+}
+
+static void add_alarm(struct rpc_call *call, Etcdserverpb__AlarmResponse *reply, uint64_t member,
+                      Etcdserverpb__AlarmType type)
+{
+    Etcdserverpb__AlarmMember *alarm = arena_alloc(rpc_call_arena(call), sizeof *alarm);
+    etcdserverpb__alarm_member__init(alarm);
+    alarm->memberid = member;
+    alarm->alarm = type;
+    reply->alarms[reply->n_alarms++] = alarm;
+}
+
 static void alarm_list(struct rpc_call *call, ProtobufCMessage *msg)
 {
     struct server *s = rpc_call_arg(call);
@@ -88,15 +115,19 @@ static void alarm_list(struct rpc_call *call, ProtobufCMessage *msg)
         return;
     }
     Etcdserverpb__ResponseHeader header;
-    Etcdserverpb__AlarmMember alarm = ETCDSERVERPB__ALARM_MEMBER__INIT;
-    Etcdserverpb__AlarmMember *alarms[1] = { &alarm };
+    Etcdserverpb__AlarmMember *alarms[3];
     Etcdserverpb__AlarmResponse reply = ETCDSERVERPB__ALARM_RESPONSE__INIT;
+    rnode_get_status(s->node, &s->status);
     reply.header = server_header(s, &header, store_revision(s->store));
+    reply.alarms = alarms;
     if (server_over_quota(s)) {
-        alarm.memberid = s->status.member_id;
-        alarm.alarm = ETCDSERVERPB__ALARM_TYPE__NOSPACE;
-        reply.alarms = alarms;
-        reply.n_alarms = 1;
+        add_alarm(call, &reply, s->status.member_id, ETCDSERVERPB__ALARM_TYPE__NOSPACE);
+    }
+    if (s->status.split) { /* any of them may be the wrong one */
+        add_alarm(call, &reply, 0, ETCDSERVERPB__ALARM_TYPE__CORRUPT);
+    }
+    if (corrupt_member(s) != 0) {
+        add_alarm(call, &reply, corrupt_member(s), ETCDSERVERPB__ALARM_TYPE__CORRUPT);
     }
     rpc_reply(call, &reply.base);
 }

@@ -65,6 +65,15 @@ bool server_require_leader(struct server *s, struct rpc_call *call)
     return true;
 }
 
+bool server_refuse_corrupt(struct server *s, struct rpc_call *call)
+{
+    if (!s->status.split) {
+        return false;
+    }
+    rpc_fail_err(call, E_CORRUPT);
+    return true;
+}
+
 bool server_over_quota(const struct server *s)
 {
     return s->options.quota_bytes > 0 && store_live_bytes(s->store) > s->options.quota_bytes;
@@ -112,7 +121,7 @@ static int readable(struct slice bytes)
 void server_write(struct server *s, struct rpc_call *call, const struct command *command,
                   void (*reply)(struct write_call *w))
 {
-    if (server_require_leader(s, call)) {
+    if (server_require_leader(s, call) || server_refuse_corrupt(s, call)) {
         return;
     }
     if (server_over_quota(s) && adds_bytes(command)) {
@@ -230,6 +239,11 @@ static void on_store_events(void *arg, int64_t revision, struct record *const *r
     server_watch_publish(s, revision, records, n);
 }
 
+static uint64_t on_digest(void *arg)
+{
+    return store_digest(((struct server *)arg)->store);
+}
+
 static void *on_snapshot_pin(void *arg)
 {
     return store_pin(((struct server *)arg)->store);
@@ -329,21 +343,6 @@ static void on_change(void *arg)
     }
 }
 
-static void update_metrics(struct server *s)
-{
-    const struct server_metrics *m = &s->m;
-    metric_set(m->proposals_committed, (double)s->status.commit_index);
-    metric_set(m->db_size, (double)store_size_bytes(s->store));
-    metric_set(m->db_in_use, (double)store_live_bytes(s->store));
-    metric_set(m->keys, (double)store_live_keys(s->store));
-    metric_set(m->revision, (double)store_revision(s->store));
-    metric_set(m->compact_revision, (double)store_compact_revision(s->store));
-    metric_set(m->watchers, (double)watch_hub_count(s->hub));
-    metric_set(m->slow_watchers, (double)watch_hub_lagging(s->hub));
-    metric_set(m->leases,
-               s->lease_clock != NULL ? (double)lease_clock_count(s->lease_clock) : 0.0);
-}
-
 static void on_tick(struct timer *t)
 {
     struct server *s = CONTAINER_OF(t, struct server, tick);
@@ -352,49 +351,11 @@ static void on_tick(struct timer *t)
     server_lease_tick(s, now);
     server_watch_tick(s, now);
     server_wake_background(s);
-    update_metrics(s);
+    server_metrics_update(s);
     timer_start(t, SERVER_TICK_MS);
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
-
-struct metric_row {
-    size_t offset;
-    bool counter;
-    const char *name, *help;
-};
-
-/* etcd's names where the meaning is etcd's, so that existing dashboards work. */
-static const struct metric_row metric_rows[] = {
-#define ROW(field, counter, name, help) \
-    { offsetof(struct server_metrics, field), counter, name, help }
-    ROW(proposals_committed, false, "etcd_server_proposals_committed_total", "Commit index."),
-    ROW(db_size, false, "etcd_mvcc_db_total_size_in_bytes", "Bytes of all versions held."),
-    ROW(db_in_use, false, "etcd_mvcc_db_total_size_in_use_in_bytes", "Bytes of live versions."),
-    ROW(keys, false, "etcd_debugging_mvcc_keys_total", "Live keys."),
-    ROW(revision, false, "etcd_debugging_mvcc_current_revision", "Current revision."),
-    ROW(compact_revision, false, "etcd_debugging_mvcc_compact_revision", "Compacted revision."),
-    ROW(watchers, false, "etcd_debugging_mvcc_watcher_total", "Watchers."),
-    ROW(slow_watchers, false, "etcd_debugging_mvcc_slow_watcher_total", "Lagging watchers."),
-    ROW(watch_streams, false, "etcd_debugging_mvcc_watch_stream_total", "Watch streams."),
-    ROW(leases, false, "barque_leases", "Leases on the clock of this leader."),
-    ROW(puts, true, "etcd_mvcc_put_total", "Puts answered by this member."),
-    ROW(ranges, true, "etcd_mvcc_range_total", "Ranges answered by this member."),
-    ROW(txns, true, "etcd_mvcc_txn_total", "Txns answered by this member."),
-    ROW(deletes, true, "etcd_mvcc_delete_total", "Deletes answered by this member."),
-#undef ROW
-};
-
-static void open_metrics(struct server *s)
-{
-    s->metrics = metrics_new();
-    for (size_t i = 0; i < ARRAY_LEN(metric_rows); i++) {
-        const struct metric_row *r = &metric_rows[i];
-        struct metric **slot = (struct metric **)(void *)((char *)&s->m + r->offset);
-        *slot = r->counter ? metrics_counter(s->metrics, r->name, NULL, r->help)
-                           : metrics_gauge(s->metrics, r->name, NULL, r->help);
-    }
-}
 
 static int open_node(struct server *s, struct err *err)
 {
@@ -415,7 +376,8 @@ static int open_node(struct server *s, struct err *err)
         .snapshot_entries = o->snapshot_count,
         .unsafe_no_fsync = o->unsafe_no_fsync,
         .fsm = { s, on_apply, on_apply_end, on_snapshot_pin, on_snapshot_next, on_snapshot_unpin,
-                 on_restore_begin, on_restore_chunk, on_restore_commit, on_restore_abort },
+                 on_restore_begin, on_restore_chunk, on_restore_commit, on_restore_abort,
+                 on_digest },
         .on_change = on_change,
         .on_ask = server_lease_ask,
         .fatal = server_fatal,
@@ -524,7 +486,7 @@ int server_open(const struct server_options *options, struct server **ret_server
     ready_init(&s->background, run_background);
     turn_hook_init(&s->renew_hook, server_lease_renew_hook);
     timer_init(s->loop, &s->tick, on_tick);
-    open_metrics(s);
+    server_metrics_open(s);
     s->store = store_new(&s->store_options);
     store_set_on_events(s->store, on_store_events, s);
     store_set_on_lease(s->store, server_lease_changed, s);

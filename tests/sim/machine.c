@@ -184,6 +184,12 @@ static void on_restore_abort(void *arg, void *restore)
     mem_free(r);
 }
 
+static uint64_t on_digest(void *arg)
+{
+    const struct machine *m = arg;
+    return m->ops->digest(m->state);
+}
+
 struct rnode_fsm machine_fsm(struct machine *m)
 {
     return (struct rnode_fsm){
@@ -197,5 +203,6 @@ struct rnode_fsm machine_fsm(struct machine *m)
         .restore_chunk = on_restore_chunk,
         .restore_commit = on_restore_commit,
         .restore_abort = on_restore_abort,
+        .digest = on_digest,
     };
 }

@@ -152,6 +152,7 @@ static void boot(struct node *n, void *arg)
         .wal_segment_bytes = s->o.wal_segment_bytes,
         .inflight_max = s->o.inflight_max,
         .no_pre_vote = s->o.no_pre_vote,
+        .digest_ms = 1000,
     };
     int rv = rnode_open_tuned(&o, &tuning, &n->rnode, &err);
     if (rv != 0) {

@@ -6,6 +6,7 @@
 
 #include "lib/base/limits.h"
 #include "lib/base/map.h"
+#include "lib/io/conn.h"
 
 enum { DEADLINE_MS = 10000, POLL_MS = 1 };
 
@@ -132,7 +133,27 @@ static void on_restore_abort(void *arg, void *restore)
     mem_free(restore);
 }
 
+static uint64_t on_digest(void *arg)
+{
+    const struct machine *s = arg;
+    return s->hash ^ s->lie;
+}
+
 /* --- members --- */
+
+static void no_accept(void *arg, struct conn *c)
+{
+    (void)arg;
+    conn_close(c);
+}
+
+void address_pick(struct loop *loop, char *ret_address, size_t size)
+{
+    struct listener *l;
+    assert_int_equal(listener_open(loop, "127.0.0.1:0", no_accept, NULL, &l, NULL), 0);
+    snprintf(ret_address, size, "%s", listener_address(l));
+    listener_close(l);
+}
 
 static void on_fatal(void *arg, const struct err *err)
 {
@@ -160,7 +181,8 @@ void member_options(struct member *m, struct loop *loop, const char *dir,
         .fsm = { .arg = &m->machine, .apply = on_apply, .apply_end = on_apply_end,
                  .snapshot_pin = on_pin, .snapshot_next = on_next, .snapshot_unpin = on_unpin,
                  .restore_begin = on_restore_begin, .restore_chunk = on_restore_chunk,
-                 .restore_commit = on_restore_commit, .restore_abort = on_restore_abort },
+                 .restore_commit = on_restore_commit, .restore_abort = on_restore_abort,
+                 .digest = on_digest },
         .fatal = on_fatal,
         .arg = m,
     };

@@ -31,6 +31,7 @@ struct machine {
     uint64_t count;
     uint64_t applied;
     bool restored;
+    uint64_t lie; /* added to the digest that is told */
 };
 
 /* One member in this process. */
@@ -60,6 +61,9 @@ int read_index(struct member *m);
 bool wait_for_leader(struct loop *loop, struct member *const *members, size_t n,
                      struct member **ret_leader);
 
+/* A loopback address nobody listens on. */
+void address_pick(struct loop *loop, char *ret_address, size_t size);
+
 void file_flip_bit(const char *path, size_t offset, unsigned bit);
 
 int test_transport_run(void);
@@ -71,6 +75,7 @@ int test_meta_run(void);
 int test_snapshot_file_run(void);
 int test_message_run(void);
 int test_gates_run(void);
+int test_digest_run(void);
 int test_rnode_run(void);
 int test_cluster_run(void);
 

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 
-#include "lib/io/conn.h"
 #include "raft/membership.h"
 
 enum { MEMBERS = 4 }; /* three founders, one that joins */
@@ -15,20 +14,6 @@ struct cluster {
     struct rnode_member founders[MEMBERS];
     uint64_t snapshot_entries;
 };
-
-static void no_accept(void *arg, struct conn *c)
-{
-    (void)arg;
-    conn_close(c);
-}
-
-static void pick_address(struct cluster *c, size_t i)
-{
-    struct listener *l;
-    assert_int_equal(listener_open(c->loop, "127.0.0.1:0", no_accept, NULL, &l, NULL), 0);
-    snprintf(c->m[i].address, sizeof c->m[i].address, "%s", listener_address(l));
-    listener_close(l);
-}
 
 static void member_start(struct cluster *c, size_t i)
 {
@@ -58,7 +43,7 @@ static void cluster_open(struct cluster *c, uint64_t snapshot_entries)
                            .snapshot_entries = snapshot_entries };
     for (size_t i = 0; i < MEMBERS; i++) {
         c->m[i].id = 100 + i;
-        pick_address(c, i);
+        address_pick(c->loop, c->m[i].address, sizeof c->m[i].address);
         c->founders[i] = (struct rnode_member){ .id = 100 + i, .role = RNODE_VOTER };
         snprintf(c->founders[i].peer_address, sizeof c->founders[i].peer_address, "%s",
                  c->m[i].address);
