@@ -24,11 +24,16 @@ check() { # name command...
     fi
 }
 
+# A failing seed is shrunk and kept beside the build; its replay command is in the output.
+failures=$1/sim-failures
+mkdir -p "$failures"
+
 half=$(awk "BEGIN { print $hours / 2 }")
 check raft_keeps_every_promise_under_faults \
-    "$sim" --hours "$half" --from "$from" --jobs "$jobs" --keep-going
+    "$sim" --hours "$half" --from "$from" --jobs "$jobs" --keep-going --shrink-failures "$failures"
 check the_store_keeps_every_promise_under_faults \
-    "$sim" --hours "$half" --from "$from" --jobs "$jobs" --keep-going --fsm store
+    "$sim" --hours "$half" --from "$from" --jobs "$jobs" --keep-going --fsm store \
+    --shrink-failures "$failures"
 check the_same_seed_is_the_same_run "$sim" --seeds "$from..$((from + 29))" --twice --jobs "$jobs"
 check each_kept_bug_and_each_gate_turned_off_is_found \
     "$sim" --recall "$(dirname "$0")/regressions.txt" --jobs "$jobs"
