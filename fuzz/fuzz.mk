@@ -6,13 +6,15 @@ FUZZ_NAMES := $(patsubst fuzz/%.c,%,$(sort $(wildcard fuzz/fuzz_*.c)))
 FUZZ_BINS := $(FUZZ_NAMES:%=$(B)/%)
 
 FUZZ_lib/codec := fuzz_json fuzz_mp fuzz_yaml
-FUZZ_lib/rpc := fuzz_h2_client fuzz_h2_server fuzz_http1
-FUZZ_store := fuzz_command fuzz_store fuzz_store_snapshot
+FUZZ_lib/rpc := fuzz_grpc_frame fuzz_h2_client fuzz_h2_server fuzz_http1
+FUZZ_store := fuzz_command fuzz_store fuzz_store_snapshot fuzz_txn fuzz_watch
 FUZZ_api := fuzz_manifest fuzz_object fuzz_quantity fuzz_selector
-FUZZ_raft := fuzz_peer_frame fuzz_peer_message fuzz_snapshot_file fuzz_wal
+FUZZ_raft := fuzz_meta fuzz_peer_frame fuzz_peer_message fuzz_snapshot_file fuzz_wal
+FUZZ_client := fuzz_workqueue
+FUZZ_scheduler := fuzz_cycle
 
 fuzz_links = $(or $(strip $(foreach f,$(FOLDERS),$(if $(filter $(1),$(FUZZ_$(f))),$(f) $(LINK_$(f))))),\
-               $(LINK_cmd))
+               cmd $(LINK_cmd))
 
 define FUZZ_rules
 $(B)/$(1): $(B)/fuzz/$(1).o $$(call archives,$$(call fuzz_links,$(1)))

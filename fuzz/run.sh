@@ -9,8 +9,11 @@ if [ "$1" = one ]; then
     log=$B/logs/$t.log
     mkdir -p "$B/corpus/$t" "$B/logs" fuzz/crashes "fuzz/corpus/$t"
     # A smaller quarantine: by default freed memory alone may fill the limit.
+    dict=
+    [ ! -f "fuzz/dict/$t.dict" ] || dict=-dict=fuzz/dict/$t.dict
+    # shellcheck disable=SC2086
     ASAN_OPTIONS="quarantine_size_mb=64:${ASAN_OPTIONS:-}" \
-    "$B/$t" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=512 -print_final_stats=1 \
+    "$B/$t" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=512 -print_final_stats=1 $dict \
         -artifact_prefix="fuzz/crashes/$t-" "$B/corpus/$t" "fuzz/corpus/$t" >"$log" 2>&1
     rc=$?
     runs=$(awk '/number_of_executed_units/ { print $2 }' "$log")

@@ -30,7 +30,7 @@ static uint64_t get(const uint8_t *p, int bytes)
     return v;
 }
 
-static void encode(const struct meta *m, uint8_t *out)
+void meta_encode(const struct meta *m, uint8_t *out)
 {
     memset(out, 0, META_COPY_BYTES);
     memcpy(out, MAGIC, sizeof MAGIC);
@@ -64,6 +64,30 @@ static int decode(const uint8_t *p, struct meta *m)
     return 0;
 }
 
+int meta_parse(struct slice bytes, const char *path, struct meta *ret_meta, struct err *err)
+{
+    struct meta a = { 0 };
+    struct meta b = { 0 };
+    int rv_a = bytes.len >= META_COPY_BYTES ? decode(bytes.data, &a) : E_CORRUPT;
+    int rv_b = bytes.len >= COPY_OFFSET + META_COPY_BYTES ? decode(bytes.data + COPY_OFFSET, &b)
+                                                          : E_CORRUPT;
+    if (rv_a == E_UNSUPPORTED || rv_b == E_UNSUPPORTED) {
+        return err_set(err, E_UNSUPPORTED, "%s was written by another version of Barque (this one "
+                       "reads format %d); use that version", path, VERSION);
+    }
+    if (rv_a != 0 && rv_b != 0) {
+        return err_set(err, E_CORRUPT, "%s: both copies of term and vote are damaged; keep the "
+                       "directory for inspection, remove the member from the cluster and add it "
+                       "again with an empty data directory", path);
+    }
+    if (rv_a != 0 || rv_b != 0) {
+        log_warn("raft", "one copy of term and vote was damaged; the other one counts", "file=%s",
+                 path);
+    }
+    *ret_meta = rv_a == 0 && (rv_b != 0 || a.seq >= b.seq) ? a : b;
+    return 0;
+}
+
 int meta_load(struct fs *fs, const char *path, struct meta *ret_meta, struct err *err)
 {
     if (!fs_exists(fs, path)) {
@@ -77,30 +101,13 @@ int meta_load(struct fs *fs, const char *path, struct meta *ret_meta, struct err
     uint8_t bytes[META_BYTES] = { 0 };
     size_t got;
     rv = file_pread(file, bytes, sizeof bytes, 0, &got, err);
+    if (rv == 0) {
+        rv = meta_parse(slice_make(bytes, got), path, ret_meta, err);
+    }
     if (rv != 0) {
         file_close(file);
         return rv;
     }
-    struct meta a = { 0 };
-    struct meta b = { 0 };
-    int rv_a = decode(bytes, &a);
-    int rv_b = decode(bytes + COPY_OFFSET, &b);
-    if (rv_a == E_UNSUPPORTED || rv_b == E_UNSUPPORTED) {
-        file_close(file);
-        return err_set(err, E_UNSUPPORTED, "%s was written by another version of Barque (this one "
-                       "reads format %d); use that version", path, VERSION);
-    }
-    if (rv_a != 0 && rv_b != 0) {
-        file_close(file);
-        return err_set(err, E_CORRUPT, "%s: both copies of term and vote are damaged; keep the "
-                       "directory for inspection, remove the member from the cluster and add it "
-                       "again with an empty data directory", path);
-    }
-    if (rv_a != 0 || rv_b != 0) {
-        log_warn("raft", "one copy of term and vote was damaged; the other one counts", "file=%s",
-                 path);
-    }
-    *ret_meta = rv_a == 0 && (rv_b != 0 || a.seq >= b.seq) ? a : b;
     ret_meta->file = file;
     return 0;
 }
@@ -109,8 +116,8 @@ int meta_create(struct fs *fs, const char *dir, const char *path, struct meta *m
 {
     uint8_t bytes[META_BYTES] = { 0 };
     m->seq = 1;
-    encode(m, bytes);
-    encode(m, bytes + COPY_OFFSET);
+    meta_encode(m, bytes);
+    meta_encode(m, bytes + COPY_OFFSET);
     int rv = fs_write_file_atomic(fs, path, slice_make(bytes, sizeof bytes), err);
     if (rv == 0) {
         rv = fs_sync_dir(fs, dir, err);
@@ -123,7 +130,7 @@ int meta_store(struct meta *m, struct err *err)
     PRE(m->file != NULL);
     uint8_t bytes[META_COPY_BYTES];
     m->seq++;
-    encode(m, bytes);
+    meta_encode(m, bytes);
     for (uint64_t copy = 0; copy < 2; copy++) {
         int rv = file_pwrite(m->file, bytes, sizeof bytes, copy * COPY_OFFSET, err);
         if (rv == 0 && !m->no_fsync) {

@@ -29,6 +29,11 @@ struct meta {
     bool no_fsync;
 };
 
+/* One copy: META_COPY_BYTES at out. */
+void meta_encode(const struct meta *m, uint8_t *out);
+/* The file's bytes, however many there are; `path` is for messages. Fills all but `file` and
+ * `no_fsync`. E_CORRUPT, E_UNSUPPORTED as below. */
+int meta_parse(struct slice bytes, const char *path, struct meta *ret_meta, struct err *err);
 /* E_NOTFOUND: no such file. E_CORRUPT: both copies damaged. E_UNSUPPORTED: another format. */
 int meta_load(struct fs *fs, const char *path, struct meta *ret_meta, struct err *err);
 /* Creates the file with what `m` says. */

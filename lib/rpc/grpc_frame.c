@@ -130,12 +130,17 @@ int grpc_timeout_parse(struct slice text, uint64_t *ret_ms)
 
 void grpc_timeout_format(uint64_t ms, char *ret_text)
 {
-    if (ms <= 99999999) {
-        snprintf(ret_text, 16, "%" PRIu64 "m", ms);
-    } else {
-        uint64_t s = ms / 1000;
-        snprintf(ret_text, 16, "%" PRIu64 "S", s > 99999999 ? (uint64_t)99999999 : s);
+    static const struct {
+        char unit;
+        uint64_t ms;
+    } units[] = { { 'm', 1 }, { 'S', 1000 }, { 'M', 60000 }, { 'H', 3600000 } };
+    uint64_t v = ms;
+    size_t i = 0;
+    while (v > 99999999 && i + 1 < sizeof units / sizeof units[0]) {
+        i++;
+        v = ms / units[i].ms + (ms % units[i].ms != 0);
     }
+    snprintf(ret_text, 16, "%" PRIu64 "%c", v > 99999999 ? (uint64_t)99999999 : v, units[i].unit);
 }
 
 /* --- texts ------------------------------------------------------------------------------------ */

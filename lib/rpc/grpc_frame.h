@@ -34,7 +34,7 @@ void grpc_prefix(uint8_t *to, size_t len);
 
 /* "100m" -> ms, rounded up; units H M S m u n; at most 8 digits. E_INVAL otherwise. */
 int grpc_timeout_parse(struct slice text, uint64_t *ret_ms);
-/* The other way; at least 16 bytes. */
+/* The other way, never shorter (but 99999999 hours are the most); at least 16 bytes. */
 void grpc_timeout_format(uint64_t ms, char *ret_text);
 
 /* grpc-message: bytes outside 0x20..0x7e and '%' are written as %XX. */

@@ -58,7 +58,9 @@ static int walk_message(const ProtobufCMessageDescriptor *d, struct walk w, int 
     }
     while (w.at < w.end) {
         uint64_t tag, len;
-        if (!walk_varint(&w, &tag)) {
+        /* A field has a number, and it fits 29 bits: protobuf-c takes 0 for one that it does not
+         * know, and packs what it then cannot unpack. */
+        if (!walk_varint(&w, &tag) || tag >> 3 == 0 || tag >> 32 != 0) {
             return E_PROTO;
         }
         bool ok = true;

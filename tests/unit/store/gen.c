@@ -221,7 +221,7 @@ void gen_command(struct gen *g, struct command *ret_command)
 {
     struct command *c = ret_command;
     *c = (struct command){ 0 };
-    unsigned kind = gen_below(g, 100);
+    unsigned kind = g->txns_only ? 60 : gen_below(g, 100);
     if (kind < 40) {
         c->type = COMMAND_PUT;
         gen_put(g, &c->put);

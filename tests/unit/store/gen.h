@@ -13,6 +13,7 @@ struct gen {
     struct arena *arena;
     int64_t revision, compact_revision; /* of the world, set before each call */
     unsigned keys;                      /* size of the key space */
+    bool txns_only;                     /* every command is a txn */
 };
 
 /* Uniform in [0, n). */

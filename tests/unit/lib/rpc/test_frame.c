@@ -92,6 +92,8 @@ static void timeouts_are_read_in_every_unit(void **state)
         assert_int_equal(grpc_timeout_parse(slice_str(bad[i]), &ms), E_INVAL);
     }
     char text[16];
+    grpc_timeout_format(100000001, text); /* over 8 digits: never shorter */
+    assert_string_equal(text, "100001S");
     grpc_timeout_format(1500, text);
     assert_string_equal(text, "1500m");
     grpc_timeout_format(UINT64_MAX, text);
@@ -160,6 +162,7 @@ static void truncated_protobuf_is_refused(void **state)
     assert_null(pb_unpack(&echo_descriptor, slice_make("\x0a\x05xx", 4), &a, 10));
     assert_null(pb_unpack(&echo_descriptor, slice_make("\x10\xff", 2), &a, 10));
     assert_null(pb_unpack(&echo_descriptor, slice_make("\x0f", 1), &a, 10));
+    assert_null(pb_unpack(&echo_descriptor, slice_make("\x80\x00\x25", 3), &a, 10)); /* field 0 */
     /* Unknown fields of every wire type are skipped. */
     struct echo *e = (struct echo *)pb_unpack(
         &echo_descriptor, slice_make("\x50\x01\x59xxxxxxxx\x5dxxxx\x62\x01x\x10\x07", 21), &a, 10);
