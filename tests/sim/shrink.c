@@ -175,7 +175,7 @@ static bool plainer(struct shrinker *s)
     return false;
 }
 
-/* What comes after the last choice that was made need not be listed, and what never came neither. */
+/* What comes after the last choice that was made need not be listed. */
 static void tidy(struct shrinker *s)
 {
     for (size_t kind = 0; kind < CHOICES_SKIPPABLE; kind++) {
