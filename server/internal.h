@@ -20,6 +20,8 @@ enum {
     SERVER_COMPACT_SLICE = 2000,     /* records freed a turn */
     SERVER_WATCH_SLICE = 4000,       /* history records read for lagging watchers a turn */
     SERVER_EXPIRE_BATCH = 1000,      /* leases revoked by one entry */
+    SERVER_RESERVE_BYTES = 16 * 1024 * 1024, /* of memory, to finish what is under way without */
+    SERVER_ROOM_BYTES = 1024 * 1024, /* an answer over this is made only where there is room */
 };
 
 /* The revision being told to synced watches: each event is encoded once for all of them. */
@@ -59,6 +61,7 @@ struct server {
     uint64_t lease_epoch;             /* counts lease clocks */
     bool expiring;                    /* a revoke of expired leases is in flight */
     bool compacting;
+    bool memory_low;                  /* at the last tick */
     bool closing;
     void (*closed)(void *arg);
     void *closed_arg;

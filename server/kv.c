@@ -7,6 +7,9 @@
 #include "server/convert.h"
 #include "server/internal.h"
 
+/* What a record in an answer takes beside its value: pointers, the message, its packed form. */
+enum { ANSWER_RECORD_BYTES = 256 };
+
 /* --- Range ------------------------------------------------------------------------------------ */
 
 static void range_read(struct read_call *r)
@@ -199,9 +202,15 @@ static void kv_txn(struct rpc_call *call, ProtobufCMessage *msg)
         return;
     }
     struct op all = { .type = OP_TXN, .txn = t };
-    if (ops_records(s->store, &all, 1, rpc_call_arena(call)) > LIMIT_TXN_RECORDS) {
+    size_t records = ops_records(s->store, &all, 1, rpc_call_arena(call));
+    if (records > LIMIT_TXN_RECORDS) {
         rpc_fail(call, GRPC_RESOURCE_EXHAUSTED,
                  "barque: the ranges of the txn hold over 4,000,000 keys. Next: use a limit");
+        return;
+    }
+    if (records * ANSWER_RECORD_BYTES > SERVER_ROOM_BYTES &&
+        !mem_has_room(records * ANSWER_RECORD_BYTES)) {
+        rpc_fail_err(call, E_NOMEM);
         return;
     }
     if (!txn_is_readonly(t)) {

@@ -55,6 +55,12 @@ static size_t result_bytes(const struct range_result *result)
     return bytes;
 }
 
+/* Is there memory for an answer of so many bytes, beside the records it is made of? */
+static bool has_room(size_t bytes)
+{
+    return bytes <= SERVER_ROOM_BYTES || mem_has_room(2 * bytes);
+}
+
 static void walk_free(struct range_walk *w)
 {
     list_remove(&w->link);
@@ -142,6 +148,9 @@ static int walk_page(struct range_walk *w)
         range_result_unref(&page);
     }
     arena_fini(&arena);
+    if (rv == 1 && !has_room(w->body.cap)) {
+        rv = E_NOMEM;
+    }
     return rv >= 0 && w->body.len > ANSWER_BYTES_MAX ? E_TOOBIG : rv;
 }
 
@@ -205,6 +214,8 @@ void server_range(struct server *s, struct rpc_call *call, const struct range_re
         walk_start(s, call, r);
     } else if (rv != 0 || bytes > ANSWER_BYTES_MAX) {
         range_fail(call, rv != 0 ? rv : E_TOOBIG);
+    } else if (!has_room(bytes)) {
+        range_fail(call, E_NOMEM);
     } else {
         metric_add(s->m.ranges, 1);
         Etcdserverpb__ResponseHeader header;

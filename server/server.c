@@ -145,6 +145,11 @@ void server_write(struct server *s, struct rpc_call *call, const struct command 
     w->reply = reply;
     w->proposal.done = write_done;
     store_result_init(&w->result);
+    if (mem_is_low()) { /* the last moment to say no: what is proposed may happen */
+        rpc_fail_err(call, E_NOMEM);
+        mem_free(w);
+        return;
+    }
     rnode_propose(s->node, &w->proposal, buf_slice(&bytes), server_timeout_ms(s, call));
 }
 
@@ -343,10 +348,28 @@ static void on_change(void *arg)
     }
 }
 
+/* Refusals last from one tick to the next at least: a turn or two for memory to come back. */
+static void memory_tick(struct server *s)
+{
+    bool was = s->memory_low;
+    s->memory_low = mem_is_low();
+    if (s->memory_low && !was) {
+        log_warn("server", "out of memory: requests are refused until there is some again",
+                 "reserve_bytes=%d", SERVER_RESERVE_BYTES);
+    } else if (s->memory_low && mem_recover()) {
+        s->memory_low = false;
+    }
+    if (was && !s->memory_low) {
+        log_info("server", "there is memory again: requests are served", "reserve_bytes=%d",
+                 SERVER_RESERVE_BYTES);
+    }
+}
+
 static void on_tick(struct timer *t)
 {
     struct server *s = CONTAINER_OF(t, struct server, tick);
     uint64_t now = loop_now_ms(s->loop);
+    memory_tick(s);
     on_change(s);
     server_lease_tick(s, now);
     server_watch_tick(s, now);
@@ -475,6 +498,7 @@ static int with_next_step(int rv, struct err *err)
 
 int server_open(const struct server_options *options, struct server **ret_server, struct err *err)
 {
+    mem_reserve(SERVER_RESERVE_BYTES);
     struct server *s = mem_zalloc(sizeof *s);
     defaults(s, options);
     s->loop = options->loop;

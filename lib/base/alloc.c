@@ -1,5 +1,10 @@
-/* Allocation over malloc that ends the process when there is no memory: a program that cannot hold
- * its state must not continue with half of it. The message is written without allocating. */
+/* Allocation over malloc: a program that cannot hold its state must not continue with half of it, so
+ * without memory the process ends, with a message that is written without allocating.
+ *
+ * A member ends later than that. It keeps a reserve: one block it never touches. When malloc fails
+ * the block is given back and malloc is asked again: what is under way comes to its end, what is new
+ * is refused (mem_is_low), and the block is taken again as soon as there is room (mem_recover). Only
+ * when the reserve is spent, too, the process ends. */
 #include "lib/base/alloc.h"
 
 #include <stdarg.h>
@@ -10,59 +15,133 @@
 #include <unistd.h>
 
 #include "lib/base/assert.h"
+#include "lib/base/log.h"
 
 /* Allocations left until the one that fails; 0 = the hook is off. Test-only state. */
 static long fail_after;
 
-static void __attribute__((noreturn, cold)) out_of_memory(size_t size)
+/* Of the process, as malloc is: any thread may spend it. */
+static void *reserve;
+static size_t reserve_bytes;
+static bool low;
+
+void mem_exhausted(size_t size)
 {
     char text[64];
+    log_flush(200);
     int n = snprintf(text, sizeof text, "barque: out of memory (%zu bytes wanted)\n", size);
     if (n > 0) {
         (void)!write(STDERR_FILENO, text, (size_t)n);
     }
-    abort();
+    _exit(MEM_EXIT_STATUS);
 }
+
+/* --- the reserve ------------------------------------------------------------------------------ */
+
+void mem_reserve(size_t bytes)
+{
+    reserve_bytes = bytes;
+    free(__atomic_exchange_n(&reserve, NULL, __ATOMIC_ACQ_REL));
+    __atomic_store_n(&low, bytes != 0, __ATOMIC_RELEASE);
+    (void)mem_recover();
+}
+
+bool mem_is_low(void)
+{
+    return __builtin_expect(__atomic_load_n(&low, __ATOMIC_ACQUIRE), false);
+}
+
+bool mem_recover(void)
+{
+    if (!mem_is_low()) {
+        return true;
+    }
+    void *block = malloc(reserve_bytes);
+    if (block == NULL) {
+        return false;
+    }
+    __atomic_store_n(&low, false, __ATOMIC_RELEASE);
+    free(__atomic_exchange_n(&reserve, block, __ATOMIC_ACQ_REL));
+    return true;
+}
+
+bool mem_has_room(size_t bytes)
+{
+    if (mem_is_low()) {
+        return false;
+    }
+    void *p = malloc(bytes != 0 ? bytes : 1);
+    free(p);
+    return p != NULL;
+}
+
+/* True: the reserve was given back, malloc may be asked again. */
+static bool reserve_spend(void)
+{
+    void *block = __atomic_exchange_n(&reserve, NULL, __ATOMIC_ACQ_REL);
+    if (block == NULL) {
+        return false;
+    }
+    __atomic_store_n(&low, true, __ATOMIC_RELEASE);
+    free(block);
+    return true;
+}
+
+/* --- allocation ------------------------------------------------------------------------------- */
 
 void mem_set_fail_after(long n)
 {
     __atomic_store_n(&fail_after, n, __ATOMIC_RELAXED);
 }
 
-static void check_hook(size_t size)
+static bool hook_fails(void)
 {
-    if (__builtin_expect(__atomic_load_n(&fail_after, __ATOMIC_RELAXED) != 0, 0) &&
-        __atomic_sub_fetch(&fail_after, 1, __ATOMIC_RELAXED) == 0) {
-        out_of_memory(size);
-    }
+    return __builtin_expect(__atomic_load_n(&fail_after, __ATOMIC_RELAXED) != 0, 0) &&
+           __atomic_sub_fetch(&fail_after, 1, __ATOMIC_RELAXED) == 0;
 }
 
 void *mem_alloc(size_t size)
 {
-    check_hook(size);
-    void *p = malloc(size != 0 ? size : 1);
+    size = size != 0 ? size : 1;
+    void *p = hook_fails() ? NULL : malloc(size);
+    if (p == NULL && reserve_spend()) {
+        p = malloc(size);
+    }
     if (p == NULL) {
-        out_of_memory(size);
+        mem_exhausted(size);
     }
     return p;
 }
 
 void *mem_zalloc(size_t size)
 {
-    check_hook(size);
-    void *p = calloc(1, size != 0 ? size : 1);
+    size = size != 0 ? size : 1;
+    void *p = hook_fails() ? NULL : calloc(1, size);
+    if (p == NULL && reserve_spend()) {
+        p = calloc(1, size);
+    }
     if (p == NULL) {
-        out_of_memory(size);
+        mem_exhausted(size);
     }
     return p;
 }
 
+void *mem_calloc(size_t n, size_t size)
+{
+    size_t bytes;
+    INVARIANT(!__builtin_mul_overflow(n, size, &bytes));
+    return mem_zalloc(bytes);
+}
+
 void *mem_realloc(void *p, size_t size)
 {
-    check_hook(size);
-    void *q = realloc(p, size != 0 ? size : 1);
+    size = size != 0 ? size : 1;
+    void *q = hook_fails() ? NULL : realloc(p, size);
+    if (q == NULL && reserve_spend()) {
+        q = realloc(p, size);
+    }
     if (q == NULL) {
-        out_of_memory(size);
+        mem_exhausted(size);
     }
     return q;
 }

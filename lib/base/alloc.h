@@ -1,21 +1,41 @@
-/* Allocation: aborts on failure, so callers never check; nothing may be allocated from an unchecked
- * length (base/limits.h holds every bound). mem_set_fail_after lets tests fail the Nth allocation.
+/* Allocation: never fails for its caller, so callers never check; without memory the process ends
+ * with MEM_EXIT_STATUS. Nothing may be allocated from an unchecked length (base/limits.h holds
+ * every bound). mem_set_fail_after lets tests fail the Nth allocation.
+ *
+ * Libraries that take an allocator are given this one (libraft, nghttp2, libuv, jansson), so that
+ * none of them ever sees a malloc that failed.
  *
  * Threads: any (malloc's). */
 #ifndef BARQUE_BASE_ALLOC_H
 #define BARQUE_BASE_ALLOC_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+enum { MEM_EXIT_STATUS = 7 }; /* out of memory, the reserve is spent */
 
 void *mem_alloc(size_t size) __attribute__((malloc, returns_nonnull));
 void *mem_zalloc(size_t size) __attribute__((malloc, returns_nonnull));
+void *mem_calloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull));
 void *mem_realloc(void *p, size_t size) __attribute__((returns_nonnull));
 void *mem_dup(const void *data, size_t size) __attribute__((returns_nonnull));
 char *mem_strdup(const char *s) __attribute__((returns_nonnull));
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2), returns_nonnull));
 void mem_free(void *p); /* NULL is fine */
 
-/* Tests: the n-th allocation from now (1 = the next) fails and so ends the process; 0 = off. */
+/* Ends the process as an allocation without memory does. */
+void mem_exhausted(size_t size) __attribute__((noreturn, cold));
+
+/* Keeps so much in reserve from now on (0: nothing, as at start). While it is spent memory is low:
+ * whoever starts something new asks first, and refuses with E_NOMEM. mem_recover takes the reserve
+ * again; call it now and then (loop thread), true when memory is not low. */
+void mem_reserve(size_t bytes);
+bool mem_is_low(void);
+bool mem_recover(void);
+/* Could this much be had now, without the reserve? Asked before something large is made. */
+bool mem_has_room(size_t bytes);
+
+/* Tests: the n-th allocation from now (1 = the next) fails once, as malloc does; 0 = off. */
 void mem_set_fail_after(long n);
 
 /* Grows an array so that it holds at least `need` elements of `elem` bytes; doubles. Returns the

@@ -84,6 +84,13 @@ static void on_prepare(uv_prepare_t *prepare)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
+/* Before main, because libuv wants it before any other call. */
+__attribute__((constructor)) static void use_our_allocator(void)
+{
+    int rv = uv_replace_allocator(mem_alloc, mem_realloc, mem_calloc, mem_free);
+    PRE(rv == 0);
+}
+
 struct loop *loop_new(void)
 {
     struct loop *loop = mem_alloc(sizeof *loop);

@@ -178,6 +178,13 @@ static void refuse_unknown(struct rpc_call *call)
                             (int)(slash - path - 1 < 100 ? slash - path - 1 : 100), path + 1));
 }
 
+static void abort_err(struct rpc_call *call, int err_code)
+{
+    const char *text;
+    enum grpc_code code = status_from_err(err_code, &text);
+    call_abort(call, code, text);
+}
+
 /* True when the call may go on to its handler. */
 static bool accept_call(struct rpc_call *call)
 {
@@ -195,6 +202,8 @@ static bool accept_call(struct rpc_call *call)
         call_abort(call, GRPC_UNIMPLEMENTED, "grpc: compressed messages are not supported");
     } else if (h2_queued(call->sc->h2) > LIMIT_CONN_REPLY_BYTES) {
         call_abort(call, GRPC_RESOURCE_EXHAUSTED, "too many unread replies on this connection");
+    } else if (mem_is_low()) {
+        abort_err(call, E_NOMEM);
     }
     return !call->ended;
 }
@@ -326,6 +335,10 @@ void call_remote_end(struct rpc_call *call)
             return;
         }
         msg_uncount(call);
+        if (mem_is_low()) {
+            abort_err(call, E_NOMEM);
+            return;
+        }
         call->in_handler = true;
         m->message(call, call->msg);
     } else if (m->half_close != NULL) {

@@ -282,11 +282,37 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 
 /* --- life ------------------------------------------------------------------------------------- */
 
+/* A session's memory is ours, so nghttp2 never sees an allocation that failed. */
+static void *session_malloc(size_t size, void *arg)
+{
+    (void)arg;
+    return mem_alloc(size);
+}
+
+static void session_free(void *p, void *arg)
+{
+    (void)arg;
+    mem_free(p);
+}
+
+static void *session_calloc(size_t n, size_t size, void *arg)
+{
+    (void)arg;
+    return mem_calloc(n, size);
+}
+
+static void *session_realloc(void *p, size_t size, void *arg)
+{
+    (void)arg;
+    return mem_realloc(p, size);
+}
+
 static nghttp2_session_callbacks *callbacks_new(void)
 {
     nghttp2_session_callbacks *cb;
-    int rv = nghttp2_session_callbacks_new(&cb);
-    PRE(rv == 0);
+    if (nghttp2_session_callbacks_new(&cb) != 0) {
+        mem_exhausted(sizeof cb);
+    }
     nghttp2_session_callbacks_set_send_data_callback(cb, h2_send_data);
     nghttp2_session_callbacks_set_on_begin_frame_callback(cb, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
@@ -302,15 +328,17 @@ static nghttp2_session_callbacks *callbacks_new(void)
 static void session_open(struct h2 *h2, const struct h2_options *o)
 {
     nghttp2_session_callbacks *cb = callbacks_new();
+    nghttp2_mem mem = { NULL, session_malloc, session_free, session_calloc, session_realloc };
     nghttp2_option *opt;
-    int rv = nghttp2_option_new(&opt);
-    PRE(rv == 0);
+    if (nghttp2_option_new(&opt) != 0) {
+        mem_exhausted(sizeof opt);
+    }
     nghttp2_option_set_no_http_messaging(opt, 1);
     nghttp2_option_set_no_closed_streams(opt, 1);
     nghttp2_option_set_no_auto_window_update(opt, o->manual_window);
     nghttp2_option_set_stream_reset_rate_limit(opt, RESET_BURST, RESET_RATE);
-    rv = o->server ? nghttp2_session_server_new2(&h2->session, cb, h2, opt)
-                   : nghttp2_session_client_new2(&h2->session, cb, h2, opt);
+    int rv = o->server ? nghttp2_session_server_new3(&h2->session, cb, h2, opt, &mem)
+                       : nghttp2_session_client_new3(&h2->session, cb, h2, opt, &mem);
     PRE(rv == 0);
     nghttp2_option_del(opt);
     nghttp2_session_callbacks_del(cb);

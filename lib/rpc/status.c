@@ -67,6 +67,7 @@ static const struct status_row rows[] = {
     { E_UNSUPPORTED, GRPC_UNIMPLEMENTED, "barque: not supported" },
     { E_PROTO, GRPC_INTERNAL, "barque: malformed message" },
     { E_IO, GRPC_INTERNAL, "barque: storage failed" },
+    { E_NOMEM, GRPC_RESOURCE_EXHAUSTED, "barque: out of memory" },
 };
 
 /* Codes that are said with the words of another one. */

@@ -399,6 +399,23 @@ static void a_txn_that_reads_the_store_many_times_is_refused(void **state)
     member_close(m);
 }
 
+static bool memory_is_back(void *arg)
+{
+    (void)arg;
+    return !mem_is_low();
+}
+
+static void without_memory_requests_are_refused_until_there_is_some(void **state)
+{
+    struct member *m = *state;
+    int64_t before = must_put(m, "a", "1");
+    mem_set_fail_after(1); /* the client's, but one process has one reserve */
+    assert_int_equal(put_bytes(m, "b", 10), GRPC_RESOURCE_EXHAUSTED);
+    assert_true(mem_is_low());
+    run_until(m->loop, memory_is_back, NULL);
+    assert_int_equal(must_put(m, "a", "2"), before + 1); /* the refused one changed nothing */
+}
+
 int test_kv_run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,6 +428,7 @@ int test_kv_run(void)
         SERVER_TEST(a_long_list_survives_compaction_unless_it_names_a_revision),
         SERVER_TEST(a_long_list_can_be_cancelled),
         SERVER_TEST(a_key_as_long_as_a_request_and_an_unknown_compare_end_no_member),
+        SERVER_TEST(without_memory_requests_are_refused_until_there_is_some),
         cmocka_unit_test(a_txn_that_reads_the_store_many_times_is_refused),
         cmocka_unit_test(over_the_quota_only_what_adds_is_refused),
         cmocka_unit_test(a_request_over_the_limit_is_refused_and_changes_nothing),

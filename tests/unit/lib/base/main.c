@@ -7,7 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-bool child_aborts(void (*fn)(void), const char *says)
+/* What the child's end was (as waitpid tells) and said. */
+static int child_end(void (*fn)(void), const char *says, bool *ret_said)
 {
     int fds[2];
     char text[4096];
@@ -31,7 +32,22 @@ bool child_aborts(void (*fn)(void), const char *says)
     text[len] = 0;
     close(fds[0]);
     assert_int_equal(waitpid(pid, &status, 0), pid);
-    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && strstr(text, says) != NULL;
+    *ret_said = strstr(text, says) != NULL;
+    return status;
+}
+
+bool child_aborts(void (*fn)(void), const char *says)
+{
+    bool said;
+    int status = child_end(fn, says, &said);
+    return said && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+bool child_exits(void (*fn)(void), int code, const char *says)
+{
+    bool said;
+    int status = child_end(fn, says, &said);
+    return said && WIFEXITED(status) && WEXITSTATUS(status) == code;
 }
 
 int main(void)

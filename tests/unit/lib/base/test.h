@@ -14,6 +14,8 @@
 
 /* Runs fn in a child; true when it died by SIGABRT after writing `says` to stderr. */
 bool child_aborts(void (*fn)(void), const char *says);
+/* The same for an exit with this code. */
+bool child_exits(void (*fn)(void), int code, const char *says);
 
 int test_memory_run(void);
 int test_containers_run(void);

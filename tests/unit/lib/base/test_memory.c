@@ -63,8 +63,54 @@ static void fail_none(void)
 static void a_failed_allocation_ends_the_process_with_a_message(void **state)
 {
     (void)state;
-    assert_true(child_aborts(fail_third_allocation, "out of memory (2 bytes wanted)"));
-    assert_false(child_aborts(fail_none, "out of memory"));
+    assert_true(child_exits(fail_third_allocation, MEM_EXIT_STATUS,
+                            "out of memory (2 bytes wanted)"));
+    assert_true(child_exits(fail_none, 0, ""));
+}
+
+static void the_reserve_serves_what_malloc_does_not(void **state)
+{
+    (void)state;
+    mem_reserve(1 << 20);
+    assert_false(mem_is_low());
+    mem_set_fail_after(2);
+    char *a = mem_dup("abc", 4), *b = mem_dup("def", 4); /* the second malloc fails */
+    assert_string_equal(b, "def");
+    assert_true(mem_is_low());
+    assert_false(mem_has_room(1)); /* what is left is for what is under way */
+    assert_true(mem_recover());
+    assert_false(mem_is_low());
+    assert_true(mem_has_room(1));
+    assert_false(mem_has_room(SIZE_MAX / 4));
+    assert_false(mem_is_low()); /* asking spends nothing */
+    mem_set_fail_after(1);
+    a = mem_realloc(a, 100);
+    assert_string_equal(a, "abc");
+    assert_true(mem_is_low());
+    assert_true(mem_recover());
+    mem_set_fail_after(1);
+    int *zeros = mem_calloc(10, sizeof *zeros);
+    assert_int_equal(zeros[9], 0);
+    mem_free(zeros);
+    mem_free(a);
+    mem_free(b);
+    mem_reserve(0);
+    assert_false(mem_is_low());
+}
+
+static void fail_twice(void)
+{
+    mem_reserve(1 << 20);
+    mem_set_fail_after(1);
+    mem_free(mem_alloc(1));
+    mem_set_fail_after(1);
+    mem_free(mem_alloc(3));
+}
+
+static void a_spent_reserve_ends_the_process(void **state)
+{
+    (void)state;
+    assert_true(child_exits(fail_twice, MEM_EXIT_STATUS, "out of memory (3 bytes wanted)"));
 }
 
 static void overflow_growth(void)
@@ -286,6 +332,8 @@ int test_memory_run(void)
         cmocka_unit_test(array_growth_keeps_items_and_doubles),
         cmocka_unit_test(formatted_text_is_owned_and_taken_only_once),
         cmocka_unit_test(a_failed_allocation_ends_the_process_with_a_message),
+        cmocka_unit_test(the_reserve_serves_what_malloc_does_not),
+        cmocka_unit_test(a_spent_reserve_ends_the_process),
         cmocka_unit_test(an_array_size_that_overflows_ends_the_process),
         cmocka_unit_test(a_failed_assert_names_file_and_condition),
         cmocka_unit_test(arena_memory_is_aligned_apart_and_counted),
