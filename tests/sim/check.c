@@ -389,15 +389,14 @@ static void check_proposal(struct node *n, uint64_t index, uint64_t id)
     f->index = index;
 }
 
-void check_applied(struct node *n, uint64_t index, uint64_t term, uint64_t digest, uint64_t id)
+bool check_state(struct node *n, uint64_t index, uint64_t digest)
 {
     struct check *c = n->sim->check;
     struct known *k = known_at(c, index);
     n->sim->stats->applied++;
     sim_trace(n->sim, digest ^ index);
-    if (index > c->committed || k->committed_term != term) {
-        sim_violation(n->sim, "APPLIED UNCOMMITTED: member %u index %" PRIu64 " term %" PRIu64,
-                      n->id, index, term);
+    if (index > c->committed || k->committed_term == 0) {
+        sim_violation(n->sim, "APPLIED UNCOMMITTED: member %u index %" PRIu64, n->id, index);
     }
     if (k->digest == 0) {
         if (index <= c->last) {
@@ -406,9 +405,22 @@ void check_applied(struct node *n, uint64_t index, uint64_t term, uint64_t diges
         }
         k->digest = digest;
         c->last = index;
-        check_proposal(n, index, id);
-    } else if (k->digest != digest) {
+        return true;
+    }
+    if (k->digest != digest) {
         sim_violation(n->sim, "STATE DIVERGED: member %u at index %" PRIu64, n->id, index);
+    }
+    return false;
+}
+
+void check_applied(struct node *n, uint64_t index, uint64_t term, uint64_t digest, uint64_t id)
+{
+    if (known_at(n->sim->check, index)->committed_term != term) {
+        sim_violation(n->sim, "APPLIED UNCOMMITTED: member %u index %" PRIu64 " term %" PRIu64,
+                      n->id, index, term);
+    }
+    if (check_state(n, index, digest)) {
+        check_proposal(n, index, id);
     }
 }
 

@@ -19,7 +19,12 @@ struct loop {
     struct heap timers;
     struct list ready;
     struct list hooks;
+    struct list ready_next; /* made ready by a ready call: another turn */
+    struct list hooks_next; /* armed again after running in this turn */
+    struct list dirty;      /* connections with something to send (conn.c) */
     struct list workers;
+    uint64_t turn;
+    bool in_ready;
     uint64_t now_ms;
     uint64_t timer_at;   /* virtual time of the posted EV_TIMER, 0 none */
     bool turn_posted;
@@ -69,7 +74,7 @@ uint64_t loop_now_us(struct loop *l)
 
 int64_t loop_wall_ms(struct loop *l)
 {
-    return 1700000000000 + (int64_t)l->now_ms;
+    return 1700000000000 + (int64_t)l->now_ms + l->node->wall_ms;
 }
 
 /* Input has arrived: the clock is read. */
@@ -87,6 +92,9 @@ struct loop *sim_loop_new(struct node *n)
     heap_init(&l->timers);
     list_init(&l->ready);
     list_init(&l->hooks);
+    list_init(&l->ready_next);
+    list_init(&l->hooks_next);
+    list_init(&l->dirty);
     list_init(&l->workers);
     sim_loop_before(l);
     return l;
@@ -118,7 +126,7 @@ void ready_init(struct ready *r, void (*fn)(struct ready *self))
 void loop_ready(struct loop *l, struct ready *r)
 {
     if (list_empty(&r->link)) {
-        list_push_back(&l->ready, &r->link);
+        list_push_back(l->in_ready ? &l->ready_next : &l->ready, &r->link);
     }
 }
 
@@ -136,7 +144,8 @@ void turn_hook_init(struct turn_hook *h, void (*fn)(struct turn_hook *self))
 void loop_at_turn_end(struct loop *l, struct turn_hook *h)
 {
     if (list_empty(&h->link)) {
-        list_push_back(&l->hooks, &h->link);
+        bool ran = h->turn == l->turn && h->turn != 0;
+        list_push_back(ran ? &l->hooks_next : &l->hooks, &h->link);
     }
 }
 
@@ -147,34 +156,56 @@ void turn_hook_cancel(struct turn_hook *h)
 
 static void run_ready(struct loop *l)
 {
-    struct list batch;
     struct list *it;
-    list_init(&batch);
-    list_move_all(&batch, &l->ready);
-    while ((it = list_pop_front(&batch)) != NULL) {
+    l->in_ready = true;
+    while ((it = list_pop_front(&l->ready)) != NULL) {
         struct ready *r = LIST_ENTRY(it, struct ready, link);
         r->fn(r);
     }
+    l->in_ready = false;
 }
 
+static bool run_hook(struct loop *l)
+{
+    struct list *it = list_pop_front(&l->hooks);
+    if (it == NULL) {
+        return false;
+    }
+    struct turn_hook *h = LIST_ENTRY(it, struct turn_hook, link);
+    h->turn = l->turn;
+    h->fn(h);
+    return true;
+}
+
+/* As the real loop's: each hook once a turn, what a ready call makes ready in the next one, and
+ * what connections have to send at the very end. */
 void sim_loop_turn(struct loop *l)
 {
-    struct list batch;
-    struct list *it;
     l->turn_posted = false;
-    run_ready(l);
-    list_init(&batch);
-    list_move_all(&batch, &l->hooks);
-    while ((it = list_pop_front(&batch)) != NULL) {
-        struct turn_hook *h = LIST_ENTRY(it, struct turn_hook, link);
-        h->fn(h);
-    }
+    l->turn++;
+    do {
+        run_ready(l);
+    } while (run_hook(l));
+    sim_conns_flush(l);
+    list_move_all(&l->ready, &l->ready_next);
+    list_move_all(&l->hooks, &l->hooks_next);
+    l->turn++; /* what is armed from here on is another turn's */
+}
+
+struct list *sim_loop_dirty(struct loop *l)
+{
+    return &l->dirty;
+}
+
+static bool pending(const struct loop *l)
+{
+    return !list_empty(&l->ready) || !list_empty(&l->hooks) || !list_empty(&l->dirty);
 }
 
 void sim_loop_after(struct loop *l)
 {
     struct sim *s = l->node->sim;
-    if (!l->turn_posted && (!list_empty(&l->ready) || !list_empty(&l->hooks))) {
+    if (!l->turn_posted && pending(l)) {
         l->turn_posted = true;
         sim_post(s, s->now + rng_range(&s->rng, 0, s->o.turn_us), EV_TURN, l->node, 0, NULL);
     }

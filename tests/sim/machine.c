@@ -26,6 +26,7 @@ static const struct {
 } MACHINES[] = {
     { "chain", &CHAIN_OPS },
     { "store", &STORE_OPS },
+    { "world", &WORLD_OPS },
 };
 
 const char *machine_name(const struct machine_ops *ops)

@@ -351,9 +351,9 @@ static int usage(void)
 {
     fprintf(stderr,
             "usage: sim [--seed N | --seeds A..B | --hours H [--from A] | --recall FILE]\n"
-            "           [--jobs J] [--fsm chain|store] [--gates-off MASK] [--keep-going]\n"
+            "           [--jobs J] [--world | --fsm chain|store] [--gates-off MASK]\n"
             "           [--with FAULTS] [--without FAULTS] [--founders N] [--set NAME=VALUE]\n"
-            "           [--twice] [--verbose] [--frames]\n"
+            "           [--keep-going] [--twice] [--verbose] [--frames]\n"
             "           [--shrink] [--shrink-failures DIR] [--shrink-seconds S]\n"
             "       sim --replay FILE [--expect-violation] [--verbose]\n");
     return 2;
@@ -448,6 +448,10 @@ static bool parse(int argc, char **argv, struct args *a)
 {
     for (int i = 1; i < argc; i++) {
         if (parse_flag(argv[i], a)) {
+            continue;
+        }
+        if (str_eq(argv[i], "--world")) {
+            a->setup.machine = &WORLD_OPS;
             continue;
         }
         if (i + 1 >= argc || !parse_value(argv[i], argv[i + 1], a)) {

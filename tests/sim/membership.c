@@ -52,7 +52,7 @@ static void change(struct node *leader, enum member_change kind, const struct rn
 static void add_learner(struct sim *s, struct node *leader, const struct rnode_member *members,
                         size_t n_members)
 {
-    struct node *n = sim_node_add(s);
+    struct node *n = sim_node_add(s, &MEMBER_KIND);
     struct rnode_member m = { .id = n->member_id, .role = RNODE_LEARNER };
     snprintf(m.name, sizeof m.name, "m%u", n->id);
     snprintf(m.peer_address, sizeof m.peer_address, "10.0.0.%u:2380", n->id);
@@ -78,10 +78,10 @@ static const struct rnode_member *some_member(struct sim *s, const struct rnode_
 
 void nemesis_membership(struct sim *s, struct node *leader)
 {
-    struct rnode_member members[SIM_NODES_MAX];
+    struct rnode_member members[SIM_MEMBERS_MAX];
     size_t n;
     const struct rnode_member *current = rnode_members(leader->rnode, &n);
-    if (leader->change.active || n == 0 || n > SIM_NODES_MAX) {
+    if (leader->change.active || n == 0 || n > SIM_MEMBERS_MAX) {
         return;
     }
     memcpy(members, current, n * sizeof *members);
@@ -89,7 +89,7 @@ void nemesis_membership(struct sim *s, struct node *leader)
     const struct rnode_member *voter =
         some_member(s, members, n, RNODE_VOTER, rng_chance(&s->dice, 0.9) ? leader->member_id : 0);
     uint64_t what = rng_range(&s->dice, 0, 9);
-    if (what < 4 && n < MEMBERS_MAX && s->n_nodes < SIM_NODES_MAX) {
+    if (what < 4 && n < MEMBERS_MAX && s->n_nodes < SIM_MEMBERS_MAX) {
         add_learner(s, leader, members, n);
     } else if (what < 7 && learner != NULL) {
         change(leader, MEMBER_PROMOTE, learner);

@@ -1,28 +1,29 @@
-/* The lives of a machine: boot, orderly stop, crash.
+/* The lives of a machine: boot, orderly stop, crash. What runs on it is its kind's affair.
  *
  * All of a node's code runs inside node_enter. A disk that was told to die in the middle of a job
  * and a fatal error after an injected fault leave it by longjmp: the process is gone at that very
  * point, so what it held in memory is leaked on purpose (nothing may run in it any more). */
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "lib/base/alloc.h"
-#include "raft/tuning.h"
 #include "tests/sim/net.h"
 
 enum { STOP_WITHIN_US = 20000000 };
 
 /* The process ended. The page cache stays (cut = false: kill -9) or is lost. */
-static void node_gone(struct node *n, bool cut)
+static void node_gone(struct node *n, bool cut, bool within)
 {
-    clients_node_down(n);
+    n->dark = cut;
+    if (n->kind->gone != NULL) {
+        n->kind->gone(n, within);
+    }
     if (n->transport != NULL) {
         net_transport_free(n->transport);
     }
+    sim_host_free(n);
     sim_loop_free(n->loop);
-    machine_free(n->machine);
     n->loop = NULL;
-    n->machine = NULL;
+    n->process = NULL;
     n->rnode = NULL;
     n->raft = NULL;
     n->up = n->stopping = n->closed = n->broken = false;
@@ -50,16 +51,15 @@ void node_enter(struct node *n, void (*fn)(struct node *n, void *arg), void *arg
     } else {
         s->running = NULL;
         s->stats->crashes++;
-        SIM_LOG(s, "member %u dies within an operation", n->id);
-        n->machine = NULL; /* it may be pinned by a snapshot that nobody ends any more */
-        node_gone(n, true);
+        SIM_LOG(s, "%s %u dies within an operation", n->kind->name, n->id);
+        node_gone(n, true, true);
         sim_post(s, s->now + rng_range(&s->rng, 20000, 800000), EV_BOOT, n, 0, NULL);
         return;
     }
     if (n->closed) {
         s->stats->stops++;
-        SIM_LOG(s, "member %u has stopped", n->id);
-        node_gone(n, false);
+        SIM_LOG(s, "%s %u has stopped", n->kind->name, n->id);
+        node_gone(n, false, false);
     }
 }
 
@@ -67,7 +67,7 @@ void node_lose(struct node *n, const char *why)
 {
     n->lost = true;
     n->sim->stats->lost++;
-    SIM_LOG(n->sim, "member %u is lost: %s", n->id, why);
+    SIM_LOG(n->sim, "%s %u is lost: %s", n->kind->name, n->id, why);
 }
 
 void node_die(struct node *n)
@@ -75,111 +75,26 @@ void node_die(struct node *n)
     longjmp(n->sim->crash, 1);
 }
 
-static void on_fatal(void *arg, const struct err *err)
-{
-    struct node *n = arg;
-    if (n->flipped && err->code == E_CORRUPT) {
-        node_lose(n, err->msg);
-        node_die(n);
-    }
-    if (!n->broken) {
-        sim_violation(n->sim, "FATAL: member %u: %s (%s)", n->id, err->msg, err_name(err->code));
-    }
-    node_die(n);
-}
-
-static void on_ask(void *arg, uint64_t ask_id, struct slice question)
-{
-    clients_on_ask(arg, ask_id, question);
-}
-
-static void on_change(void *arg)
-{
-    struct node *n = arg;
-    struct rnode_status status;
-    if (n->rnode == NULL) {
-        return;
-    }
-    rnode_get_status(n->rnode, &status);
-    sim_trace(n->sim, status.term ^ status.leader_id << 32);
-}
-
-static size_t founders(struct sim *s, struct rnode_member *members)
-{
-    for (unsigned i = 0; i < s->o.founders; i++) {
-        struct rnode_member *m = &members[i];
-        *m = (struct rnode_member){ .id = s->nodes[i + 1].member_id, .role = RNODE_VOTER };
-        snprintf(m->name, sizeof m->name, "m%u", i + 1);
-        snprintf(m->peer_address, sizeof m->peer_address, "10.0.0.%u:2380", i + 1);
-    }
-    return s->o.founders;
-}
-
 static void boot(struct node *n, void *arg)
 {
-    struct sim *s = n->sim;
-    struct rnode_member members[SIM_NODES_MAX];
-    struct err err = ERR_INIT;
-    char name[16], address[32];
     (void)arg;
-    snprintf(name, sizeof name, "m%u", n->id);
-    snprintf(address, sizeof address, "10.0.0.%u:2380", n->id);
-    bool founder = n->id <= s->o.founders;
-    struct rnode_options o = {
-        .loop = n->loop,
-        .dir = "/data/member",
-        .cluster_id = SIM_CLUSTER_ID,
-        .member_id = n->member_id,
-        .name = name,
-        .peer_listen = address,
-        .client_url = "http://127.0.0.1:2379",
-        .initial = members,
-        .n_initial = founder ? founders(s, members) : node_joining(n, members),
-        .seed = rng_u64(&s->rng),
-        .election_timeout_ms = 1000,
-        .heartbeat_ms = 100,
-        .snapshot_entries = s->o.snapshot_entries,
-        .snapshot_trailing = s->o.snapshot_trailing,
-        .unsafe_no_fsync = (s->gates_off & BUG_NO_FSYNC) != 0,
-        .fsm = machine_fsm(n->machine),
-        .on_change = on_change,
-        .on_ask = on_ask,
-        .fatal = on_fatal,
-        .arg = n,
-    };
-    struct rnode_tuning tuning = {
-        .gates_off = s->gates_off & ~(uint32_t)BUGS,
-        .wal_segment_bytes = s->o.wal_segment_bytes,
-        .inflight_max = s->o.inflight_max,
-        .no_pre_vote = s->o.no_pre_vote,
-        .digest_ms = 1000,
-    };
-    int rv = rnode_open_tuned(&o, &tuning, &n->rnode, &err);
-    if (rv != 0) {
-        if (n->flipped && rv == E_CORRUPT) {
-            node_lose(n, err.msg);
-        }
-        if (n->broken || n->lost || (rv == E_DISKFULL && sim_fs_is_full(n->fs))) {
-            node_die(n);
-        }
-        sim_violation(s, "CANNOT START: member %u: %s (%s)", n->id, err.msg, err_name(rv));
-    }
+    n->kind->boot(n);
 }
 
 void node_boot(struct node *n)
 {
     INVARIANT(n->used && !n->up);
-    SIM_LOG(n->sim, "member %u boots", n->id);
+    SIM_LOG(n->sim, "%s %u boots", n->kind->name, n->id);
     n->up = true;
+    n->dark = false;
     n->loop = sim_loop_new(n);
-    n->machine = machine_new(n);
     node_enter(n, boot, NULL);
 }
 
 static void abandon(struct node *n, void *arg)
 {
     (void)arg;
-    rnode_abandon(n->rnode);
+    n->kind->abandon(n);
 }
 
 static void run_job(struct node *n, void *arg)
@@ -198,30 +113,24 @@ void node_crash(struct node *n, bool in_write, bool cut)
             return;
         }
     }
-    SIM_LOG(s, "member %u %s", n->id, cut ? "loses power" : "is killed");
+    SIM_LOG(s, "%s %u %s", n->kind->name, n->id, cut ? "loses power" : "is killed");
     s->stats->crashes++;
     n->up = false;
     node_enter(n, abandon, NULL);
-    node_gone(n, cut);
+    node_gone(n, cut, false);
     sim_post(s, s->now + rng_range(&s->dice, 20000, rng_chance(&s->dice, 0.3) ? 8000000 : 500000),
              EV_BOOT, n, 0, NULL);
-}
-
-static void on_closed(void *arg)
-{
-    struct node *n = arg;
-    n->closed = true;
 }
 
 static void stop(struct node *n, void *arg)
 {
     (void)arg;
-    rnode_close(n->rnode, on_closed, n);
+    n->kind->stop(n);
 }
 
 void node_stop(struct node *n)
 {
-    SIM_LOG(n->sim, "member %u stops", n->id);
+    SIM_LOG(n->sim, "%s %u stops", n->kind->name, n->id);
     n->stopping = true;
     n->stop_by = n->sim->now + STOP_WITHIN_US;
     node_enter(n, stop, NULL);
@@ -231,8 +140,8 @@ void node_end(struct node *n)
 {
     n->up = false;
     n->stopping = false;
-    if (n->rnode != NULL) {
+    if (n->process != NULL) {
         node_enter(n, abandon, NULL);
     }
-    node_gone(n, false);
+    node_gone(n, false, false);
 }

@@ -45,6 +45,10 @@ static const struct option {
     OPTION(wal_segment_bytes, T_SIZE),
     OPTION(inflight_max, T_UNSIGNED),
     OPTION(no_pre_vote, T_BOOL),
+    OPTION(clients, T_UNSIGNED),
+    OPTION(window_bytes, T_SIZE),
+    OPTION(piece_bytes, T_SIZE),
+    OPTION(split, T_DOUBLE),
 #undef OPTION
 };
 
@@ -105,6 +109,20 @@ static void option_copy(const struct option *option, struct sim_options *to,
     memcpy((char *)to + option->offset, (const char *)from + option->offset, SIZES[option->type]);
 }
 
+/* What whole members and their clients need besides; drawn last, so that the rest stays. */
+static void draw_world(struct rng *r, struct sim_options *o)
+{
+    o->faults &= ~(uint32_t)FAULT_MEMBERSHIP; /* no such call in the API yet */
+    o->acts &= o->faults;
+    o->keys = (unsigned)PICK(r, 3, 6, 12);
+    o->clients = (unsigned)PICK(r, 2, 3, 4);
+    o->client_lo_us = 1000 * PICK(r, 5, 20, 50);
+    o->client_hi_us = 1000 * PICK(r, 60, 150, 400);
+    o->window_bytes = (size_t)PICK(r, 2048, 65536, 65536, 262144);
+    o->piece_bytes = (size_t)PICK(r, 200, 1500, 65536, 65536);
+    o->split = 0.001 * (double)PICK(r, 0, 20, 20, 300);
+}
+
 void sim_draw(const struct sim_setup *setup, struct sim_options *o, uint64_t seed)
 {
     struct rng r;
@@ -137,6 +155,9 @@ void sim_draw(const struct sim_setup *setup, struct sim_options *o, uint64_t see
     o->wal_segment_bytes = (size_t)PICK(&r, 8192, 32768, 262144);
     o->inflight_max = (unsigned)PICK(&r, 0, 64, 256);
     o->no_pre_vote = rng_chance(&r, 0.2);
+    if (setup->machine == &WORLD_OPS) {
+        draw_world(&r, o);
+    }
     for (size_t i = 0; i < ARRAY_LEN(OPTIONS); i++) {
         if ((setup->set_mask >> i & 1) != 0) {
             option_copy(&OPTIONS[i], o, &setup->set);

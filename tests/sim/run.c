@@ -8,7 +8,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/world.h"
 
 enum { PROBE_EVERY_US = 2000000, CALM_US = 8000000, EVENTS_MAX = 6000000 };
 
@@ -128,6 +128,15 @@ static void node_event(struct sim *s, struct event *e, struct node *n)
     case EV_STREAM_END:
         sim_net_stream_end(s, e);
         break;
+    case EV_CONN:
+        sim_conn_event(s, e);
+        break;
+    case EV_ACCEPT:
+        sim_dial_accept(s, e);
+        break;
+    case EV_CONNECTED:
+        sim_dial_connected(s, e);
+        break;
     default:
         UNREACHABLE();
     }
@@ -150,7 +159,9 @@ static void client_choice(struct sim *s)
 {
     bool happens = sim_choose(s, CHOICE_CLIENT);
     uint64_t wait = rng_range(&s->dice, s->o.client_lo_us, s->o.client_hi_us);
-    if (happens) {
+    if (happens && s->world != NULL) {
+        world_client_event(s);
+    } else if (happens) {
         clients_event(s);
     }
     if (!s->healed || s->now < s->o.fault_us + CALM_US) {
@@ -185,6 +196,9 @@ static void world_event(struct sim *s, const struct event *e)
             node_crash(&s->nodes[e->a], false, true);
         }
         break;
+    case EV_SYN:
+        sim_dial_syn(s, e);
+        break;
     case EV_CLIENT:
         client_choice(s);
         break;
@@ -198,11 +212,19 @@ static void world_event(struct sim *s, const struct event *e)
         break;
     case EV_PROBE:
         (void)sim_choose(s, CHOICE_PROBE);
-        clients_probe(s);
+        if (s->world != NULL) {
+            world_probe(s);
+        } else {
+            clients_probe(s);
+        }
         sim_post(s, s->now + PROBE_EVERY_US, EV_PROBE, NULL, 0, NULL);
         break;
     case EV_END:
-        check_end(s);
+        if (s->world != NULL) {
+            world_check_end(s);
+        } else {
+            check_end(s);
+        }
         s->over = true;
         break;
     default:
@@ -280,11 +302,12 @@ struct node *sim_node_of(struct sim *s, uint64_t member_id)
     return NULL;
 }
 
-struct node *sim_node_add(struct sim *s)
+struct node *sim_node_add(struct sim *s, const struct node_kind *kind)
 {
     INVARIANT(s->n_nodes < SIM_NODES_MAX);
     struct node *n = &s->nodes[++s->n_nodes];
     *n = (struct node){ .sim = s, .id = s->n_nodes, .used = true, .gen = 1, .rate = 1.0 };
+    n->kind = kind;
     n->member_id = n->id;
     n->fs = sim_fs_new(s);
     n->clock_us = rng_range(&s->rng, 1000000, 1000000000000);
@@ -307,6 +330,9 @@ static void sim_fini(struct sim *s)
     sim_events_free(s);
     check_free(s->check);
     clients_free(s->clients);
+    world_free(s->world);
+    u64map_fini(&s->conns);
+    u64map_fini(&s->connects);
     mem_free(s);
     current = NULL;
 }
@@ -326,8 +352,13 @@ uint64_t sim_run(const struct sim_setup *setup, uint64_t seed, struct sim_stats 
     rng_init(&s->rng, seed ^ 0x5deece66d ^ hash_u64(s->o.salt));
     s->check = check_new();
     s->clients = clients_new(s);
-    for (unsigned i = 0; i < s->o.founders; i++) {
-        sim_post(s, rng_range(&s->rng, 0, 200000), EV_BOOT, sim_node_add(s), 0, NULL);
+    u64map_init(&s->conns);
+    u64map_init(&s->connects);
+    if (setup->machine == &WORLD_OPS) {
+        world_new(s);
+    }
+    for (unsigned i = 0; i < s->o.founders && s->world == NULL; i++) {
+        sim_post(s, rng_range(&s->rng, 0, 200000), EV_BOOT, sim_node_add(s, &MEMBER_KIND), 0, NULL);
     }
     sim_post(s, 500000, EV_CLIENT, NULL, 0, NULL);
     sim_post(s, 1000000, EV_NEMESIS, NULL, 0, NULL);

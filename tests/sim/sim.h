@@ -29,7 +29,8 @@
 #include "tests/sim/choice.h"
 
 enum {
-    SIM_NODES_MAX = 12, /* machines that ever live in one run; machine i is member id i, from 1 */
+    SIM_NODES_MAX = 32,   /* machines that ever live in one run, numbered from 1 */
+    SIM_MEMBERS_MAX = 12, /* those that are members; machine i is member id i */
     SIM_CLUSTER_ID = 0x51,
 };
 
@@ -40,6 +41,9 @@ struct machine_ops;
 struct sim_setup;
 struct fs;
 struct transport;
+struct host;
+struct node_kind;
+struct world;
 
 /* Faults a run may draw (swarm: each is on or off for the whole run). */
 enum sim_fault {
@@ -94,6 +98,11 @@ struct sim_options {
     size_t wal_segment_bytes;
     unsigned inflight_max;
     bool no_pre_vote;
+    /* with whole members: */
+    unsigned clients;      /* machines */
+    size_t window_bytes;   /* sent and not read yet, on one connection each way */
+    size_t piece_bytes;    /* read at once at most */
+    double split;          /* how often a piece is shorter, or comes later */
 };
 
 struct sim_stats {
@@ -119,6 +128,10 @@ enum event_kind {
     EV_START,     /* after an orderly stop (the world's: a is the node) */
     EV_SPACE,     /* a disk has room again (the world's) */
     EV_GONE,      /* a removed member is switched off (the world's) */
+    EV_CONN,      /* something may have arrived at a connection's end */
+    EV_SYN,       /* a connection attempt arrives (the world's) */
+    EV_ACCEPT,
+    EV_CONNECTED, /* or refused */
     EV_CLIENT,
     EV_NEMESIS,
     EV_HEAL,
@@ -154,10 +167,28 @@ struct mirror {
     bool electing;   /* became leader in the last step: judged when that takes effect */
 };
 
+/* What a machine is for: what its process does when it starts, and how it ends. The functions run
+ * in the process's own code (node_enter) but `gone`, which forgets it. */
+struct node_kind {
+    const char *name;
+    void (*boot)(struct node *n);    /* node_die when it cannot start */
+    void (*stop)(struct node *n);    /* orderly: sets n->closed now or later; NULL: is killed */
+    void (*abandon)(struct node *n); /* it is killed: gives its memory back, and has no effect */
+    /* The life is over. within: it died inside an operation, its memory is lost. May be NULL. */
+    void (*gone)(struct node *n, bool within);
+    /* Of a world (world.c); each may be NULL. n->data is the kind's, and outlives the lives. */
+    void (*add)(struct node *n);   /* the machine is new: makes n->data */
+    void (*free)(struct node *n);  /* the run is over: frees it */
+    void (*act)(struct node *n);   /* a client event has drawn it: something is done (sim.dice) */
+    void (*probe)(struct node *n); /* healed, every 2 s: asks for what it must be answered */
+    void (*check)(struct node *n); /* the end: sim_violation when it was not, or is not well */
+};
+
 struct node {
     struct sim *sim;
+    const struct node_kind *kind;
     unsigned id;
-    uint64_t member_id;
+    uint64_t member_id; /* 0: not a member */
     bool used;      /* exists: founder or added */
     bool up;
     bool stopping;  /* rnode_close was called */
@@ -167,16 +198,21 @@ struct node {
     bool broken;    /* an injected disk error: a fatal end is right */
     bool flipped;   /* a bit of its disk: it may refuse to start, and is lost then */
     bool lost;
+    bool dark;      /* without power: silent, where a machine whose process died refuses */
     uint64_t gen;
     double rate;
     uint64_t clock_us; /* its monotonic clock at virtual time 0 */
+    int64_t wall_ms;   /* how far its wall clock has been set */
     uint64_t paused_until;
     struct fs *fs;
     struct loop *loop;
+    struct host *host;       /* its listeners and connections (dial.c) */
     struct transport *transport;
     struct rnode *rnode;
     struct raft *raft;       /* the core of its last step */
     struct machine *machine; /* state machine (fsm.c) */
+    void *process;           /* of its kind; of this life */
+    void *data;              /* of its kind; of all its lives */
     struct promises promises;
     struct mirror mirror;
     unsigned transferring; /* transfers without an answer */
@@ -185,7 +221,7 @@ struct node {
         enum member_change kind;
         uint64_t id;
     } change; /* asked of it as a leader */
-    struct rnode_member joining[SIM_NODES_MAX];
+    struct rnode_member joining[SIM_MEMBERS_MAX];
     size_t n_joining;
 };
 
@@ -201,6 +237,9 @@ struct sim {
     size_t heap_n, heap_cap;
     uint64_t event_seq;
     uint64_t stream_serial;
+    uint64_t conn_serial;
+    struct u64map conns;    /* by id */
+    struct u64map connects;
     struct node nodes[SIM_NODES_MAX + 1];
     unsigned n_nodes;
     bool cut[SIM_NODES_MAX + 1][SIM_NODES_MAX + 1];
@@ -216,6 +255,7 @@ struct sim {
     uint32_t gates_off;
     struct check *check;
     struct clients *clients;
+    struct world *world; /* NULL: members alone, asked directly */
 };
 
 /* The run that this thread is in: for wrapped functions and signal handlers that take no argument.
@@ -269,7 +309,7 @@ void sim_log(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 
 
 void sim_print_replay(const struct sim *s);
 struct node *sim_node_of(struct sim *s, uint64_t member_id); /* NULL: none */
-struct node *sim_node_add(struct sim *s);
+struct node *sim_node_add(struct sim *s, const struct node_kind *kind);
 
 /* --- event.c ----------------------------------------------------------------------------- */
 void sim_post(struct sim *s, uint64_t t, enum event_kind kind, struct node *n, uint64_t a, void *p);
@@ -292,6 +332,7 @@ void sim_loop_before(struct loop *l);
 /* After it: posts the end of its turn and its next timer. */
 void sim_loop_after(struct loop *l);
 uint64_t sim_loop_any_job(const struct loop *l); /* its worker, 0 none */
+struct list *sim_loop_dirty(struct loop *l);
 struct node *sim_loop_node(const struct loop *l);
 uint64_t sim_local_us(const struct node *n, uint64_t t);
 
@@ -319,6 +360,22 @@ void sim_net_pull(struct sim *s, struct event *e);
 void sim_net_chunk(struct sim *s, struct event *e);
 void sim_net_stream_end(struct sim *s, struct event *e);
 
+/* --- conn.c, dial.c ---------------------------------------------------------------------- */
+void sim_conn_event(struct sim *s, struct event *e);
+void sim_conns_flush(struct loop *l);
+void sim_dial_syn(struct sim *s, const struct event *e);
+void sim_dial_accept(struct sim *s, struct event *e);
+void sim_dial_connected(struct sim *s, struct event *e);
+/* The process has ended: its connections break. */
+void sim_host_free(struct node *n);
+
+/* --- member.c ---------------------------------------------------------------------------- */
+extern const struct node_kind MEMBER_KIND;
+/* Its disk or this machine's fault: judged, and the end of this life. */
+void member_fatal(void *arg, const struct err *err) __attribute__((noreturn));
+void member_cannot_start(struct node *n, int rv, const struct err *err) __attribute__((noreturn));
+size_t member_founders(struct sim *s, struct rnode_member *members);
+
 /* --- node.c ------------------------------------------------------------------------------ */
 void node_boot(struct node *n);
 /* in_write: within a job, if one is waiting. cut: the page cache is lost (otherwise kill -9). */
@@ -336,6 +393,7 @@ void node_die(struct node *n) __attribute__((noreturn));
 /* --- machine.c, fsm.c, fsm_store.c ------------------------------------------------------- */
 extern const struct machine_ops CHAIN_OPS;
 extern const struct machine_ops STORE_OPS;
+extern const struct machine_ops WORLD_OPS; /* stands for whole members and clients: world.h */
 const char *machine_name(const struct machine_ops *ops);
 const struct machine_ops *machine_named(const char *name); /* NULL: none */
 struct machine *machine_new(struct node *n);
@@ -352,6 +410,8 @@ uint64_t machine_command_id(struct slice command);
 struct check *check_new(void);
 void check_free(struct check *c);
 void check_applied(struct node *n, uint64_t index, uint64_t term, uint64_t digest, uint64_t id);
+/* The state after this index, whoever applied it. True: nobody had before. */
+bool check_state(struct node *n, uint64_t index, uint64_t digest);
 void check_restored(struct node *n, uint64_t index, uint64_t digest);
 void check_sending(struct node *n, uint64_t to, struct slice payload);
 /* The client was told that this proposal was never sent. */

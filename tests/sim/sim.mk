@@ -1,13 +1,16 @@
-# The simulator: the real raft/ objects over this folder's loop, disk and network instead of lib/io
-# and the transport.
+# The simulator: the real objects of raft/, server/, client/ and what they stand on, over this folder's
+# loop, disk and network instead of lib/io and the transport.
 
 SIM_SRC := $(wildcard tests/sim/*.c)
 SIM_RAFT := $(filter-out $(wildcard raft/transport*.c) raft/peer_frame.c,$(wildcard raft/*.c))
-SIM_OBJ := $(SIM_SRC:%.c=$(B)/%.o) $(SIM_RAFT:%.c=$(B)/%.o)
+# Addresses and URLs are text: the real ones.
+SIM_OBJ := $(SIM_SRC:%.c=$(B)/%.o) $(SIM_RAFT:%.c=$(B)/%.o) $(B)/lib/io/address.o
+# Seen or answered by the simulator: world/*.c, check.c.
+SIM_WRAP := raft_step rnode_open store_apply store_restore_finish rng_os_seed
 
-$(B)/sim: $(SIM_OBJ) $(call archives,store lib/codec lib/base)
+$(B)/sim: $(SIM_OBJ) $(call archives,server client api store lib/rpc proto lib/codec lib/base)
 	@echo "  LD $@"
-	@$(CC) $(LDFLAGS_ALL) -Wl,--wrap=raft_step -o $@ $^ $(PKG_LIBS)
+	@$(CC) $(LDFLAGS_ALL) $(SIM_WRAP:%=-Wl$(comma)--wrap=%) -o $@ $^ $(PKG_LIBS)
 
 # The commit that is printed first is the newest one.
 $(B)/tests/sim/main.o: $(wildcard .git/logs/HEAD)

@@ -1,0 +1,138 @@
+/* The kind of machine that runs a bare member: rnode over a state machine, asked directly by
+ * client.c. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "lib/base/alloc.h"
+#include "raft/tuning.h"
+#include "tests/sim/sim.h"
+
+void member_fatal(void *arg, const struct err *err)
+{
+    struct node *n = arg;
+    if (n->flipped && err->code == E_CORRUPT) {
+        node_lose(n, err->msg);
+        node_die(n);
+    }
+    if (!n->broken) {
+        sim_violation(n->sim, "FATAL: member %u: %s (%s)", n->id, err->msg, err_name(err->code));
+    }
+    node_die(n);
+}
+
+void member_cannot_start(struct node *n, int rv, const struct err *err)
+{
+    if (n->flipped && rv == E_CORRUPT) {
+        node_lose(n, err->msg);
+    }
+    if (n->broken || n->lost || (rv == E_DISKFULL && sim_fs_is_full(n->fs))) {
+        node_die(n);
+    }
+    sim_violation(n->sim, "CANNOT START: member %u: %s (%s)", n->id, err->msg, err_name(rv));
+}
+
+static void on_ask(void *arg, uint64_t ask_id, struct slice question)
+{
+    clients_on_ask(arg, ask_id, question);
+}
+
+static void on_change(void *arg)
+{
+    struct node *n = arg;
+    struct rnode_status status;
+    if (n->rnode == NULL) {
+        return;
+    }
+    rnode_get_status(n->rnode, &status);
+    sim_trace(n->sim, status.term ^ status.leader_id << 32);
+}
+
+size_t member_founders(struct sim *s, struct rnode_member *members)
+{
+    for (unsigned i = 0; i < s->o.founders; i++) {
+        struct rnode_member *m = &members[i];
+        *m = (struct rnode_member){ .id = s->nodes[i + 1].member_id, .role = RNODE_VOTER };
+        snprintf(m->name, sizeof m->name, "m%u", i + 1);
+        snprintf(m->peer_address, sizeof m->peer_address, "10.0.0.%u:2380", i + 1);
+    }
+    return s->o.founders;
+}
+
+static void boot(struct node *n)
+{
+    struct sim *s = n->sim;
+    struct rnode_member members[SIM_MEMBERS_MAX];
+    struct err err = ERR_INIT;
+    char name[16], address[32];
+    snprintf(name, sizeof name, "m%u", n->id);
+    snprintf(address, sizeof address, "10.0.0.%u:2380", n->id);
+    bool founder = n->id <= s->o.founders;
+    n->machine = machine_new(n);
+    struct rnode_options o = {
+        .loop = n->loop,
+        .dir = "/data/member",
+        .cluster_id = SIM_CLUSTER_ID,
+        .member_id = n->member_id,
+        .name = name,
+        .peer_listen = address,
+        .client_url = "http://127.0.0.1:2379",
+        .initial = members,
+        .n_initial = founder ? member_founders(s, members) : node_joining(n, members),
+        .seed = rng_u64(&s->rng),
+        .election_timeout_ms = 1000,
+        .heartbeat_ms = 100,
+        .snapshot_entries = s->o.snapshot_entries,
+        .snapshot_trailing = s->o.snapshot_trailing,
+        .unsafe_no_fsync = (s->gates_off & BUG_NO_FSYNC) != 0,
+        .fsm = machine_fsm(n->machine),
+        .on_change = on_change,
+        .on_ask = on_ask,
+        .fatal = member_fatal,
+        .arg = n,
+    };
+    struct rnode_tuning tuning = {
+        .gates_off = s->gates_off & ~(uint32_t)BUGS,
+        .wal_segment_bytes = s->o.wal_segment_bytes,
+        .inflight_max = s->o.inflight_max,
+        .no_pre_vote = s->o.no_pre_vote,
+        .digest_ms = 1000,
+    };
+    int rv = rnode_open_tuned(&o, &tuning, &n->rnode, &err);
+    if (rv != 0) {
+        member_cannot_start(n, rv, &err);
+    }
+    n->process = n->rnode;
+}
+
+static void on_closed(void *arg)
+{
+    struct node *n = arg;
+    n->closed = true;
+}
+
+static void stop(struct node *n)
+{
+    rnode_close(n->rnode, on_closed, n);
+}
+
+static void abandon(struct node *n)
+{
+    rnode_abandon(n->rnode);
+}
+
+static void gone(struct node *n, bool within)
+{
+    clients_node_down(n);
+    if (!within) { /* otherwise it may be pinned by a snapshot that nobody ends any more */
+        machine_free(n->machine);
+    }
+    n->machine = NULL;
+}
+
+const struct node_kind MEMBER_KIND = {
+    .name = "member",
+    .boot = boot,
+    .stop = stop,
+    .abandon = abandon,
+    .gone = gone,
+};

@@ -1,0 +1,43 @@
+/* The whole world: members as users run them (server_open: gRPC, store, watches, leases) and
+ * machines with clients (client_new), over simulated disks, connections and clocks.
+ *
+ *     machines 1..founders: STORE_KIND | the next o.clients: CLIENT_KIND | more kinds (world.c)
+ *
+ * EV_CLIENT draws a machine whose kind can act and what it does next (a choice: a run may leave it
+ * out). */
+#ifndef BARQUE_TESTS_SIM_WORLD_H
+#define BARQUE_TESTS_SIM_WORLD_H
+
+#include "client/client.h"
+#include "store/store.h"
+#include "tests/sim/sim.h"
+
+struct world {
+    struct sim *sim;
+    struct node *actors[SIM_NODES_MAX]; /* machines whose kind can act */
+    unsigned n_actors;
+    uint64_t next_value; /* unique values */
+};
+
+extern const struct node_kind STORE_KIND;
+extern const struct node_kind CLIENT_KIND;
+
+/* --- world.c ----------------------------------------------------------------------------- */
+/* Becomes s->world. */
+void world_new(struct sim *s);
+void world_free(struct world *w);
+void world_client_event(struct sim *s);
+void world_probe(struct sim *s);
+void world_check_end(struct sim *s);
+/* Runs, and is neither stopping nor stopped by a signal. */
+bool world_usable(const struct node *n);
+
+/* --- world_member.c ---------------------------------------------------------------------- */
+/* The running member's store; NULL while it starts or is down. */
+struct store *world_store(const struct node *n);
+
+/* --- world_client.c ---------------------------------------------------------------------- */
+/* A client of all members for the program that is booting on this machine. */
+struct client *world_client_new(struct node *n);
+
+#endif

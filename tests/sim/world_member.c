@@ -1,0 +1,172 @@
+/* The kind of machine that runs a store member: server_open, and what the simulator sees of it.
+ *
+ * The member is the product's own code; it is watched where its parts meet (linked with --wrap):
+ * rnode_open is given the run's tuning, store_apply and store_restore_finish are judged, and
+ * randomness of the operating system is the run's. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "lib/base/alloc.h"
+#include "raft/tuning.h"
+#include "server/internal.h"
+#include "tests/sim/world.h"
+
+uint64_t __real_rng_os_seed(void);
+uint64_t __wrap_rng_os_seed(void);
+int __wrap_rnode_open(const struct rnode_options *options, struct rnode **ret_node,
+                      struct err *err);
+void __real_store_apply(struct store *s, uint64_t index, const struct command *c,
+                        struct store_result *ret_result);
+void __wrap_store_apply(struct store *s, uint64_t index, const struct command *c,
+                        struct store_result *ret_result);
+int __real_store_restore_finish(struct store_restore *r, struct store **ret_store,
+                                struct err *err);
+int __wrap_store_restore_finish(struct store_restore *r, struct store **ret_store,
+                                struct err *err);
+
+/* --- where its parts meet --------------------------------------------------------------------- */
+
+uint64_t __wrap_rng_os_seed(void)
+{
+    struct sim *s = sim_current();
+    return s != NULL ? rng_u64(&s->rng) : __real_rng_os_seed();
+}
+
+int __wrap_rnode_open(const struct rnode_options *options, struct rnode **ret_node,
+                      struct err *err)
+{
+    struct node *n = sim_loop_node(options->loop);
+    const struct sim *s = n->sim;
+    struct rnode_options o = *options;
+    struct rnode_tuning tuning = {
+        .gates_off = s->gates_off & ~(uint32_t)BUGS,
+        .wal_segment_bytes = s->o.wal_segment_bytes,
+        .inflight_max = s->o.inflight_max,
+        .no_pre_vote = s->o.no_pre_vote,
+        .digest_ms = 1000,
+    };
+    o.snapshot_trailing = s->o.snapshot_trailing;
+    int rv = rnode_open_tuned(&o, &tuning, ret_node, err);
+    if (rv == 0) {
+        n->rnode = *ret_node;
+    }
+    return rv;
+}
+
+static struct node *member_running(void)
+{
+    struct sim *s = sim_current();
+    return s != NULL && s->world != NULL ? s->running : NULL;
+}
+
+void __wrap_store_apply(struct store *store, uint64_t index, const struct command *c,
+                        struct store_result *ret_result)
+{
+    struct node *n = member_running();
+    __real_store_apply(store, index, c, ret_result);
+    if (n != NULL) {
+        check_state(n, index, store_digest(store));
+    }
+}
+
+int __wrap_store_restore_finish(struct store_restore *r, struct store **ret_store, struct err *err)
+{
+    struct node *n = member_running();
+    int rv = __real_store_restore_finish(r, ret_store, err);
+    if (n != NULL && rv == 0) {
+        check_restored(n, store_applied_index(*ret_store), store_digest(*ret_store));
+    }
+    return rv;
+}
+
+struct store *world_store(const struct node *n)
+{
+    const struct server *server = n->process;
+    return n->kind == &STORE_KIND && server != NULL ? server->store : NULL;
+}
+
+/* --- lives ------------------------------------------------------------------------------------ */
+
+static void boot(struct node *n)
+{
+    struct sim *s = n->sim;
+    struct rnode_member members[SIM_MEMBERS_MAX];
+    struct err err = ERR_INIT;
+    struct server *server;
+    char name[16], client[32], peer[32], url[64];
+    snprintf(name, sizeof name, "m%u", n->id);
+    snprintf(client, sizeof client, "10.0.0.%u:2379", n->id);
+    snprintf(peer, sizeof peer, "10.0.0.%u:2380", n->id);
+    snprintf(url, sizeof url, "http://%s", client);
+    const char *listen[] = { client };
+    struct server_options o = {
+        .loop = n->loop,
+        .name = name,
+        .data_dir = "/data",
+        .listen_client = listen,
+        .n_listen_client = 1,
+        .advertise_client_url = url,
+        .listen_peer = peer,
+        .cluster_token = "world",
+        .initial = members,
+        .n_initial = member_founders(s, members),
+        .heartbeat_ms = 100,
+        .election_ms = 1000,
+        .snapshot_count = s->o.snapshot_entries,
+        .progress_notify_ms = 3000,
+        .unsafe_no_fsync = (s->gates_off & BUG_NO_FSYNC) != 0,
+        .fatal = member_fatal,
+        .arg = n,
+    };
+    int rv = server_open(&o, &server, &err);
+    if (rv != 0) {
+        member_cannot_start(n, rv, &err);
+    }
+    n->process = server;
+}
+
+static void on_closed(void *arg)
+{
+    struct node *n = arg;
+    n->closed = true;
+}
+
+static void stop(struct node *n)
+{
+    server_close(n->process, on_closed, n);
+}
+
+/* What is big goes; the calls under way are left behind. */
+static void abandon(struct node *n)
+{
+    struct server *server = n->process;
+    rnode_abandon(n->rnode);
+    store_free(server->store);
+    metrics_free(server->metrics);
+}
+
+/* The end: it has all that anyone has, and equals the leader. */
+static void check(struct node *n)
+{
+    struct sim *s = n->sim;
+    struct store *store = world_store(n);
+    const struct node *leader = sim_leader(s);
+    if (leader == NULL) {
+        sim_violation(s, "LIVENESS: no leader %" PRIu64 " s after healing", s->o.heal_us / 1000000);
+    }
+    if (store == NULL || store_applied_index(store) != check_last(s->check)) {
+        sim_violation(s, "LIVENESS: member %u has applied %" PRIu64 " of %" PRIu64, n->id,
+                      store != NULL ? store_applied_index(store) : 0, check_last(s->check));
+    }
+    if (store_digest(store) != store_digest(world_store(leader))) {
+        sim_violation(s, "STATE DIVERGED: member %u in the end", n->id);
+    }
+}
+
+const struct node_kind STORE_KIND = {
+    .name = "member",
+    .boot = boot,
+    .stop = stop,
+    .abandon = abandon,
+    .check = check,
+};
