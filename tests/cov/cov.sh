@@ -1,5 +1,5 @@
 #!/bin/sh
-# The table of `make cov`: tests/unit/cov.sh BUILD [FOLDER]. Counts each source file of a folder by what its
+# The table of `make cov`: tests/cov/cov.sh BUILD [FOLDER]. Counts each source file of a folder by what its
 # own objects say (headers' inline functions are left out); with a folder, a row a file and its worst first.
 set -u
 cd "$(dirname "$0")/../.." || exit 1

@@ -1,0 +1,30 @@
+#!/bin/sh
+# Runs what `make cov` counts: tests/cov/run.sh BUILD HOURS. A part that fails is shown and ends it.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+B=${1:?build folder} hours=${2:?simulated hours}
+log=$B/cov.log
+find "$B" -name '*.gcda' -delete
+
+part() { # name command...
+    name=$1
+    shift
+    start=$(date +%s)
+    if ! "$@" >"$log" 2>&1; then
+        tail -20 "$log"
+        echo "cov: $name failed: $log"
+        exit 1
+    fi
+    printf '%-28s %4d s\n' "$name" $(($(date +%s) - start))
+}
+fuzz() {
+    for t in "$B"/cov-fuzz_*; do
+        name=${t##*/cov-}
+        "$t" "fuzz/corpus/$name" || return 1
+    done
+}
+part 'unit tests' tests/run "$B" unit
+part 'golden traces' tests/run "$B" scenario
+part 'kept fuzz inputs' fuzz
+part 'simulator' "$B/sim" --hours "$hours" --jobs 2
+part 'simulator, store' "$B/sim" --hours "$hours" --jobs 2 --fsm store
