@@ -9,7 +9,7 @@
  *     made (all have reported, or the next     read from a member can be trusted until a later
  *     check has begun):                        check is agreed on
  *
- * Example: of voters 1, 2, 3 the leader 1 is wrong: reports 1:x, 2:y, 3:y. The third one makes y the
+ * Example: of voters 1, 2, 3 the leader 1 is wrong: reports 1:x, 2:y, 3:y. The third makes y the
  * majority's; 1 is named by all, itself included. 2 and 3 never doubt themselves, whoever leads.
  *
  * Every member counts the same entries in the same order, so all come to the same result. */

@@ -68,7 +68,7 @@ static void emit_key(yaml_emitter_t *e, const char *key, size_t len)
 static void emit_number(yaml_emitter_t *e, const json_t *v)
 {
     char text[48];
-    if (json_is_integer(v)) {
+    if (json_typeof(v) == JSON_INTEGER) {
         (void)snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
     } else {
         double d = json_real_value(v);

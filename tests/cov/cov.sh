@@ -1,9 +1,22 @@
 #!/bin/sh
-# The table of `make cov`: tests/cov/cov.sh BUILD [FOLDER]. Counts each source file of a folder by what its
-# own objects say (headers' inline functions are left out); with a folder, a row a file and its worst first.
+# The tables of `make cov`: tests/cov/cov.sh BUILD [FOLDER | FILE.c]. Counts each source file of a folder by what its
+# own objects say (headers' inline functions are left out); with a folder, a row a file; with a file, each
+# line of it that has a branch which was not taken, with their number and how often the line ran.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 B=${1:?build folder} only=${2:-}
+
+# Several objects may be made of one file, in builds of their own: only the folder's own counts.
+case $only in *.c)
+    gcov -b -c -t -o "$B/$(dirname "$only")" "$B/${only%.c}.gcno" 2>/dev/null | awk -v want="$only" '
+        /-:    0:Source:/ { on = index($0, want) > 0 }
+        !on { next }
+        /^branch/ { n++; if ($0 ~ /taken 0( |$)|never executed/) missed++; next }
+        /^(call|function|unconditional)/ { next }
+        { if (missed) printf "%d of %d %s\n", missed, n, line
+          missed = n = 0; line = $0 }'
+    exit ;;
+esac
 
 # One line a file: "lines covered, lines, branches taken, branches, file"; a file no test linked has no counts.
 for notes in $(cd "$B" && find . -name '*.gcno' | sed 's|^\./||' | grep -vE '^(tests|gen|fuzz)/' | sort); do

@@ -126,8 +126,9 @@ static void a_document_over_its_limit_is_refused(void **state)
 static void paths_reach_into_objects_and_arrays(void **state)
 {
     (void)state;
-    json_auto_t *doc = parsed("{\"spec\":{\"replicas\":3,\"paused\":true,\"none\":null,"
-                              "\"containers\":[{\"image\":\"a\"},{\"image\":\"b\"}]}}");
+    json_auto_t *doc =
+        parsed("{\"spec\":{\"replicas\":3,\"paused\":true,\"none\":null,"
+               "\"containers\":[{\"image\":\"a\"},{\"image\":\"b\"}]},\"off\":false}");
     assert_int_equal(json_path_int(doc, "spec.replicas", 1), 3);
     assert_true(json_path_bool(doc, "spec.paused", false));
     assert_string_equal(json_path_str(doc, "spec.containers.1.image", ""), "b");
@@ -140,6 +141,9 @@ static void paths_reach_into_objects_and_arrays(void **state)
     assert_string_equal(json_path_str(doc, "spec.none", "fallback"), "fallback");
     assert_string_equal(json_path_str(doc, "spec.replicas.x", "fallback"), "fallback");
     assert_false(json_path_bool(doc, "spec", false));
+    assert_int_equal(json_path_int(doc, "spec.absent", 7), 7);
+    assert_true(json_path_bool(doc, "spec.absent", true));
+    assert_false(json_path_bool(doc, "off", true));
 }
 
 static void setting_a_path_makes_the_objects_on_the_way(void **state)
@@ -152,6 +156,8 @@ static void setting_a_path_makes_the_objects_on_the_way(void **state)
     assert_int_equal(json_path_set_new(doc, "n", json_integer(2)), 0);
     assert_int_equal(json_path_set_new(doc, "list.5.x", json_integer(1)), E_INVAL);
     assert_int_equal(json_path_set_new(doc, "n.x", json_integer(1)), E_INVAL);
+    assert_int_equal(json_path_set_new(doc, "list.x", json_integer(1)), E_INVAL);
+    assert_int_equal(json_path_set_new(doc, "list.1", json_integer(1)), E_INVAL);
     json_write(doc, &out);
     assert_string_equal(buf_str(&out), "{\"list\":[{\"x\":1}],\"n\":2,"
                                        "\"metadata\":{\"labels\":{\"app\":\"web\"}}}");

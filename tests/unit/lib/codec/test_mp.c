@@ -183,13 +183,30 @@ static void skipping_passes_over_every_type(void **state)
         uint8_t bytes[20];
         size_t len;
     } rows[] = {
-        { { 0x05 }, 1 },          { { 0xff }, 1 },          { { 0xc0 }, 1 },
-        { { 0xc2 }, 1 },          { { 0xcc, 200 }, 2 },     { { 0xcf, 1 }, 9 },
-        { { 0xd0, 0x80 }, 2 },    { { 0xd3, 1 }, 9 },       { { 0xca }, 5 },
-        { { 0xcb }, 9 },          { { 0xa2, 'h', 'i' }, 3 }, { { 0xd9, 1, 'x' }, 3 },
-        { { 0xc4, 2 }, 4 },       { { 0xd4, 1, 2 }, 3 },    { { 0xd8, 1 }, 18 },
-        { { 0xc7, 3, 1 }, 6 },    { { 0xc8, 0, 2, 1 }, 6 }, { { 0x92, 1, 2 }, 3 },
-        { { 0x81, 0xa1, 'k', 0x90 }, 4 }, { { 0xdc, 0, 1, 0x80 }, 4 }, { { 0xde, 0, 0 }, 3 },
+        { { 0x05 }, 1 },
+        { { 0xff }, 1 },
+        { { 0xc0 }, 1 },
+        { { 0xc2 }, 1 },
+        { { 0xcc, 200 }, 2 },
+        { { 0xcf, 1 }, 9 },
+        { { 0xd0, 0x80 }, 2 },
+        { { 0xd3, 1 }, 9 },
+        { { 0xca }, 5 },
+        { { 0xcb }, 9 },
+        { { 0xa2, 'h', 'i' }, 3 },
+        { { 0xd9, 1, 'x' }, 3 },
+        { { 0xc4, 2 }, 4 },
+        { { 0xd4, 1, 2 }, 3 },
+        { { 0xd8, 1 }, 18 },
+        { { 0xc7, 3, 1 }, 6 },
+        { { 0xc8, 0, 2, 1 }, 6 },
+        { { 0x92, 1, 2 }, 3 },
+        { { 0x81, 0xa1, 'k', 0x90 }, 4 },
+        { { 0xdc, 0, 1, 0x80 }, 4 },
+        { { 0xde, 0, 0 }, 3 },
+        { { 0xdd, 0, 0, 0, 1, 5 }, 6 },
+        { { 0xdf, 0, 0, 0, 1, 5, 6 }, 7 },
+        { { 0xc3 }, 1 },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct mp_reader r;
@@ -201,6 +218,12 @@ static void skipping_passes_over_every_type(void **state)
     mp_reader_init(&r, slice_make("\xc1", 1));
     mp_skip(&r);
     assert_int_equal(mp_reader_error(&r), E_PROTO);
+    static const char *const cut[] = { "\xca", "\xc7", "\xd8\x01" };
+    for (size_t i = 0; i < ARRAY_LEN(cut); i++) {
+        mp_reader_init(&r, slice_str(cut[i]));
+        mp_skip(&r);
+        assert_int_equal(mp_reader_error(&r), E_TRUNCATED);
+    }
 }
 
 static void skipping_goes_64_deep_and_no_deeper(void **state)

@@ -90,7 +90,11 @@ static void a_path_that_leaves_the_tree_ends_at_its_deepest_node(void **state)
     assert_ptr_equal(yaml_locate(doc, "spec.containers[2].name"), list);
     assert_ptr_equal(yaml_locate(doc, "spec.containers[name]"), list);
     assert_ptr_equal(yaml_locate(doc, "spec.containers[99999999999999999999]"), list);
+    assert_ptr_equal(yaml_locate(doc, "spec.containers[]"), list);
+    assert_ptr_equal(yaml_locate(doc, "spec.containers[0"), list->items[0]);
+    assert_ptr_equal(yaml_locate(doc, "spec.containers[+]"), list);
     assert_null(yaml_get(list, "name"));
+    assert_null(yaml_get(NULL, "name"));
     struct err err = ERR_INIT;
     assert_int_equal(yaml_err(&err, E_INVAL, list, "bad %s", "list"), E_INVAL);
     assert_string_equal(err.msg, "9:3: bad list");
@@ -217,6 +221,9 @@ static void a_repeated_key_is_found_in_a_large_mapping(void **state)
     buf_append_str(&text, "k42: again\n");
     assert_int_equal(yaml_parse(buf_slice(&text), *state, &s, &err), E_INVAL);
     assert_string_equal(err.msg, "101:1: key \"k42\" comes twice (first on line 43)");
+    buf_append_str(&text, "k100: 1\n");
+    assert_int_equal(yaml_parse(buf_slice(&text), *state, &s, &err), E_INVAL);
+    assert_string_equal(err.msg, "101:1: key \"k42\" comes twice (first on line 43)");
 }
 
 static void depth_size_and_count_are_bounded(void **state)
@@ -246,6 +253,14 @@ static void depth_size_and_count_are_bounded(void **state)
     buf_append_char(&text, '[');
     for (int i = 0; i <= LIMIT_YAML_NODES; i++) {
         buf_append_str(&text, "1,");
+    }
+    assert_int_equal(yaml_parse(buf_slice(&text), *state, &s, &err), E_TOOBIG);
+    assert_non_null(strstr(err.msg, "too many values"));
+
+    buf_reset(&text);
+    buf_append_char(&text, '[');
+    for (int i = 0; i <= LIMIT_YAML_NODES; i++) {
+        buf_append_str(&text, "[],");
     }
     assert_int_equal(yaml_parse(buf_slice(&text), *state, &s, &err), E_TOOBIG);
     assert_non_null(strstr(err.msg, "too many values"));
@@ -307,30 +322,110 @@ static void assert_round_trip(struct arena *a, json_t *doc)
     json_decref(back);
 }
 
+static const char *const hard_strings[] = {
+    "",
+    "a",
+    " a",
+    "a ",
+    "a: b",
+    "a:",
+    "a #b",
+    "#",
+    "- a",
+    "-",
+    "?",
+    "? a",
+    "*a",
+    "&a",
+    "!a",
+    "|",
+    ">",
+    "%a",
+    "@a",
+    "`a`",
+    "'",
+    "\"",
+    "a'b\"c",
+    "{a}",
+    "[a]",
+    "a,b",
+    "true",
+    "null",
+    "~",
+    "12",
+    "0644",
+    "1.5",
+    "1e3",
+    ".inf",
+    "0x1f",
+    "yes",
+    "No",
+    "y",
+    "1_000",
+    "0b11",
+    "12:30:45",
+    "2026-11-23",
+    "=",
+    "<<",
+    "---",
+    "...",
+    "--- a",
+    "a\nb",
+    "a\nb\n",
+    "a\n\n",
+    "\na",
+    " a\nb",
+    "a \nb",
+    "\n",
+    "\t",
+    "a\tb",
+    "a\n\x01",
+    "a\nb\x7f",
+    "a\n \n",
+    "a\nb ",
+    "+1:30",
+    "1:3x",
+    "-0b1",
+    "0b",
+    "0b12",
+    "+_1",
+    "_",
+    "2026-1x",
+    "2026-x",
+    "2026-1-",
+    "0o",
+    "-0899",
+    "+0899",
+    "1e+5",
+    "1e-",
+    "-.5",
+    "12:",
+    "1_2_3_4_5_6_7_8_9_0_1_2_3_4_5_6_7_8_9_0_1_2_3_4_5_6_7_8_9_0_1_2_3_4_5_6_7_8_9_0"
+    "_1_2_3_4_5_6_7_8_9_0_1_2_3_4_5_6_7_8_9_0_1_2_3_4_5_6_7_8_9_0_1_2_3_4_5_6_7_8_9_0",
+    "a\rb",
+    "\x7f",
+    "\xc3\xa4",
+    "\xe2\x80\xa8",
+    "\xef\xbb\xbf\x61",
+    "\xf0\x9f\x9a\xa2",
+    "a\n---\nb\n",
+    "#!/bin/sh\nset -e\n\nexec \"$@\"\n",
+    "key: |\n  a\n",
+    "\x01",
+    "\xc2\x85",
+};
+
 static void every_string_reads_back_as_the_same_string(void **state)
 {
-    static const char *const strings[] = {
-        "",         "a",          " a",        "a ",         "a: b",     "a:",        "a #b",
-        "#",        "- a",        "-",         "?",          "? a",      "*a",        "&a",
-        "!a",       "|",          ">",         "%a",         "@a",       "`a`",       "'",
-        "\"",       "a'b\"c",     "{a}",       "[a]",        "a,b",      "true",      "null",
-        "~",        "12",         "0644",      "1.5",        "1e3",      ".inf",      "0x1f",
-        "yes",      "No",         "y",         "1_000",      "0b11",     "12:30:45",  "2026-11-23",
-        "=",        "<<",         "---",       "...",        "--- a",    "a\nb",      "a\nb\n",
-        "a\n\n",    "\na",        " a\nb",     "a \nb",      "\n",       "\t",        "a\tb",
-        "a\rb",     "\x7f",       "\xc3\xa4",  "\xe2\x80\xa8",
-        "\xef\xbb\xbf\x61",     "\xf0\x9f\x9a\xa2",
-        "a\n---\nb\n", "#!/bin/sh\nset -e\n\nexec \"$@\"\n", "key: |\n  a\n", "\x01", "\xc2\x85",
-    };
-    for (size_t i = 0; i < ARRAY_LEN(strings); i++) {
-        json_auto_t *alone = json_string(strings[i]);
+    for (size_t i = 0; i < ARRAY_LEN(hard_strings); i++) {
+        json_auto_t *alone = json_string(hard_strings[i]);
         assert_non_null(alone);
         assert_round_trip(*state, alone);
         json_auto_t *inside = json_object();
-        (void)json_object_set_new(inside, strings[i], json_string(strings[i]));
+        (void)json_object_set_new(inside, hard_strings[i], json_string(hard_strings[i]));
         json_auto_t *list = json_array();
         (void)json_array_append(list, inside);
-        (void)json_array_append_new(list, json_string(strings[i]));
+        (void)json_array_append_new(list, json_string(hard_strings[i]));
         assert_round_trip(*state, list);
     }
 }
@@ -339,11 +434,16 @@ static void numbers_and_empty_collections_read_back(void **state)
 {
     struct err err = ERR_INIT;
     json_t *doc;
-    const char *text = "{\"i\":[0,-1,9223372036854775807],\"f\":[2.0,0.1,1e300,-1.5e-7],"
-                       "\"e\":{\"a\":[],\"b\":{},\"c\":[[],[{}]],\"d\":null,\"t\":true}}";
+    const char *text =
+        "{\"i\":[0,-1,9223372036854775807],\"f\":[2.0,0.1,1e300,-1.5e-7,0.12345678901234566],"
+        "\"e\":{\"a\":[],\"b\":{},\"c\":[[],[{}]],\"d\":null,\"t\":true}}";
     assert_int_equal(json_parse(slice_str(text), &doc, &err), 0);
     assert_round_trip(*state, doc);
     json_decref(doc);
+    for (size_t i = 0; i < 2; i++) {
+        json_auto_t *empty = i == 0 ? json_array() : json_object();
+        assert_round_trip(*state, empty);
+    }
 }
 
 #define WITH_ARENA(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
