@@ -29,9 +29,8 @@ CFLAGS_ALL += -fsanitize=$(SAN) -fno-sanitize-recover=all
 LDFLAGS_ALL += -fsanitize=$(SAN)
 endif
 ifneq ($(COV),)
-# An assert is a call here, so what it rules out is not known to the compiler.
-CFLAGS_ALL += --coverage -O0 -DBARQUE_COV -Wno-format-truncation
-LDFLAGS_ALL += --coverage -Wl,--wrap=_exit
+CFLAGS_ALL += --coverage -O0
+LDFLAGS_ALL += --coverage -Wl,--wrap=_exit $(B)/tests/cov/exit.o
 endif
 
 # --- the house -------------------------------------------------------------------------------

@@ -7,17 +7,10 @@
 void assert_fail(const char *kind, const char *cond, const char *file, int line)
     __attribute__((noreturn, cold));
 
-#ifdef BARQUE_COV
-/* Coverage builds only: an assert that holds is no branch that a test has missed. */
-void assert_that(int holds, const char *kind, const char *cond, const char *file, int line);
-#define PRE(cond) assert_that((cond), "precondition", #cond, __FILE__, __LINE__)
-#define INVARIANT(cond) assert_that((cond), "invariant", #cond, __FILE__, __LINE__)
-#else
 #define PRE(cond) \
     ((cond) ? (void)0 : assert_fail("precondition", #cond, __FILE__, __LINE__))
 #define INVARIANT(cond) \
     ((cond) ? (void)0 : assert_fail("invariant", #cond, __FILE__, __LINE__))
-#endif
 #define UNREACHABLE() assert_fail("unreachable", "code", __FILE__, __LINE__)
 
 /* The object that holds an embedded member. */

@@ -15,6 +15,7 @@ $(foreach n,$(FUZZ_NAMES),$(eval $(call COV_FUZZ_rules,$(n))))
 cov-programs: $(UNIT_BINS) $(COV_FUZZ) $(B)/sim $(B)/scenario
 
 cov: check-deps ## lines and branches that the tests reach, by folder
+	@+$(COV_MAKE) build/cov/tests/cov/exit.o
 	@+$(COV_MAKE) cov-programs
 	@tests/cov/run.sh build/cov $(COV_HOURS)
 	@tests/cov/cov.sh build/cov

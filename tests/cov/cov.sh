@@ -2,31 +2,35 @@
 # The tables of `make cov`: tests/cov/cov.sh BUILD [FOLDER | FILE.c]. Counts each source file of a folder by what its
 # own objects say (headers' inline functions are left out); with a folder, a row a file; with a file, each
 # line of it that has a branch which was not taken, with their number and how often the line ran.
+# Branches of statements that assert or log are left out.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 B=${1:?build folder} only=${2:-}
 
-# Several objects may be made of one file, in builds of their own: only the folder's own counts.
-case $only in *.c)
-    gcov -b -c -t -o "$B/$(dirname "$only")" "$B/${only%.c}.gcno" 2>/dev/null | awk -v want="$only" '
-        /-:    0:Source:/ { on = index($0, want) > 0 }
+# gcov's text of one source file, as "lines run, lines, branches taken, branches, file" or, with SHOW=1, by line.
+count() { # source.c
+    gcov -b -c -t -o "$B/$(dirname "$1")" "$B/${1%.c}.gcno" 2>/dev/null | awk -v want="$1" -v show="${SHOW:-}" '
+        function flush() {
+            if (missed && show != "") printf "%d of %d %s\n", missed, n, line
+            missed = n = 0 }
+        / 0:Source:/ { flush(); on = substr($0, length($0) - length(want) + 1) == want; next }
         !on { next }
-        /^branch/ { n++; if ($0 ~ /taken 0( |$)|never executed/) missed++; next }
+        /^branch/ { if (quiet) next
+                    n++; b_all++; if ($0 ~ /taken 0( |$)|never executed/) missed++; else b++; next }
         /^(call|function|unconditional)/ { next }
-        { if (missed) printf "%d of %d %s\n", missed, n, line
-          missed = n = 0; line = $0 }'
-    exit ;;
-esac
+        { flush(); line = $0; count = $1; sub(/:.*/, "", count)
+          if (count != "-") { l_all++; if (count !~ /^[#=]/) l++ }
+          text = $0; sub(/^[^:]*:[^:]*:/, "", text)
+          if (text ~ /^ *(PRE|INVARIANT|log_[a-z]+)\(/) asserting = 1
+          quiet = asserting
+          if (asserting && text ~ /;[ }]*(\/\*.*)?$/) asserting = 0 }
+        END { flush(); if (show == "") printf "%d %d %d %d %s\n", l, l_all, b, b_all, want }'
+}
 
-# One line a file: "lines covered, lines, branches taken, branches, file"; a file no test linked has no counts.
+case $only in *.c) SHOW=1 count "$only"; exit ;; esac
+
 for notes in $(cd "$B" && find . -name '*.gcno' | sed 's|^\./||' | grep -vE '^(tests|gen|fuzz)/' | sort); do
-    source=${notes%.gcno}.c
-    [ -f "$source" ] || continue
-    gcov -b -n -o "$(dirname "$B/$notes")" "$B/$notes" 2>/dev/null | awk -v want="$source" '
-        /^File / { file = $2; gsub(/\047/, "", file); sub(/.*\/\.\//, "", file) }
-        file == want && /^Lines executed:/ { split($0, a, /[:% ]+/); lines = $NF; line_pc = a[3] }
-        file == want && /^Taken at least once:/ { split($0, a, /[:% ]+/); br = $NF; br_pc = a[5] }
-        END { printf "%d %d %d %d %s\n", lines * line_pc / 100 + 0.5, lines, br * br_pc / 100 + 0.5, br, want }'
+    [ -f "${notes%.gcno}.c" ] && count "${notes%.gcno}.c"
 done | awk -v only="$only" '
     function percent(part, whole) { return whole ? 100 * part / whole : 100 }
     function row(name, l, ln, b, bn) {

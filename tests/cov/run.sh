@@ -19,8 +19,7 @@ part() { # name command...
 }
 fuzz() {
     for t in "$B"/cov-fuzz_*; do
-        name=${t##*/cov-}
-        "$t" "fuzz/corpus/$name" || return 1
+        "$t" "fuzz/corpus/${t##*/cov-}" || return 1
     done
 }
 part 'unit tests' tests/run "$B" unit
