@@ -53,8 +53,8 @@ enum chaos_family {
     CHAOS_FAMILY_N,
 };
 
-/* Recovery: milliseconds from the fault's begin (from its end, for faults that end by healing, is
- * what a reader expects only of `all_ready`; see each). CHAOS_ABSENT where it does not apply. */
+/* Recovery, in milliseconds. The first four count from the fault's begin, `all_ready` from its end:
+ * before that it cannot be. CHAOS_ABSENT where one does not apply or was not seen. */
 enum chaos_recovery {
     CHAOS_DETECT,      /* begin -> somebody noticed: lease gone, election begun, node tainted */
     CHAOS_ELECT,       /* begin -> a leader again */
@@ -131,7 +131,7 @@ struct chaos_count {
 /* A fault that was asked for and could not be done here. */
 struct chaos_refusal {
     const char *kind;
-    const char *reason; /* "needs root", "needs a data directory of our own", "would break quorum" */
+    const char *reason; /* "needs root", "would break quorum" */
 };
 
 struct chaos_report {
@@ -142,7 +142,7 @@ struct chaos_report {
     const char *commit;
     const char *replay;   /* "barque chaos replay 42 --minutes 5" */
     const char *machine;  /* "Linux 6.1, Intel Xeon"; may be NULL */
-    const char *failure;  /* why the run could not be done or ended early; NULL: it was done */
+    const char *failure;  /* why the run could not be done; NULL: it was */
     uint64_t seed;
     unsigned cpus;
     uint64_t memory_bytes;
@@ -199,7 +199,7 @@ void chaos_report_add_sample(struct chaos_report *r, const struct chaos_sample *
 /* Violated when any check is; else could not run when `failure` is set or no check was run. */
 enum chaos_verdict chaos_report_verdict(const struct chaos_report *r);
 
-/* --- renderers: pure; each appends to `out` ---------------------------------------------------- */
+/* --- renderers: pure; each appends to `out` --------------------------------------------------- */
 
 struct chaos_text_options {
     const char *html_path; /* where the page is; NULL: no such line */
