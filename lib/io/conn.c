@@ -33,12 +33,14 @@ static void on_closed(uv_handle_t *handle)
     struct loop *loop = c->loop;
 
     outq_fini(&c->out, &loop->out_pool);
+    list_remove(&c->all);
     loop->n_conns--;
     if (c->has_events && c->events.on_close != NULL) {
         c->events.on_close(c->arg, c->status);
     }
     mem_free(c->peer_name);
     mem_free(c->local_name);
+    mem_free(c->target);
     mem_free(c);
     listeners_resume(loop);
 }
@@ -75,6 +77,8 @@ struct conn *conn_new(struct loop *loop, enum conn_kind kind)
     c->write.data = c;
     c->connect.data = c;
     c->high_bytes = LIMIT_CONN_QUEUE_BYTES;
+    list_init(&c->all);
+    list_push_back(&loop->conns, &c->all);
     list_init(&c->dirty);
     timer_init(loop, &c->linger, on_linger_end);
     loop->n_conns++;
@@ -152,7 +156,7 @@ static void update_reading(struct conn *c)
     if (c->closing || !c->has_events) {
         return;
     }
-    if (c->paused && !c->last_words) {
+    if (c->stalled || (c->paused && !c->last_words)) {
         uv_read_stop(&c->u.stream);
         return;
     }
@@ -309,7 +313,7 @@ static void say_goodbye(struct conn *c)
 
 static void flush(struct conn *c)
 {
-    if (c->closing || c->in_flight != 0) {
+    if (c->closing || c->in_flight != 0 || c->stalled) {
         return;
     }
     int rv = send_now(c);
@@ -357,6 +361,17 @@ void conn_close_after_flush(struct conn *c, uint64_t linger_ms)
     if (list_empty(&c->dirty)) {
         list_push_back(&c->loop->dirty, &c->dirty); /* the end of the turn says goodbye */
     }
+}
+
+void conn_break(struct conn *c)
+{
+    conn_end(c, E_CLOSED);
+}
+
+void conn_stall(struct conn *c)
+{
+    c->stalled = true;
+    update_reading(c);
 }
 
 const char *conn_peer_name(const struct conn *c)

@@ -10,6 +10,7 @@
  * NULL). */
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
+#include "lib/io/fault_internal.h"
 #include "lib/io/internal.h"
 
 enum { TARGETS_MAX = 16 };
@@ -36,6 +37,7 @@ struct connect {
     struct ready report;
     struct err err;
     bool ended;
+    struct list held; /* in loop->connects while a fault rule keeps it from starting */
 };
 
 static void try_next(struct connect *r);
@@ -55,6 +57,7 @@ static void end(struct connect *r)
 {
     PRE(!r->ended);
     r->ended = true;
+    list_remove(&r->held);
     timer_stop(&r->timeout);
     if (r->lookup != NULL) {
         r->lookup->owner = NULL;
@@ -71,7 +74,12 @@ static void report(struct ready *ready)
 {
     struct connect *r = CONTAINER_OF(ready, struct connect, report);
 
-    r->done(r->arg, r->err.code, r->conn, &r->err);
+    struct conn *c = r->conn;
+
+    r->done(r->arg, r->err.code, c, &r->err);
+    if (c != NULL && r->loop->faults != NULL) {
+        conn_obey_faults(c); /* now that it has an owner who hears of its end */
+    }
     mem_free(r->name);
     mem_free(r);
 }
@@ -115,6 +123,9 @@ static void on_connect(uv_connect_t *req, int status)
     }
     c->connecting = NULL;
     conn_established(c);
+    if (r->loop->faults != NULL) {
+        c->target = mem_strdup(r->name);
+    }
     r->err = (struct err)ERR_INIT;
     end(r);
 }
@@ -210,6 +221,38 @@ static void begin(struct connect *r)
     }
 }
 
+/* --- under the fault shim -------------------------------------------------------------------- */
+
+static void obey_faults(struct connect *r)
+{
+    switch (faults_outgoing(r->loop->faults, (struct fault_name){ r->name, r->name })) {
+    case FAULT_CONN_OK:
+        list_remove(&r->held);
+        begin(r);
+        break;
+    case FAULT_CONN_STALL: /* nobody answers: the timeout tells */
+        list_remove(&r->held);
+        list_push_back(&r->loop->connects, &r->held);
+        break;
+    case FAULT_CONN_REFUSE:
+        err_set(&r->err, E_UNAVAILABLE, "connect to %s: connection refused (fault rule)", r->name);
+        end(r);
+        break;
+    }
+}
+
+void connects_obey_faults(struct loop *loop)
+{
+    struct list now;
+    struct list *l;
+
+    list_init(&now);
+    list_move_all(&now, &loop->connects);
+    while ((l = list_pop_front(&now)) != NULL) {
+        obey_faults(LIST_ENTRY(l, struct connect, held));
+    }
+}
+
 /* --- public ---------------------------------------------------------------------------------- */
 
 struct connect *conn_connect(struct loop *loop, const char *address, uint64_t timeout_ms,
@@ -224,11 +267,14 @@ struct connect *conn_connect(struct loop *loop, const char *address, uint64_t ti
     r->done = done;
     r->arg = arg;
     ready_init(&r->report, report);
+    list_init(&r->held);
     timer_init(loop, &r->timeout, on_timeout);
     timer_start(&r->timeout, timeout_ms);
     if (address_parse(address, &r->address, &r->err) != 0) {
         err_prefix(&r->err, "connect");
         end(r);
+    } else if (loop->faults != NULL) {
+        obey_faults(r);
     } else {
         begin(r);
     }

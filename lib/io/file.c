@@ -13,7 +13,9 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
+#include "lib/io/fault_internal.h"
 #include "lib/io/file_internal.h"
+#include "lib/io/internal.h"
 
 enum {
     VECTORS_MAX = 64,
@@ -37,10 +39,17 @@ static int open_flags(int flags)
 
 int file_open(struct fs *fs, const char *path, int flags, struct file **ret_file, struct err *err)
 {
+    struct faults *faults = fs != NULL ? fs->faults : NULL;
     int fd;
 
-    (void)fs;
     PRE((flags & (FILE_READ | FILE_WRITE)) != 0);
+    if (faults != NULL) {
+        int rv = (flags & FILE_CREATE) != 0 ? fault_disk_create(faults, path, err) : 0;
+        if (rv != 0) {
+            return rv;
+        }
+        flags |= FILE_READ; /* the journal of unsynced writes keeps the old bytes */
+    }
     do {
         fd = open(path, open_flags(flags), FILE_MODE);
     } while (fd < 0 && errno == EINTR);
@@ -49,6 +58,7 @@ int file_open(struct fs *fs, const char *path, int flags, struct file **ret_file
     }
     struct file *f = mem_zalloc(sizeof *f);
     f->fd = fd;
+    f->faults = faults;
     f->path = mem_strdup(path);
     *ret_file = f;
     return 0;
@@ -85,6 +95,16 @@ static int gather(const struct slice *parts, size_t n, size_t at, size_t skip,
     return count;
 }
 
+static size_t slices_len(const struct slice *parts, size_t n)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        len += parts[i].len;
+    }
+    return len;
+}
+
 int file_pwritev(struct file *f, const struct slice *parts, size_t n, uint64_t offset,
                  struct err *err)
 {
@@ -92,6 +112,12 @@ int file_pwritev(struct file *f, const struct slice *parts, size_t n, uint64_t o
     size_t at = 0;
     size_t skip = 0;
 
+    if (f->faults != NULL) {
+        int rv = fault_disk_write(f->faults, f->fd, f->path, offset, slices_len(parts, n), err);
+        if (rv != 0) {
+            return rv;
+        }
+    }
     for (;;) {
         while (at < n && parts[at].len == skip) {
             at++;
@@ -147,16 +173,27 @@ int file_pread(struct file *f, void *data, size_t len, uint64_t offset, size_t *
 
 int file_sync(struct file *f, struct err *err)
 {
+    int rv = f->faults != NULL ? fault_disk_sync(f->faults, f->path, err) : 0;
+
+    if (rv != 0) {
+        return rv;
+    }
     if (fdatasync(f->fd) != 0) {
         return err_errno(err, errno, "fdatasync %s", f->path);
+    }
+    if (f->faults != NULL) {
+        fault_disk_synced(f->faults, f->fd);
     }
     return 0;
 }
 
 int file_truncate(struct file *f, uint64_t size, struct err *err)
 {
-    int rv;
+    int rv = f->faults != NULL ? fault_disk_resize(f->faults, f->fd, f->path, size, err) : 0;
 
+    if (rv != 0) {
+        return rv;
+    }
     do {
         rv = ftruncate(f->fd, (off_t)size);
     } while (rv != 0 && errno == EINTR);
@@ -170,6 +207,10 @@ int file_allocate(struct file *f, uint64_t size, struct err *err)
 
     if (size == 0) {
         return 0;
+    }
+    rv = f->faults != NULL ? fault_disk_resize(f->faults, f->fd, f->path, size, err) : 0;
+    if (rv != 0) {
+        return rv;
     }
     do {
         rv = fallocate(f->fd, 0, 0, (off_t)size);

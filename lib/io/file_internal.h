@@ -6,6 +6,7 @@
 
 struct file {
     int fd;
+    struct faults *faults; /* NULL but under a fault shim */
     char *path; /* for messages */
 };
 

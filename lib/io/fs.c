@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
+#include "lib/io/fault_internal.h"
 #include "lib/io/file_internal.h"
+#include "lib/io/internal.h"
 
 enum {
     READ_STEP_BYTES = 16 * 1024,
@@ -42,12 +44,15 @@ static int make_dir(const char *path, unsigned mode, struct err *err)
 int fs_mkdir_p(struct fs *fs, const char *path, unsigned mode, struct err *err)
 {
     autofree char *part = mem_strdup(path);
+    int rv = fs != NULL && fs->faults != NULL ? fault_disk_create(fs->faults, path, err) : 0;
 
-    (void)fs;
+    if (rv != 0) {
+        return rv;
+    }
     for (char *at = part + 1; part[0] != 0 && *at != 0; at++) {
         if (*at == '/' && at[-1] != '/') {
             *at = 0;
-            int rv = make_dir(part, mode, err);
+            rv = make_dir(part, mode, err);
             if (rv != 0) {
                 return rv;
             }
@@ -59,7 +64,10 @@ int fs_mkdir_p(struct fs *fs, const char *path, unsigned mode, struct err *err)
 
 int fs_sync_dir(struct fs *fs, const char *path, struct err *err)
 {
-    (void)fs;
+    int rv = fs != NULL && fs->faults != NULL ? fault_disk_sync(fs->faults, path, err) : 0;
+    if (rv != 0) {
+        return rv;
+    }
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
         return err_errno(err, errno, "open directory %s", path);
@@ -126,13 +134,17 @@ void fs_list_free(char **names, size_t n)
 
 int fs_rename(struct fs *fs, const char *from, const char *to, struct err *err)
 {
-    (void)fs;
+    if (fs != NULL && fs->faults != NULL) {
+        fault_disk_unlink(fs->faults, to); /* what had the name */
+    }
     return rename(from, to) == 0 ? 0 : err_errno(err, errno, "rename %s to %s", from, to);
 }
 
 int fs_unlink(struct fs *fs, const char *path, struct err *err)
 {
-    (void)fs;
+    if (fs != NULL && fs->faults != NULL) {
+        fault_disk_unlink(fs->faults, path);
+    }
     return unlink(path) == 0 ? 0 : err_errno(err, errno, "remove %s", path);
 }
 
@@ -264,8 +276,14 @@ static int write_synced(struct fs *fs, const char *path, struct slice bytes, str
         return rv;
     }
     rv = file_pwrite(f, bytes.data, bytes.len, 0, err);
+    if (rv == 0 && f->faults != NULL) {
+        rv = fault_disk_sync(f->faults, path, err);
+    }
     if (rv == 0 && fsync(f->fd) != 0) {
         rv = err_errno(err, errno, "fsync %s", path);
+    }
+    if (rv == 0 && f->faults != NULL) {
+        fault_disk_synced(f->faults, f->fd);
     }
     file_close(f);
     return rv;

@@ -17,10 +17,13 @@
 #include "lib/io/loop.h"
 #include "lib/io/timer.h"
 
-/* The real disk has no state: every call goes to the kernel. */
+/* The real disk has no state: calls go to the kernel, past the fault shim if there is one. */
 struct fs {
     const char *name;
+    struct faults *faults; /* NULL: nothing fails on purpose */
 };
+
+struct fault_watch;
 
 /* --- output queue (outq.c) ------------------------------------------------------------------- */
 
@@ -87,6 +90,10 @@ struct loop {
     bool running;
     bool stop;
 
+    struct list conns; /* all of them, for the fault shim */
+    struct list connects; /* held back by a fault rule */
+    struct faults *faults; /* NULL but under a fault shim */
+    struct fault_watch *fault_watch;
     struct list listeners;
     size_t n_conns;
     size_t conns_max;
@@ -114,6 +121,7 @@ struct conn {
     } u;
     struct conn_events events;
     void *arg;
+    struct list all;   /* in loop->conns */
     struct list dirty; /* in loop->dirty */
     struct outq out;
     size_t high_bytes;
@@ -128,9 +136,12 @@ struct conn {
     bool has_events;
     bool paused;
     bool congested;
+    bool stalled;    /* by a fault rule: reads and writes nothing until it is broken */
+    bool of_client;  /* accepted where clients connect; known under a fault shim only */
     bool last_words; /* conn_close_after_flush: no new writes, input is thrown away */
     char *peer_name;
     char *local_name;
+    char *target; /* outgoing, under a fault shim: what was asked for */
 };
 
 struct conn *conn_new(struct loop *loop, enum conn_kind kind);
@@ -140,6 +151,17 @@ int conn_open_fd(struct conn *c, int fd);
 void conn_established(struct conn *c);
 /* Sends what the conns have queued; called at the end of a turn. */
 void conns_flush(struct loop *loop);
+/* Every conn and waiting connect does what the fault rules say now (conn_fault.c). */
+void conns_obey_faults(struct loop *loop);
+/* The same for one that has just been made; called only under a shim. */
+void conn_obey_faults(struct conn *c);
+/* Breaks it as a peer would, or stops all traffic for good. */
+void conn_break(struct conn *c);
+void conn_stall(struct conn *c);
+/* Connects that a rule holds back go on or fail as the rules say now (connect.c). */
+void connects_obey_faults(struct loop *loop);
+/* Ends the loop's shim; loop_free does it. */
+void faults_stop(struct loop *loop);
 /* A conn was closed: paused listeners may go on. */
 void listeners_resume(struct loop *loop);
 /* Closes what process_release left behind. */

@@ -13,6 +13,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/base/log.h"
+#include "lib/io/fault_internal.h"
 #include "lib/io/internal.h"
 
 enum {
@@ -95,6 +96,10 @@ static void accepted(struct listener *l, int fd)
         return;
     }
     conn_established(c);
+    if (l->loop->faults != NULL) {
+        c->of_client = faults_is_client(l->loop->faults, l->address);
+        conn_obey_faults(c);
+    }
     l->on_accept(l->arg, c);
 }
 

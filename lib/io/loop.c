@@ -17,6 +17,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/base/clock.h"
+#include "lib/io/fault_internal.h"
 #include "lib/io/internal.h"
 
 static bool pending(const struct loop *loop)
@@ -113,6 +114,8 @@ struct loop *loop_new(void)
     list_init(&loop->hooks);
     list_init(&loop->hooks_next);
     list_init(&loop->dirty);
+    list_init(&loop->conns);
+    list_init(&loop->connects);
     list_init(&loop->listeners);
     list_init(&loop->released);
     loop->conns_max = LIMIT_CONNS;
@@ -128,6 +131,7 @@ void loop_free(struct loop *loop)
         return;
     }
     PRE(!loop->running);
+    faults_stop(loop);
     processes_forget(loop);
     while (loop->resolving > 0) {
         uv_run(&loop->uv, UV_RUN_ONCE);
@@ -190,8 +194,8 @@ uint64_t loop_now_us(struct loop *loop)
 
 int64_t loop_wall_ms(struct loop *loop)
 {
-    (void)loop;
-    return clock_wall_ms();
+    int64_t jump_ms = loop->faults != NULL ? faults_wall_ms(loop->faults) : 0;
+    return clock_wall_ms() + jump_ms;
 }
 
 /* --- ready and hooks ------------------------------------------------------------------------- */

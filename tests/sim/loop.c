@@ -7,6 +7,7 @@
  * A job is carried out at some time after its worker is free (EV_JOB_RUN: its disk operations are
  * done then), and reported a little later (EV_JOB_DONE): a crash may come before, within or
  * between. */
+#include "lib/io/fault.h"
 #include "lib/io/loop.h"
 
 #include "lib/base/alloc.h"
@@ -369,4 +370,12 @@ uint64_t sim_loop_any_job(const struct loop *l)
 bool sim_loop_timer_is(const struct loop *l, uint64_t t)
 {
     return l->timer_at == t;
+}
+
+/* --- the fault shim: this world has faults of its own ---------------------------------------- */
+
+struct faults *loop_faults(struct loop *loop)
+{
+    (void)loop;
+    return NULL;
 }

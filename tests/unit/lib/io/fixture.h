@@ -51,6 +51,8 @@ void pair_free(struct pair *p);
 
 #define io_test(f) cmocka_unit_test(f)
 
+int test_fault_rules_run(void);
+int test_fault_run(void);
 int test_loop_run(void);
 int test_timer_run(void);
 int test_work_run(void);

@@ -6,6 +6,7 @@ int main(void)
     int (*const groups[])(void) = {
         test_loop_run, test_timer_run, test_work_run,    test_file_run,     test_address_run,
         test_conn_run, test_close_run, test_connect_run, test_listener_run, test_process_run,
+        test_fault_rules_run, test_fault_run,
     };
     int failed = 0;
 
