@@ -45,6 +45,13 @@ static struct attrs *attrs_of(const struct membership *m, uint64_t id)
     return NULL;
 }
 
+const char *membership_name_of(void *arg, uint64_t id)
+{
+    const struct rnode *n = arg;
+    const struct attrs *a = attrs_of(&n->membership, id);
+    return a != NULL && a->name[0] != '\0' ? a->name : NULL;
+}
+
 static void copy_text(char *out, size_t size, struct slice s)
 {
     size_t len = s.len < size ? s.len : size - 1;

@@ -374,6 +374,8 @@ void asks_receive(struct rnode *n, uint64_t from, const struct message *m);
 void asks_fail_all(struct rnode *n, int status);
 
 /* membership.c */
+/* What a member published as its name, or NULL. */
+const char *membership_name_of(void *arg, uint64_t id);
 void membership_init(struct rnode *n);
 void membership_fini(struct rnode *n);
 void membership_refresh(struct rnode *n); /* after the configuration or the attributes changed */

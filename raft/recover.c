@@ -373,6 +373,7 @@ static int open_transport(struct rnode *n, struct err *err)
         .on_frame = receive_frame,
         .on_stream = install_on_stream,
         .on_stream_broken = install_on_stream_broken,
+        .peer_name = membership_name_of,
         .arg = n,
     };
     return transport_open(&o, &n->transport, err);

@@ -17,6 +17,7 @@
 #include "lib/base/limits.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/io/fault.h"
 #include "raft/transport_link.h"
 
 static void peer_connect(struct peer *p);
@@ -252,6 +253,15 @@ void transport_send(struct transport *t, uint64_t to, struct buf *b)
 {
     PRE(b->len > 0 && b->len <= LIMIT_PEER_FRAME_BYTES);
     struct peer *p = u64map_get(&t->peers, to);
+    if (t->faults != NULL && p != NULL && p->up) {
+        transport_fault_send(t, p, b);
+    } else {
+        transport_send_now(t, p, b);
+    }
+}
+
+void transport_send_now(struct transport *t, struct peer *p, struct buf *b)
+{
     if (p == NULL || !p->up || link_queued(p->link) + b->len > LIMIT_PEER_QUEUE_BYTES) {
         t->dropped++;
         buf_reset(b);
@@ -274,7 +284,11 @@ static void transport_on_tick(struct timer *self)
     /* Links are freed only from the loop, never while one is looked at. */
     LIST_FOREACH(it, &t->links)
     {
-        link_tick(LIST_ENTRY(it, struct link, node), now_ms);
+        struct link *l = LIST_ENTRY(it, struct link, node);
+        if (t->faults != NULL) {
+            transport_fault_tick(l);
+        }
+        link_tick(l, now_ms);
         if (t->closing) {
             return;
         }
@@ -325,6 +339,10 @@ int transport_open(const struct transport_options *options, struct transport **r
     /* Members differ in their waits, and one member's are the same on every run. */
     rng_init(&t->rng, options->cluster_id ^ hash_u64(options->member_id));
     ready_init(&t->closed_ready, transport_on_closed);
+    t->faults = loop_faults(options->loop);
+    if (t->faults != NULL) {
+        transport_fault_init(t);
+    }
     timer_init(options->loop, &t->tick, transport_on_tick);
     timer_start(&t->tick, PEER_TICK_MS);
     *ret_transport = t;
@@ -343,6 +361,9 @@ void transport_close(struct transport *t, void (*closed)(void *arg), void *arg)
     t->closed = closed;
     t->closed_arg = arg;
     timer_stop(&t->tick);
+    if (t->faults != NULL) {
+        transport_fault_fini(t);
+    }
     listener_close(t->listener);
     size_t at = 0;
     struct u64map_entry *e;

@@ -37,6 +37,8 @@ struct transport_options {
     int (*on_stream)(void *arg, uint64_t from, uint64_t stream_id, struct slice bytes, bool last);
     /* The stream broke before its last chunk. */
     void (*on_stream_broken)(void *arg, uint64_t from, uint64_t stream_id);
+    /* The name of a member, NULL when it is not known: for fault rules. May be NULL. */
+    const char *(*peer_name)(void *arg, uint64_t id);
     /* Outgoing connection to a peer came up or went down. May be NULL. */
     void (*on_peer)(void *arg, uint64_t id, bool up);
     void *arg;

@@ -171,10 +171,23 @@ struct link *link_accept(struct transport *t, struct conn *conn, const struct li
 
 /* --- sending ---------------------------------------------------------------------------------- */
 
+/* The first frame that no answer covers yet starts the clock. */
+static void silence_begins(struct link *l)
+{
+    if (l->outgoing && l->greeted && l->deadline_ms == 0) {
+        l->deadline_ms = loop_now_ms(l->t->options.loop) + PEER_SILENCE_MS;
+    }
+}
+
 void link_send(struct link *l, struct slice head, struct buf *body)
 {
     uint8_t frame_head[PEER_FRAME_HEAD_BYTES];
     PRE(!l->closing && l->conn != NULL);
+    if (l->t->faults != NULL && transport_fault_steals(l)) {
+        buf_fini(body);
+        silence_begins(l);
+        return;
+    }
     peer_frame_head(frame_head, head, buf_slice(body));
     conn_write(l->conn, slice_make(frame_head, sizeof frame_head));
     if (head.len > 0) {
@@ -183,10 +196,7 @@ void link_send(struct link *l, struct slice head, struct buf *body)
     if (body->len > 0) {
         conn_write_buf(l->conn, body);
     }
-    /* The first frame that no answer covers yet starts the clock. */
-    if (l->outgoing && l->greeted && l->deadline_ms == 0) {
-        l->deadline_ms = loop_now_ms(l->t->options.loop) + PEER_SILENCE_MS;
-    }
+    silence_begins(l);
 }
 
 void link_say_hello(struct link *l, enum peer_kind kind, uint64_t to, uint64_t stream_id)

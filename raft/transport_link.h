@@ -56,6 +56,7 @@ struct link {
     bool paused;             /* the owner was not ready for a frame: offered again by `resume` */
     struct timer resume;
     uint64_t deadline_ms;    /* 0 none; fails with E_TIMEOUT when passed */
+    bool robbed;             /* a fault rule took bytes of it that it cannot go on without */
     bool heard;              /* incoming: something arrived since the last PEER_ALIVE */
     /* owner */
     struct peer *peer;
@@ -74,6 +75,7 @@ struct peer {
     bool up;
     bool introduced;      /* by its own hello, not by transport_peer_set */
     int told;             /* last failure that was logged: each is logged once */
+    uint64_t held_until_ms; /* by a fault rule: no frame in order goes out before */
 };
 
 struct transport_stream {
@@ -91,8 +93,12 @@ struct transport_stream {
     struct ready ready;
 };
 
+struct held_frames;
+
 struct transport {
     struct transport_options options;
+    struct faults *faults;    /* NULL but under a fault shim */
+    struct held_frames *held; /* by it */
     char *name;
     struct listener *listener;
     struct list links;
@@ -131,6 +137,16 @@ void transport_on_accept(void *arg, struct conn *conn);
 void transport_stream_finish(struct transport_stream *s, int status);
 /* transport.c: a member that we were not told of has said where it listens. */
 void transport_introduce(struct transport *t, uint64_t id, const char *address);
+/* transport_fault.c; none is called without a shim. A frame for a peer that is up; takes body. */
+void transport_fault_send(struct transport *t, struct peer *p, struct buf *body);
+/* Whether these bytes are lost, of whatever kind the link is. */
+bool transport_fault_steals(struct link *l);
+/* Every tick: a link that was robbed ends when the cut is mended, or at its own deadline. */
+void transport_fault_tick(struct link *l);
+void transport_fault_init(struct transport *t);
+void transport_fault_fini(struct transport *t);
+/* transport.c: sends to it now, or drops and counts. */
+void transport_send_now(struct transport *t, struct peer *p, struct buf *b);
 /* transport.c: frees the transport once it is closing and nothing is left. */
 void transport_maybe_closed(struct transport *t);
 
