@@ -17,10 +17,12 @@
 #include "lib/base/log.h"
 #include "lib/base/rng.h"
 #include "lib/base/str.h"
+#include "lib/io/fault.h"
 #include "lib/io/process.h"
 
 struct agent_flags {
-    const char *endpoints, *node, *root, *driver, *labels, *capacity, *listen, *host_ip, *log_level;
+    const char *endpoints, *node, *root, *driver, *labels, *capacity, *listen, *host_ip, *log_level,
+        *unsafe_faults;
     uint64_t lease_ttl_s;
 };
 
@@ -157,6 +159,7 @@ int command_agent(int argc, char **argv)
         { "host-ip", FLAG_STRING, &f.host_ip, "IP", "the node's address (127.0.0.1)" },
         { "lease-ttl", FLAG_U64, &f.lease_ttl_s, "SECONDS",
           "silence after which the node counts as lost (3)" },
+        { "unsafe-faults", FLAG_STRING, &f.unsafe_faults, "FILE", NULL },
         { "log-level", FLAG_STRING, &f.log_level, "LEVEL", "debug, info, warn or error (info)" },
     };
     struct err err = ERR_INIT;
@@ -185,7 +188,12 @@ int command_agent(int argc, char **argv)
     log_set_level(level);
     log_start(2);
     struct agent a = { .loop = loop_new() };
-    rv = agent_open(&a, &f, &err);
+    if (f.unsafe_faults != NULL) {
+        rv = faults_start(a.loop, f.unsafe_faults, f.node, &err);
+    }
+    if (rv == 0) {
+        rv = agent_open(&a, &f, &err);
+    }
     if (rv != 0) {
         log_stop();
         fprintf(stderr, "barque agent: %s\n", err.msg);

@@ -147,7 +147,7 @@ int flags_parse(const struct flag *flags, size_t n, int *argc, char **argv, bool
 void flags_print(const struct flag *flags, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (flags[i].type != FLAG_IGNORED) {
+        if (flags[i].type != FLAG_IGNORED && flags[i].help != NULL) {
             char left[64];
             snprintf(left, sizeof left, "--%s %s", flags[i].name,
                      flags[i].value != NULL ? flags[i].value : "");

@@ -23,7 +23,7 @@ struct flag {
     enum flag_type type;
     void *into;          /* const char **, bool *, uint64_t *; NULL for FLAG_IGNORED */
     const char *value;   /* its placeholder in help: "URL" */
-    const char *help;
+    const char *help;    /* NULL: not shown, for tests only */
 };
 
 /* Parses argv[1..]; positional arguments are left, in order, at the front of argv[1..*ret_argc].

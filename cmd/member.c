@@ -12,6 +12,7 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/io/conn.h"
+#include "lib/io/fault.h"
 #include "lib/io/process.h"
 
 size_t member_flags_init(struct member_flags *m, struct flag *ret_flags)
@@ -60,6 +61,7 @@ size_t member_flags_init(struct member_flags *m, struct flag *ret_flags)
           "DURATION", "bookmarks on idle watches (10m)" },
         { "unsafe-no-fsync", FLAG_BOOL, &m->unsafe_no_fsync, "",
           "never wait for the disk: benchmarks only, loses data" },
+        { "unsafe-faults", FLAG_STRING, &m->unsafe_faults, "FILE", NULL },
         { "log-level", FLAG_STRING, &m->log_level, "LEVEL", "debug, info, warn or error (info)" },
         { "logger", FLAG_IGNORED, NULL, "NAME", "there is one log format, key=value on stderr" },
         { "log-outputs", FLAG_IGNORED, NULL, "LIST", "the log goes to stderr" },
@@ -177,6 +179,26 @@ static int check(const struct member_flags *m, struct err *err)
     return 0;
 }
 
+static int start_faults(const struct member_flags *m, struct loop *loop,
+                        const struct rnode_member *founders, size_t n_founders, struct err *err)
+{
+    int rv = faults_start(loop, m->unsafe_faults, m->name, err);
+    for (size_t i = 0; rv == 0 && i < n_founders; i++) {
+        if (str_eq(founders[i].name, m->name)) {
+            faults_set_address(loop_faults(loop), founders[i].peer_address);
+        }
+    }
+    return rv == 0 ? 0 : err_prefix(err, "--unsafe-faults");
+}
+
+static void tell_clients_to_faults(struct loop *loop, const struct server *server, size_t n)
+{
+    struct faults *f = loop_faults(loop);
+    for (size_t i = 0; f != NULL && i < n; i++) {
+        faults_add_client(f, server_client_address(server, i));
+    }
+}
+
 int member_open(const struct member_flags *m, struct loop *loop, struct server **ret_server,
                 char *ret_endpoint, struct err *err)
 {
@@ -237,8 +259,12 @@ int member_open(const struct member_flags *m, struct loop *loop, struct server *
         .commit = barque_commit,
     };
     process_wake_soon();
-    rv = server_open(&options, ret_server, err);
+    rv = m->unsafe_faults != NULL ? start_faults(m, loop, founders, n_founders, err) : 0;
     if (rv == 0) {
+        rv = server_open(&options, ret_server, err);
+    }
+    if (rv == 0) {
+        tell_clients_to_faults(loop, *ret_server, n_urls);
         str_copy(ret_endpoint, 128, server_client_address(*ret_server, 0));
     }
     return rv;

@@ -9,7 +9,7 @@
 struct member_flags {
     const char *name, *data_dir, *listen_client_urls, *advertise_client_urls, *listen_peer_urls,
         *initial_advertise_peer_urls, *initial_cluster, *initial_cluster_token,
-        *initial_cluster_state, *log_level;
+        *initial_cluster_state, *log_level, *unsafe_faults;
     uint64_t heartbeat_ms, election_ms, snapshot_count, quota_bytes, max_request_bytes,
         max_txn_ops, progress_notify_ms;
     bool unsafe_no_fsync;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "cmd/command.h"
+#include "cmd/damage.h"
 #include "cmd/member.h"
 #include "lib/base/assert.h"
 #include "lib/base/log.h"
@@ -58,6 +59,9 @@ int command_store(int argc, char **argv)
     struct member_flags m;
     struct flag flags[MEMBER_FLAGS_MAX];
     size_t n = member_flags_init(&m, flags);
+    const char *unsafe_damage = NULL;
+    PRE(n < MEMBER_FLAGS_MAX);
+    flags[n++] = (struct flag){ "unsafe-damage", FLAG_STRING, &unsafe_damage, "KIND:SEED", NULL };
     struct err err = ERR_INIT;
     bool help;
     if (flags_parse(flags, n, &argc, argv, &help, &err) != 0) {
@@ -72,6 +76,9 @@ int command_store(int argc, char **argv)
         fprintf(stderr, "barque store: unexpected argument \"%s\". Next: barque store --help\n",
                 argv[1]);
         return EXIT_USAGE;
+    }
+    if (unsafe_damage != NULL) {
+        return damage_run(unsafe_damage, m.data_dir, m.unsafe_faults);
     }
     signal(SIGPIPE, SIG_IGN);
     log_start(2);
