@@ -12,6 +12,7 @@
  *     state machine        equal digest at equal index; each proposal applied once; never one whose
  *                          client was told was not sent */
 #include "tests/sim/check.h"
+#include "tests/sim/world_wire.h"
 
 #include <inttypes.h>
 
@@ -159,6 +160,9 @@ static void judge_election(struct node *n)
     }
     n->mirror.electing = false;
     n->sim->stats->elections++;
+    if (n->sim->world != NULL) {
+        judge_leader(n->sim->world->judge);
+    }
     c->leaders = check_grow(c->leaders, &c->leaders_cap, term, sizeof *c->leaders);
     struct leader *l = &c->leaders[term];
     if (l->node != 0 && (l->node != n->id || l->life != n->gen)) {

@@ -284,6 +284,10 @@ void sim_conn_event(struct sim *s, struct event *e)
     if (c == NULL || c->closing || !c->established || !c->has_events) {
         return;
     }
+    if (c->stalled_until > s->now) {
+        sim_conn_look(c, c->stalled_until);
+        return;
+    }
     if (s->cut[c->remote][c->node->id] && c->void_since == 0) {
         if (c->retry_at <= s->now) {
             c->retry_at = s->now + rng_range(&s->rng, RETRY_LO_US, RETRY_HI_US);
@@ -417,6 +421,54 @@ void sim_conns_flush(struct loop *l)
     list_move_all(&now, sim_loop_dirty(l));
     while ((it = list_pop_front(&now)) != NULL) {
         flush(LIST_ENTRY(it, struct conn, dirty));
+    }
+}
+
+/* --- faults ----------------------------------------------------------------------------------- */
+
+static struct conn *any_conn(struct sim *s)
+{
+    struct u64map_entry *e;
+    size_t at = 0;
+    uint64_t skip = s->conns.n > 0 ? rng_range(&s->dice, 0, s->conns.n - 1) : 0;
+    while ((e = u64map_next(&s->conns, &at)) != NULL && skip > 0) {
+        skip--;
+    }
+    return e != NULL ? e->value : NULL;
+}
+
+bool sim_conn_break_any(struct sim *s)
+{
+    struct conn *c = any_conn(s);
+    if (c != NULL) {
+        put_reset(c);
+        if (c->peer != NULL) {
+            put_reset(c->peer);
+        }
+    }
+    return c != NULL;
+}
+
+bool sim_conn_stall_any(struct sim *s, uint64_t for_us)
+{
+    struct conn *c = any_conn(s);
+    if (c != NULL) {
+        c->stalled_until = s->now + for_us;
+        if (c->peer != NULL) {
+            c->peer->stalled_until = s->now + for_us;
+        }
+    }
+    return c != NULL;
+}
+
+void sim_conns_heal(struct sim *s)
+{
+    struct u64map_entry *e;
+    size_t at = 0;
+    while ((e = u64map_next(&s->conns, &at)) != NULL) {
+        struct conn *c = e->value;
+        c->stalled_until = 0;
+        sim_conn_look(c, s->now);
     }
 }
 

@@ -55,6 +55,7 @@ struct conn {
     uint64_t last_arrival;
     uint64_t retry_at;   /* the way here is cut: looked at again */
     uint64_t reset_at;   /* a reset arrives; 0 none */
+    uint64_t stalled_until;
     uint64_t void_since; /* sent to nobody since; 0 */
 
     bool paused, closing, last_words, said_end;

@@ -353,7 +353,9 @@ bool sim_fs_is_full(const struct fs *fs)
     return fs->full;
 }
 
-bool sim_fs_flip(struct fs *fs, const char **ret_path, uint64_t *ret_offset)
+/* One page that was written, drawn among all; NULL: none but `other`. */
+static struct page *any_page(struct fs *fs, const struct page *other, const char **ret_path,
+                             uint64_t *ret_offset)
 {
     struct sim *s = fs->sim;
     size_t n = 0;
@@ -361,19 +363,37 @@ bool sim_fs_flip(struct fs *fs, const char **ret_path, uint64_t *ret_offset)
     for (size_t i = 0; i < fs->seen.n; i++) {
         struct inode *inode = fs->seen.items[i].inode;
         for (size_t k = 0; k < inode->n_pages; k++) {
-            if (inode->pages[k] != NULL && rng_range(&s->rng, 0, n++) == 0) {
+            if (inode->pages[k] != NULL && inode->pages[k] != other &&
+                rng_range(&s->rng, 0, n++) == 0) {
                 found = inode->pages[k];
                 *ret_path = fs->seen.items[i].path;
                 *ret_offset = k * PAGE_BYTES;
             }
         }
     }
+    return found;
+}
+
+bool sim_fs_flip(struct fs *fs, const char **ret_path, uint64_t *ret_offset)
+{
+    struct sim *s = fs->sim;
+    struct page *found = any_page(fs, NULL, ret_path, ret_offset);
     if (found != NULL) {
         size_t at = (size_t)rng_range(&s->rng, 0, PAGE_BYTES - 1);
         found->data[at] ^= (uint8_t)(1u << rng_range(&s->rng, 0, 7));
         *ret_offset += at;
     }
     return found != NULL;
+}
+
+bool sim_fs_misdirect(struct fs *fs, const char **ret_path, uint64_t *ret_offset)
+{
+    const struct page *from = any_page(fs, NULL, ret_path, ret_offset);
+    struct page *to = from != NULL ? any_page(fs, from, ret_path, ret_offset) : NULL;
+    if (to != NULL) {
+        memcpy(to->data, from->data, PAGE_BYTES);
+    }
+    return to != NULL;
 }
 
 void sim_fs_die_after(struct fs *fs, uint64_t n)

@@ -175,6 +175,11 @@ static void print_summary(const struct sim_stats *t, uint64_t wall_ms, unsigned 
            "  applied %" PRIu64 "\n",
            t->proposed, t->acked, t->unknown, t->refused, t->reads, t->reads_failed, t->asks,
            t->forgotten, t->applied);
+    if (t->breaks + t->stalls + t->flaps + t->clock_sets > 0) {
+        printf("  connections broken %" PRIu64 "  stalled %" PRIu64 "  flaps %" PRIu64
+               "  clocks set %" PRIu64 "\n",
+               t->breaks, t->stalls, t->flaps, t->clock_sets);
+    }
 }
 
 static void progress(const struct board *b, uint64_t *last_ms, uint64_t start_ms, unsigned bad)

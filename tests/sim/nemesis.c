@@ -27,6 +27,15 @@ static struct node *victim(struct sim *s)
     return n->up && !n->stopping ? n : NULL;
 }
 
+/* The same among members: machines with a disk that matters. */
+static struct node *member_victim(struct sim *s)
+{
+    struct node *leader = rng_chance(&s->dice, 0.5) ? sim_leader(s) : NULL;
+    unsigned n_members = s->world != NULL ? s->o.founders : s->n_nodes;
+    struct node *n = leader != NULL ? leader : &s->nodes[rng_range(&s->dice, 1, n_members)];
+    return n->up && !n->stopping ? n : NULL;
+}
+
 static void heal_cuts(struct sim *s)
 {
     memset(s->cut, 0, sizeof s->cut);
@@ -35,18 +44,20 @@ static void heal_cuts(struct sim *s)
 static void partition(struct sim *s)
 {
     struct node *leader = sim_leader(s);
-    unsigned l = leader != NULL ? leader->id : (unsigned)rng_range(&s->dice, 1, s->n_nodes);
-    unsigned a = (unsigned)rng_range(&s->dice, 1, s->n_nodes);
-    unsigned b = (unsigned)rng_range(&s->dice, 1, s->n_nodes);
+    /* Clients that reach everyone ask a deposed leader, too. */
+    unsigned n = s->world != NULL && rng_chance(&s->dice, 0.6) ? s->o.founders : s->n_nodes;
+    unsigned l = leader != NULL ? leader->id : (unsigned)rng_range(&s->dice, 1, n);
+    unsigned a = (unsigned)rng_range(&s->dice, 1, n);
+    unsigned b = (unsigned)rng_range(&s->dice, 1, n);
     uint64_t half = rng_u64(&s->dice);
     uint64_t how = rng_range(&s->dice, 0, 4);
     heal_cuts(s);
-    SIM_LOG(s, "partition of kind %d around member %u", (int)how, l);
-    for (unsigned i = 1; i <= s->n_nodes; i++) {
+    SIM_LOG(s, "partition of kind %d around machine %u", (int)how, l);
+    for (unsigned i = 1; i <= n; i++) {
         if (how == 0) { /* the leader alone */
             s->cut[l][i] = s->cut[i][l] = i != l;
         } else if (how == 1) { /* two halves */
-            for (unsigned j = 1; j <= s->n_nodes; j++) {
+            for (unsigned j = 1; j <= n; j++) {
                 s->cut[i][j] = ((half >> i ^ half >> j) & 1) != 0;
             }
         } else if (how == 2) { /* the leader speaks and does not hear */
@@ -80,7 +91,7 @@ static void act_crash(struct sim *s)
 
 static void act_crash_in_write(struct sim *s)
 {
-    struct node *n = victim(s);
+    struct node *n = member_victim(s);
     if (n == NULL) {
         return;
     }
@@ -121,7 +132,7 @@ static void act_stop(struct sim *s)
 
 static void act_disk_error(struct sim *s)
 {
-    struct node *n = victim(s);
+    struct node *n = member_victim(s);
     if (n != NULL) {
         sim_fs_fail_after(n->fs, rng_range(&s->dice, 1, 10),
                           rng_chance(&s->dice, 0.5) ? E_IO : E_DISKFULL);
@@ -130,7 +141,7 @@ static void act_disk_error(struct sim *s)
 
 static void act_disk_full(struct sim *s)
 {
-    struct node *n = victim(s);
+    struct node *n = member_victim(s);
     if (n != NULL && !sim_fs_is_full(n->fs)) {
         SIM_LOG(s, "the disk of member %u is full", n->id);
         sim_fs_set_full(n->fs, true);
@@ -143,17 +154,69 @@ static void act_disk_full(struct sim *s)
  * told from one that was never synced. */
 static void act_bit_flip(struct sim *s)
 {
-    struct node *n = victim(s);
+    struct node *n = member_victim(s);
     const char *path;
     uint64_t offset;
     if (s->flipped || n == NULL || n->paused_until > s->now) {
         return;
     }
     node_crash(n, false, false);
-    s->flipped = sim_fs_flip(n->fs, &path, &offset);
+    bool astray = (s->o.faults & FAULT_MISDIRECT) != 0 && rng_chance(&s->dice, 0.5);
+    s->flipped = astray ? sim_fs_misdirect(n->fs, &path, &offset)
+                        : sim_fs_flip(n->fs, &path, &offset);
     n->flipped = s->flipped;
     s->stats->flips += s->flipped;
-    SIM_LOG(s, "a bit of member %u flips: %s offset %" PRIu64, n->id, path, offset);
+    if (s->flipped) {
+        SIM_LOG(s, "%s of member %u: %s offset %" PRIu64,
+                astray ? "a page goes astray" : "a bit flips", n->id, path, offset);
+    }
+}
+
+static void act_conn(struct sim *s)
+{
+    if (rng_chance(&s->dice, 0.5)) {
+        s->stats->breaks += sim_conn_break_any(s);
+    } else {
+        s->stats->stalls += sim_conn_stall_any(s, rng_range(&s->dice, 200000, 10000000));
+    }
+}
+
+/* The way between two machines, one or both ways at a time. */
+void nemesis_flap(struct sim *s)
+{
+    unsigned a = s->flap.a;
+    unsigned b = s->flap.b;
+    if (s->healed || s->flap.left == 0) {
+        return;
+    }
+    s->flap.left--;
+    bool cut = s->flap.left % 2 == 1 && a != b;
+    s->cut[a][b] = cut;
+    s->cut[b][a] = cut && rng_chance(&s->rng, 0.7);
+    sim_post(s, s->now + rng_range(&s->rng, 50000, 1500000), EV_FLAP, NULL, 0, NULL);
+}
+
+static void act_flap(struct sim *s)
+{
+    const struct node *leader = sim_leader(s);
+    bool idle = s->flap.left == 0;
+    s->flap.a = leader != NULL ? leader->id : (unsigned)rng_range(&s->dice, 1, s->o.founders);
+    s->flap.b = (unsigned)rng_range(&s->dice, 1, s->n_nodes);
+    s->flap.left = 2 * (unsigned)rng_range(&s->dice, 2, 8);
+    s->stats->flaps++;
+    if (idle) {
+        nemesis_flap(s);
+    }
+}
+
+static void act_wall_clock(struct sim *s)
+{
+    enum { DAY_MS = 86400000 };
+    struct node *n = victim(s);
+    if (n != NULL) {
+        n->wall_ms += (int64_t)rng_range(&s->dice, 0, 2 * DAY_MS) - DAY_MS;
+        s->stats->clock_sets++;
+    }
 }
 
 static void transferred(void *arg, int status)
@@ -212,6 +275,9 @@ static const struct {
     { FAULT_DISK_ERROR, 1, act_disk_error },
     { FAULT_BIT_FLIP, 1, act_bit_flip },
     { FAULT_DISK_FULL, 1, act_disk_full },
+    { FAULT_CONN, 3, act_conn },
+    { FAULT_FLAP, 1, act_flap },
+    { FAULT_WALL_CLOCK, 1, act_wall_clock },
 };
 
 /* Drawn among the faults that the seed turned on; one that was turned off since (shrink.c) does
@@ -243,6 +309,7 @@ void nemesis_heal(struct sim *s)
     SIM_LOG(s, "heal");
     s->healed = true;
     heal_cuts(s);
+    sim_conns_heal(s);
     for (unsigned i = 1; i <= s->n_nodes; i++) {
         struct node *n = &s->nodes[i];
         n->paused_until = 0;

@@ -7,6 +7,7 @@
 
 #include "lib/base/alloc.h"
 #include "tests/sim/net.h"
+#include "tests/sim/world_wire.h"
 
 enum { STOP_WITHIN_US = 20000000 };
 
@@ -14,6 +15,9 @@ enum { STOP_WITHIN_US = 20000000 };
 static void node_gone(struct node *n, bool cut, bool within)
 {
     n->dark = cut;
+    if (n->sim->world != NULL) {
+        wire_gone(n->sim->world->wire, n);
+    }
     if (n->kind->gone != NULL) {
         n->kind->gone(n, within);
     }

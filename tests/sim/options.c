@@ -55,7 +55,7 @@ static const struct option {
 static const char *const FAULT_NAMES[FAULTS] = {
     "crash", "crash-in-write", "pause", "partition", "transfer", "membership", "stop",
     "slow-disk", "loss", "duplicate", "reorder", "stream", "clock", "power", "disk-error",
-    "bit-flip", "disk-full",
+    "bit-flip", "disk-full", "conn", "flap", "wall-clock", "misdirect",
 };
 
 /* --- drawing ---------------------------------------------------------------------------------- */
@@ -70,7 +70,7 @@ static uint64_t pick(struct rng *r, const uint64_t *values, size_t n)
 static uint32_t draw_faults(struct rng *r)
 {
     uint32_t faults = 0;
-    for (unsigned i = 0; i < FAULTS; i++) {
+    for (unsigned i = 0; i < FAULTS_BARE; i++) {
         faults |= rng_chance(r, 0.6) ? 1u << i : 0;
     }
     if (rng_chance(r, 0.7)) {
@@ -110,10 +110,14 @@ static void option_copy(const struct option *option, struct sim_options *to,
 }
 
 /* What whole members and their clients need besides; drawn last, so that the rest stays. */
-static void draw_world(struct rng *r, struct sim_options *o)
+static void draw_world(const struct sim_setup *setup, struct rng *r, struct sim_options *o)
 {
+    for (unsigned i = FAULTS_BARE; i < FAULTS; i++) {
+        o->faults |= rng_chance(r, 0.6) ? 1u << i : 0;
+    }
+    o->faults = bearable(o->faults & ~setup->faults_off, o->founders);
     o->faults &= ~(uint32_t)FAULT_MEMBERSHIP; /* no such call in the API yet */
-    o->acts &= o->faults;
+    o->acts = o->faults;
     o->keys = (unsigned)PICK(r, 3, 6, 12);
     o->clients = (unsigned)PICK(r, 2, 3, 4);
     o->client_lo_us = 1000 * PICK(r, 5, 20, 50);
@@ -156,7 +160,7 @@ void sim_draw(const struct sim_setup *setup, struct sim_options *o, uint64_t see
     o->inflight_max = (unsigned)PICK(&r, 0, 64, 256);
     o->no_pre_vote = rng_chance(&r, 0.2);
     if (setup->machine == &WORLD_OPS) {
-        draw_world(&r, o);
+        draw_world(setup, &r, o);
     }
     for (size_t i = 0; i < ARRAY_LEN(OPTIONS); i++) {
         if ((setup->set_mask >> i & 1) != 0) {

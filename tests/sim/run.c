@@ -190,6 +190,9 @@ static void world_event(struct sim *s, const struct event *e)
     case EV_SPACE:
         sim_fs_set_full(s->nodes[e->a].fs, false);
         break;
+    case EV_FLAP:
+        nemesis_flap(s);
+        break;
     case EV_GONE:
         if (s->nodes[e->a].up) {
             (void)sim_choose(s, CHOICE_GONE);

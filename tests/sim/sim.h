@@ -64,7 +64,12 @@ enum sim_fault {
     FAULT_DISK_ERROR = 16384,
     FAULT_BIT_FLIP = 32768, /* one bit, on one machine; no membership changes beside it */
     FAULT_DISK_FULL = 65536,
-    FAULTS = 17
+    FAULTS_BARE = 17, /* those above: of bare members, too */
+    FAULT_CONN = 1 << 17,       /* connections of clients break, or stall for a while */
+    FAULT_FLAP = 1 << 18,       /* a way comes and goes */
+    FAULT_WALL_CLOCK = 1 << 19, /* somebody sets it */
+    FAULT_MISDIRECT = 1 << 20,  /* in place of a bit flip: a page holds what belongs elsewhere */
+    FAULTS = 21
 };
 
 /* Bugs made on purpose, to show that the checks find them; beside the driver's gates in one mask.
@@ -108,6 +113,7 @@ struct sim_options {
 struct sim_stats {
     uint64_t runs, steps, events, sim_us;
     uint64_t elections, crashes, stops, pauses, transfers, changes, installs, snapshots;
+    uint64_t breaks, stalls, flaps, clock_sets;
     uint64_t proposed, acked, unknown, refused, reads, reads_failed, asks, applied;
     uint64_t frames, frames_lost;
     uint64_t flips, lost, full, forgotten;
@@ -127,6 +133,7 @@ enum event_kind {
     EV_BOOT,      /* after a crash */
     EV_START,     /* after an orderly stop (the world's: a is the node) */
     EV_SPACE,     /* a disk has room again (the world's) */
+    EV_FLAP,      /* (the world's) */
     EV_GONE,      /* a removed member is switched off (the world's) */
     EV_CONN,      /* something may have arrived at a connection's end */
     EV_SYN,       /* a connection attempt arrives (the world's) */
@@ -246,6 +253,10 @@ struct sim {
     uint64_t last_arrival[SIM_NODES_MAX + 1][SIM_NODES_MAX + 1];
     struct node *running; /* whose code runs now, NULL: the world's */
     jmp_buf crash;        /* of that node */
+    struct {
+        unsigned a, b; /* the way between these machines */
+        unsigned left; /* changes to come; the last one opens it */
+    } flap;
     bool healed;
     bool over;
     bool flipped;
@@ -346,6 +357,8 @@ void sim_fs_set_full(struct fs *fs, bool full);
 bool sim_fs_is_full(const struct fs *fs);
 /* Inverts one bit of what was written; false when nothing was. */
 bool sim_fs_flip(struct fs *fs, const char **ret_path, uint64_t *ret_offset);
+/* Puts one written page's content in the place of another one's (a write that went astray). */
+bool sim_fs_misdirect(struct fs *fs, const char **ret_path, uint64_t *ret_offset);
 /* The process is gone, the cache is not: orders to die or fail are void, locks are free. */
 void sim_fs_end_life(struct fs *fs);
 /* The node dies just before its n-th further disk operation (0: never). */
@@ -363,6 +376,10 @@ void sim_net_stream_end(struct sim *s, struct event *e);
 /* --- conn.c, dial.c ---------------------------------------------------------------------- */
 void sim_conn_event(struct sim *s, struct event *e);
 void sim_conns_flush(struct loop *l);
+/* Any connection at all: reset, or silent both ways for so long. False when there is none. */
+bool sim_conn_break_any(struct sim *s);
+bool sim_conn_stall_any(struct sim *s, uint64_t for_us);
+void sim_conns_heal(struct sim *s);
 void sim_dial_syn(struct sim *s, const struct event *e);
 void sim_dial_accept(struct sim *s, struct event *e);
 void sim_dial_connected(struct sim *s, struct event *e);
@@ -439,6 +456,7 @@ void clients_check_own(struct node *n, const struct rnode_proposal *own, uint64_
 /* --- nemesis.c --------------------------------------------------------------------------- */
 void nemesis_event(struct sim *s);
 void nemesis_heal(struct sim *s);
+void nemesis_flap(struct sim *s);
 struct node *sim_leader(struct sim *s);
 /* --- membership.c ------------------------------------------------------------------------ */
 void nemesis_membership(struct sim *s, struct node *leader);

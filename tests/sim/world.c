@@ -1,5 +1,5 @@
 /* The world of a run: who is in it, what happens next, what must hold in the end. */
-#include "tests/sim/world.h"
+#include "tests/sim/world_wire.h"
 
 #include <inttypes.h>
 
@@ -8,6 +8,8 @@
 
 /* Only a name for what is simulated: the members bring their own state machine. */
 const struct machine_ops WORLD_OPS = { 0 };
+
+enum { SETTLE_US = 5000000 };
 
 static unsigned n_founders(const struct sim_options *o)
 {
@@ -47,6 +49,8 @@ void world_new(struct sim *s)
 {
     struct world *w = mem_zalloc(sizeof *w);
     w->sim = s;
+    w->judge = judge_new(s);
+    w->wire = wire_new(s);
     s->world = w;
     for (size_t i = 0; i < ARRAY_LEN(MACHINES); i++) {
         for (unsigned k = MACHINES[i].count(&s->o); k > 0; k--) {
@@ -63,7 +67,11 @@ void world_free(struct world *w)
             n->kind->free(n);
         }
     }
-    mem_free(w);
+    if (w != NULL) {
+        wire_free(w->wire);
+        judge_free(w->judge);
+        mem_free(w);
+    }
 }
 
 bool world_usable(const struct node *n)
@@ -84,6 +92,9 @@ void world_client_event(struct sim *s)
 
 void world_probe(struct sim *s)
 {
+    if (s->now + SETTLE_US < s->o.fault_us + s->o.heal_us) {
+        judge_settle(s->world->judge);
+    }
     for (unsigned i = 1; i <= s->n_nodes; i++) {
         struct node *n = &s->nodes[i];
         if (n->kind->probe != NULL && world_usable(n)) {
@@ -104,4 +115,5 @@ void world_check_end(struct sim *s)
         }
         n->kind->check(n);
     }
+    judge_end(s->world->judge);
 }

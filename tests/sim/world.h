@@ -12,8 +12,13 @@
 #include "store/store.h"
 #include "tests/sim/sim.h"
 
+struct judge;
+struct wire;
+
 struct world {
     struct sim *sim;
+    struct judge *judge; /* world_wire.h: what was seen, and the verdicts on it */
+    struct wire *wire;
     struct node *actors[SIM_NODES_MAX]; /* machines whose kind can act */
     unsigned n_actors;
     uint64_t next_value; /* unique values */

@@ -1,21 +1,11 @@
-/* The kind of machine that runs a client: it puts, and must be answered once all is well again. */
-#include <inttypes.h>
+/* The kind of machine that runs a client (world_client.h): its lives, and what must have happened
+ * in the end: an answer since healing, and a holder of the lock. What it was told in all its lives
+ * is judged by world_judge.c. */
+#include "tests/sim/world_client.h"
+
 #include <stdio.h>
 
 #include "lib/base/alloc.h"
-#include "tests/sim/world.h"
-
-struct client_machine {
-    struct node *node;
-    bool answered; /* something asked after healing was done */
-};
-
-struct put {
-    struct client_machine *machine;
-    bool healed; /* when it was asked */
-};
-
-/* --- lives ------------------------------------------------------------------------------------ */
 
 struct client *world_client_new(struct node *n)
 {
@@ -41,32 +31,50 @@ struct client *world_client_new(struct node *n)
     return client;
 }
 
+/* --- lives ------------------------------------------------------------------------------------ */
+
 static void boot(struct node *n)
 {
-    n->process = world_client_new(n);
+    struct client_machine *m = n->data;
+    m->client = world_client_new(n);
+    n->process = m;
+    hold_open(m);
 }
 
 static void on_closed(void *arg)
 {
     struct node *n = arg;
+    struct client_machine *m = n->data;
+    m->client = NULL;
     n->process = NULL;
     n->closed = true;
 }
 
 static void stop(struct node *n)
 {
-    client_close(n->process, 1000, on_closed, n);
+    struct client_machine *m = n->data;
+    hold_close(m);
+    client_close(m->client, 1000, on_closed, n);
 }
 
 static void abandon(struct node *n)
 {
-    client_free(n->process);
+    struct client_machine *m = n->data;
+    hold_close(m);
+    client_free(TAKE(m->client));
+}
+
+static void gone(struct node *n, bool within)
+{
+    (void)within;
+    asks_forget(n->data);
 }
 
 static void add(struct node *n)
 {
     struct client_machine *m = mem_zalloc(sizeof *m);
     m->node = n;
+    list_init(&m->asks);
     n->data = m;
 }
 
@@ -75,47 +83,40 @@ static void machine_end(struct node *n)
     mem_free(n->data);
 }
 
-/* --- asking ----------------------------------------------------------------------------------- */
+/* --- what it does ----------------------------------------------------------------------------- */
 
-static void put_done(void *arg, const struct client_result *r)
-{
-    struct put *p = arg;
-    struct client_machine *m = p->machine;
-    struct sim *s = m->node->sim;
-    s->stats->acked += r->status == 0;
-    s->stats->unknown += r->status != 0;
-    m->answered = m->answered || (p->healed && r->status == 0);
-    SIM_LOG(s, "client %u put: %s, revision %" PRId64, m->node->id, err_name(r->status),
-            r->revision);
-    mem_free(p);
-}
-
-static void put(struct node *n, void *arg)
+static void do_something(struct node *n, void *arg)
 {
     struct client_machine *m = n->data;
-    struct sim *s = n->sim;
-    struct put *p = mem_zalloc(sizeof *p);
-    char key[16], value[24];
+    uint64_t what = rng_range(&n->sim->dice, 0, 99);
     (void)arg;
-    p->machine = m;
-    p->healed = s->healed;
-    snprintf(key, sizeof key, "k%02u", (unsigned)rng_range(&s->dice, 0, s->o.keys - 1));
-    snprintf(value, sizeof value, "v%" PRIu64, ++s->world->next_value);
-    struct client_put request = { .key = slice_str(key), .value = slice_str(value) };
-    s->stats->proposed++;
-    client_put_kv(n->process, &request, put_done, p);
+    if (what < 80) {
+        ask_something(m);
+    } else if (what < 90 && elector_leading(m->elector)) {
+        ask_fenced(m);
+    } else if (what < 96) {
+        hold_watch(m);
+    } else {
+        hold_lease(m);
+    }
 }
 
 static void act(struct node *n)
 {
-    node_enter(n, put, NULL);
+    node_enter(n, do_something, NULL);
+}
+
+static void do_probe(struct node *n, void *arg)
+{
+    (void)arg;
+    ask_put(n->data);
 }
 
 static void probe(struct node *n)
 {
     const struct client_machine *m = n->data;
     if (!m->answered) {
-        node_enter(n, put, NULL);
+        node_enter(n, do_probe, NULL);
     }
 }
 
@@ -125,6 +126,9 @@ static void check(struct node *n)
     if (!m->answered) {
         sim_violation(n->sim, "LIVENESS: client %u has had no answer since healing", n->id);
     }
+    if (elector_leader(m->elector)[0] == '\0') {
+        sim_violation(n->sim, "LIVENESS: client %u knows no holder of the lock", n->id);
+    }
 }
 
 const struct node_kind CLIENT_KIND = {
@@ -132,6 +136,7 @@ const struct node_kind CLIENT_KIND = {
     .boot = boot,
     .stop = stop,
     .abandon = abandon,
+    .gone = gone,
     .add = add,
     .free = machine_end,
     .act = act,

@@ -9,16 +9,24 @@
 #include "lib/base/alloc.h"
 #include "raft/tuning.h"
 #include "server/internal.h"
-#include "tests/sim/world.h"
+#include "tests/sim/world_wire.h"
 
 uint64_t __real_rng_os_seed(void);
 uint64_t __wrap_rng_os_seed(void);
 int __wrap_rnode_open(const struct rnode_options *options, struct rnode **ret_node,
                       struct err *err);
+void __real_rnode_read_index(struct rnode *rnode, struct rnode_read *r, uint64_t timeout_ms);
+void __wrap_rnode_read_index(struct rnode *rnode, struct rnode_read *r, uint64_t timeout_ms);
 void __real_store_apply(struct store *s, uint64_t index, const struct command *c,
                         struct store_result *ret_result);
 void __wrap_store_apply(struct store *s, uint64_t index, const struct command *c,
                         struct store_result *ret_result);
+void __real_server_watch_publish(struct server *s, int64_t revision,
+                                 struct record *const *records, size_t n);
+void __wrap_server_watch_publish(struct server *s, int64_t revision,
+                                 struct record *const *records, size_t n);
+void __real_server_lease_changed(void *arg, const struct lease_info *lease, bool removed);
+void __wrap_server_lease_changed(void *arg, const struct lease_info *lease, bool removed);
 int __real_store_restore_finish(struct store_restore *r, struct store **ret_store,
                                 struct err *err);
 int __wrap_store_restore_finish(struct store_restore *r, struct store **ret_store,
@@ -53,6 +61,17 @@ int __wrap_rnode_open(const struct rnode_options *options, struct rnode **ret_no
     return rv;
 }
 
+/* The bug of that name: no question to the leader. */
+void __wrap_rnode_read_index(struct rnode *rnode, struct rnode_read *r, uint64_t timeout_ms)
+{
+    const struct sim *s = sim_current();
+    if ((s->gates_off & BUG_LOCAL_READ) != 0) {
+        r->done(r, 0);
+        return;
+    }
+    __real_rnode_read_index(rnode, r, timeout_ms);
+}
+
 static struct node *member_running(void)
 {
     struct sim *s = sim_current();
@@ -66,7 +85,27 @@ void __wrap_store_apply(struct store *store, uint64_t index, const struct comman
     __real_store_apply(store, index, c, ret_result);
     if (n != NULL) {
         check_state(n, index, store_digest(store));
+        judge_digest(n->sim->world->judge, n, index, store_digest(store));
     }
+}
+
+void __wrap_server_watch_publish(struct server *s, int64_t revision,
+                                 struct record *const *records, size_t n)
+{
+    const struct node *node = member_running();
+    if (node != NULL) {
+        judge_revision(node->sim->world->judge, revision, records, n);
+    }
+    __real_server_watch_publish(s, revision, records, n);
+}
+
+void __wrap_server_lease_changed(void *arg, const struct lease_info *lease, bool removed)
+{
+    const struct node *node = member_running();
+    if (node != NULL && removed) {
+        judge_lease_end(node->sim->world->judge, lease->id);
+    }
+    __real_server_lease_changed(arg, lease, removed);
 }
 
 int __wrap_store_restore_finish(struct store_restore *r, struct store **ret_store, struct err *err)

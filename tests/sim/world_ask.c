@@ -1,0 +1,211 @@
+/* What a client machine reads and writes. Keys: "k07" are put, deleted and compared, "c07" only put and
+ * compared: a txn that says "must not exist" may be sent twice by the client library, which is one
+ * write only where nobody deletes. Each value is written once in a run. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "lib/base/alloc.h"
+#include "tests/sim/world_client.h"
+
+struct ask {
+    struct list link;
+    struct client_machine *machine;
+    bool healed; /* when it was asked */
+};
+
+struct name {
+    char text[24];
+};
+
+static struct rng *dice(const struct client_machine *m)
+{
+    return &m->node->sim->dice;
+}
+
+static unsigned draw_key(const struct client_machine *m)
+{
+    return (unsigned)rng_range(dice(m), 0, m->node->sim->o.keys - 1);
+}
+
+static struct name key_name(char kind, unsigned i)
+{
+    struct name n;
+    snprintf(n.text, sizeof n.text, "%c%02u", kind, i);
+    return n;
+}
+
+static struct name fresh_value(const struct client_machine *m)
+{
+    struct name n;
+    snprintf(n.text, sizeof n.text, "v%" PRIu64, ++m->node->sim->world->next_value);
+    return n;
+}
+
+/* --- answers ---------------------------------------------------------------------------------- */
+
+static int64_t *known(struct client_machine *m, struct slice key)
+{
+    unsigned i = 0;
+    char kind = 0;
+    char text[8];
+    if (key.len != 3) {
+        return NULL;
+    }
+    memcpy(text, key.data, 3);
+    text[3] = '\0';
+    if (sscanf(text, "%c%2u", &kind, &i) != 2 || i >= CLIENT_KEYS_MAX) {
+        return NULL;
+    }
+    return &m->known[i + (kind == 'c' ? CLIENT_KEYS_MAX : 0)];
+}
+
+static void learn(struct client_machine *m, const struct client_result *r)
+{
+    m->revision = r->revision > m->revision ? r->revision : m->revision;
+    for (size_t i = 0; i < r->n_kvs; i++) {
+        int64_t *k = known(m, r->kvs[i].key);
+        if (k != NULL && *k < r->kvs[i].mod_revision) {
+            *k = r->kvs[i].mod_revision;
+        }
+    }
+}
+
+static void on_answer(void *arg, const struct client_result *r)
+{
+    struct ask *a = arg;
+    struct client_machine *m = a->machine;
+    if (r->status == 0 || r->status == E_CONFLICT) {
+        learn(m, r);
+        m->answered = m->answered || a->healed;
+    }
+    list_remove(&a->link);
+    mem_free(a);
+}
+
+static struct ask *ask_new(struct client_machine *m)
+{
+    struct ask *a = mem_zalloc(sizeof *a);
+    a->machine = m;
+    a->healed = m->node->sim->healed;
+    list_init(&a->link);
+    list_push_back(&m->asks, &a->link);
+    return a;
+}
+
+void asks_forget(struct client_machine *m)
+{
+    struct list *it;
+    while ((it = list_pop_front(&m->asks)) != NULL) {
+        mem_free(LIST_ENTRY(it, struct ask, link));
+    }
+}
+
+/* --- questions -------------------------------------------------------------------------------- */
+
+void ask_put(struct client_machine *m)
+{
+    struct name key = key_name(rng_chance(dice(m), 0.3) ? 'c' : 'k', draw_key(m));
+    struct name value = fresh_value(m);
+    struct client_put put = {
+        .key = slice_str(key.text),
+        .value = slice_str(value.text),
+        .prev_kv = rng_chance(dice(m), 0.3),
+    };
+    if (key.text[0] == 'k' && rng_chance(dice(m), 0.25)) {
+        put.lease = hold_some_lease(m);
+    }
+    client_put_kv(m->client, &put, on_answer, ask_new(m));
+}
+
+/* Of one key, some, or all; at times serializable, old, or not all of it. */
+static void ask_range(struct client_machine *m)
+{
+    struct rng *d = dice(m);
+    struct name key = key_name(rng_chance(d, 0.3) ? 'c' : 'k', draw_key(m));
+    struct name end = key_name(key.text[0], draw_key(m));
+    struct client_range range = { .key = slice_str(key.text) };
+    if (rng_chance(d, 0.2)) {
+        range.key = slice_make("\0", 1);
+        range.range_end = slice_make("\0", 1);
+    } else if (rng_chance(d, 0.3)) {
+        range.range_end = slice_str(end.text);
+    }
+    range.serializable = rng_chance(d, 0.2);
+    if (rng_chance(d, 0.15) && m->revision > 1) {
+        int64_t back = (int64_t)rng_range(d, 0, 40);
+        range.revision = m->revision > back ? m->revision - back : 1;
+    }
+    range.limit = rng_chance(d, 0.15) ? (int64_t)rng_range(d, 1, 4) : 0;
+    range.keys_only = rng_chance(d, 0.1);
+    range.count_only = rng_chance(d, 0.1);
+    client_get(m->client, &range, on_answer, ask_new(m));
+}
+
+static void ask_delete(struct client_machine *m)
+{
+    struct name key = key_name('k', draw_key(m));
+    struct name end = key_name('k', draw_key(m));
+    struct slice range_end = rng_chance(dice(m), 0.2) ? slice_str(end.text) : slice_make(NULL, 0);
+    client_delete(m->client, slice_str(key.text), range_end, on_answer, ask_new(m));
+}
+
+/* One key or two, as they were last seen; a guarded delete now and then. */
+static void ask_cas(struct client_machine *m)
+{
+    struct rng *d = dice(m);
+    struct name keys[2] = { key_name(rng_chance(d, 0.5) ? 'c' : 'k', draw_key(m)),
+                            key_name('c', draw_key(m)) };
+    struct name values[2] = { fresh_value(m), fresh_value(m) };
+    struct client_guard guards[2];
+    struct client_write writes[2];
+    size_t n = rng_chance(d, 0.3) && strcmp(keys[0].text, keys[1].text) != 0 ? 2 : 1;
+    bool drop = rng_chance(d, 0.2);
+    for (size_t i = 0; i < n; i++) {
+        struct slice key = slice_str(keys[i].text);
+        int64_t revision = *known(m, key);
+        if (revision == 0 && keys[i].text[0] == 'k') {
+            ask_range(m); /* it may be deleted: "must not exist" is for the others */
+            return;
+        }
+        guards[i] = (struct client_guard){ key, revision };
+        writes[i] = (struct client_write){
+            .key = key,
+            .value = slice_str(values[i].text),
+            .is_delete = drop && keys[i].text[0] == 'k',
+        };
+    }
+    client_cas(m->client, guards, n, writes, n, on_answer, ask_new(m));
+}
+
+static void ask_compact(struct client_machine *m)
+{
+    int64_t back = (int64_t)rng_range(dice(m), 0, 60);
+    bool physical = rng_chance(dice(m), 0.3);
+    if (m->revision > back + 1) {
+        client_compact(m->client, m->revision - back, physical, on_answer, ask_new(m));
+    }
+}
+
+void ask_fenced(struct client_machine *m)
+{
+    struct name value = fresh_value(m);
+    struct client_guard guard = elector_guard(m->elector);
+    struct client_write write = { .key = slice_str("data"), .value = slice_str(value.text) };
+    client_cas(m->client, &guard, 1, &write, 1, on_answer, ask_new(m));
+}
+
+void ask_something(struct client_machine *m)
+{
+    uint64_t what = rng_range(dice(m), 0, 99);
+    if (what < 35) {
+        ask_put(m);
+    } else if (what < 65) {
+        ask_range(m);
+    } else if (what < 75) {
+        ask_delete(m);
+    } else if (what < 98) {
+        ask_cas(m);
+    } else {
+        ask_compact(m);
+    }
+}

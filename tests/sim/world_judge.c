@@ -1,0 +1,283 @@
+/* The run's records and the verdicts on them (check/).
+ *
+ * History: what clients asked and were told (world_wire.c), on the world's clock. Log: each revision
+ * when the first member applied it; that all members apply the same is seen at each index
+ * (check_state) and again by check_digests. Leases have a history of their own, on a clock that
+ * runs a little faster where machines' clocks drift: their promise is one of time, and time is what
+ * the drifting leader measures. */
+#include "tests/sim/world_wire.h"
+
+#include <inttypes.h>
+
+#include "check/digest.h"
+#include "check/lease.h"
+#include "check/log.h"
+#include "lib/base/alloc.h"
+
+enum { POOL_BYTES = 1 << 30 };
+
+struct judge {
+    struct sim *sim;
+    struct check_pool pool;
+    struct history history;
+    struct history leases;  /* lease operations alone, on the leases' clock */
+    uint32_t *twins;        /* by operation of history: the one of leases */
+    size_t cap_twins;
+    struct check_log log;
+    struct check_digest *digests;
+    size_t n_digests, cap_digests;
+    struct check_lease_end *ends;
+    size_t n_ends, cap_ends;
+    int64_t *leaders_us;
+    size_t n_leaders, cap_leaders;
+    int64_t settled; /* every open watch must have told this much in the end */
+};
+
+struct judge *judge_new(struct sim *s)
+{
+    struct judge *j = mem_zalloc(sizeof *j);
+    j->sim = s;
+    check_pool_init(&j->pool, POOL_BYTES);
+    history_init(&j->history, &j->pool);
+    history_init(&j->leases, &j->pool);
+    check_log_init(&j->log, &j->pool);
+    return j;
+}
+
+void judge_free(struct judge *j)
+{
+    if (j != NULL) {
+        history_fini(&j->history);
+        history_fini(&j->leases);
+        mem_free(j->twins);
+        check_log_fini(&j->log);
+        check_pool_fini(&j->pool);
+        mem_free(j->digests);
+        mem_free(j->ends);
+        mem_free(j->leaders_us);
+        mem_free(j);
+    }
+}
+
+static int64_t now_us(const struct judge *j)
+{
+    return (int64_t)j->sim->now;
+}
+
+/* As the fastest clock of a member would count: a lease that holds by that is not early by its
+ * own. */
+static int64_t lease_us(const struct judge *j)
+{
+    return now_us(j) + ((j->sim->o.faults & FAULT_CLOCK) != 0 ? now_us(j) / 16 : 0);
+}
+
+/* --- operations ------------------------------------------------------------------------------- */
+
+uint32_t judge_call(struct judge *j, const struct node *n, unsigned member,
+                    const ProtobufCMessage *msg)
+{
+    struct check_request request;
+    struct arena arena;
+    uint32_t op = CHECK_NO_OP;
+    arena_init(&arena);
+    if (pack_request(&arena, msg, &request)) {
+        op = history_call(&j->history, n->id, member, now_us(j), &request);
+        if (op != CHECK_NO_OP) {
+            j->twins = mem_grow(j->twins, &j->cap_twins, j->history.n, sizeof *j->twins);
+            j->twins[op] = request.kind >= CHECK_GRANT
+                               ? history_call(&j->leases, n->id, member, lease_us(j), &request)
+                               : CHECK_NO_OP;
+        }
+        j->sim->stats->proposed += request.kind != CHECK_RANGE && request.kind != CHECK_KEEPALIVE;
+    } else if (msg->descriptor == &etcdserverpb__txn_request__descriptor) {
+        j->history.others_write = true;
+    }
+    arena_fini(&arena);
+    return op;
+}
+
+/* What an answer that is no success says of a write. */
+static enum check_outcome outcome_of(struct judge *j, int err, bool never_sent)
+{
+    if (never_sent) {
+        return CHECK_FAILED;
+    }
+    switch (err) {
+    /* Refused by the member before it did anything: the client sends it again for that reason. */
+    case E_NOLEADER:
+    case E_TOO_MANY_REQUESTS:
+    case E_STOPPED:
+    case E_LEARNER:
+    case E_NOSPACE:
+    /* Judged by the store. */
+    case E_COMPACTED:
+    case E_FUTURE_REV:
+    case E_LEASE_NOT_FOUND:
+    case E_LEASE_EXIST:
+    case E_KEY_NOT_FOUND:
+        return CHECK_FAILED;
+    case E_TIMEOUT:
+    case E_UNAVAILABLE:
+    case E_CANCELED:
+    case E_LEADER_CHANGED:
+        return CHECK_UNKNOWN;
+    default:
+        sim_violation(j->sim, "UNKNOWN STATUS %s of a request", err_name(err));
+    }
+}
+
+static void count(struct judge *j, const struct check_op *op)
+{
+    struct sim_stats *stats = j->sim->stats;
+    bool read = op->kind == CHECK_RANGE;
+    if (op->kind == CHECK_KEEPALIVE) {
+        return;
+    }
+    stats->acked += !read && op->outcome == CHECK_OK;
+    stats->reads += read && op->outcome == CHECK_OK;
+    stats->reads_failed += read && op->outcome != CHECK_OK;
+    stats->unknown += !read && op->outcome == CHECK_UNKNOWN;
+    stats->refused += !read && op->outcome == CHECK_FAILED;
+}
+
+void judge_return(struct judge *j, uint32_t op, int err, bool never_sent,
+                  const ProtobufCMessage *msg)
+{
+    struct check_response response = { 0 };
+    struct arena arena;
+    if (op == CHECK_NO_OP) {
+        return;
+    }
+    arena_init(&arena);
+    if (err == 0) {
+        pack_response(&arena, msg, &response);
+    }
+    enum check_outcome outcome = err == 0 ? CHECK_OK : outcome_of(j, err, never_sent);
+    history_return(&j->history, op, now_us(j), outcome, err, &response);
+    history_return(&j->leases, j->twins[op], lease_us(j), outcome, err, &response);
+    arena_fini(&arena);
+    count(j, &j->history.ops[op]);
+    if (j->sim->verbose) {
+        autobuf line = BUF_INIT;
+        history_print(&j->history, op, &line);
+        sim_log(j->sim, "%s", buf_str(&line));
+    }
+}
+
+/* --- members ---------------------------------------------------------------------------------- */
+
+void judge_revision(struct judge *j, int64_t revision, struct record *const *records, size_t n)
+{
+    if (revision <= check_log_last(&j->log)) {
+        return;
+    }
+    struct check_event *events = mem_zalloc((n + 1) * sizeof *events);
+    for (size_t i = 0; i < n; i++) {
+        struct kv_view v;
+        record_view(records[i], &v);
+        events[i].deleted = v.tombstone;
+        events[i].kv.key = v.key;
+        events[i].kv.mod_revision = v.mod_revision;
+        if (!v.tombstone) {
+            events[i].kv = (struct check_kv){ v.key, v.value, v.create_revision, v.mod_revision,
+                                              v.version, v.lease };
+        }
+    }
+    int rv = check_log_add(&j->log, revision, now_us(j), events, n);
+    mem_free(events);
+    if (rv != 0) {
+        sim_violation(j->sim, "BAD REVISION %" PRId64 ": %s", revision, err_name(rv));
+    }
+}
+
+void judge_digest(struct judge *j, const struct node *n, uint64_t index, uint64_t digest)
+{
+    j->digests = mem_grow(j->digests, &j->cap_digests, j->n_digests + 1, sizeof *j->digests);
+    j->digests[j->n_digests++] = (struct check_digest){
+        .member = n->id,
+        .life = n->gen,
+        .index = index,
+        .digest = digest,
+        .at_us = now_us(j),
+    };
+}
+
+void judge_lease_end(struct judge *j, int64_t lease)
+{
+    j->ends = mem_grow(j->ends, &j->cap_ends, j->n_ends + 1, sizeof *j->ends);
+    j->ends[j->n_ends++] = (struct check_lease_end){ lease, lease_us(j) };
+}
+
+void judge_leader(struct judge *j)
+{
+    j->leaders_us = mem_grow(j->leaders_us, &j->cap_leaders, j->n_leaders + 1,
+                             sizeof *j->leaders_us);
+    j->leaders_us[j->n_leaders++] = lease_us(j);
+}
+
+/* --- watches ---------------------------------------------------------------------------------- */
+
+void judge_settle(struct judge *j)
+{
+    j->settled = check_log_last(&j->log);
+}
+
+static bool in_range(struct slice at, struct slice key, struct slice range_end)
+{
+    return range_end.len == 0 ? slice_eq(at, key)
+                              : slice_cmp(at, key) >= 0 && slice_cmp(at, range_end) < 0;
+}
+
+void judge_told(struct judge *j, const struct node *n, struct slice key, struct slice range_end,
+                int64_t after, int64_t revision, const struct client_event *events, size_t n_events)
+{
+    size_t at = 0;
+    if (n_events > 0 && revision <= after) {
+        sim_violation(j->sim, "CLIENT WATCH: client %u hears of revision %" PRId64 " again", n->id,
+                      revision);
+    }
+    for (int64_t r = after + 1; r <= revision; r++) {
+        const struct check_rev *rev = check_log_find(&j->log, r);
+        for (uint32_t i = 0; rev != NULL && i < rev->n; i++) {
+            struct slice k = check_pool_get(&j->pool, rev->events[i].kv.key);
+            if (!in_range(k, key, range_end)) {
+                continue;
+            }
+            if (at == n_events || events[at].kv.mod_revision != r ||
+                !slice_eq(events[at].kv.key, k) ||
+                (events[at].type == EVENT_DELETE) != rev->events[i].deleted) {
+                sim_violation(j->sim, "CLIENT WATCH: client %u is not told revision %" PRId64, n->id,
+                              r);
+            }
+            at++;
+        }
+    }
+    if (at != n_events) {
+        sim_violation(j->sim, "CLIENT WATCH: client %u is told more than there is up to %" PRId64,
+                      n->id, revision);
+    }
+}
+
+/* --- verdicts --------------------------------------------------------------------------------- */
+
+static void pronounce(struct judge *j, const struct check_report *report)
+{
+    autobuf text = BUF_INIT;
+    check_report_print(report, &text);
+    if (check_report_result(report) != CHECK_HOLDS) {
+        sim_condemn(j->sim, buf_str(&text));
+    }
+    SIM_LOG(j->sim, "verdicts\n%s", buf_str(&text));
+}
+
+void judge_end(struct judge *j)
+{
+    struct check_report report;
+    check_report_init(&report);
+    if (j->history.dropped != 0 || j->leases.dropped != 0 || j->log.dropped != 0) {
+        sim_violation(j->sim, "RECORDS DROPPED: the run is too long for its pool");
+    }
+    (void)check_digests(j->digests, j->n_digests, &report);
+    pronounce(j, &report);
+    check_report_fini(&report);
+}

@@ -1,0 +1,25 @@
+/* Inside the recorder: what world_wire.c (calls, keepalives) and world_watch.c (watches) share. */
+#ifndef BARQUE_TESTS_SIM_WORLD_STREAMS_H
+#define BARQUE_TESTS_SIM_WORLD_STREAMS_H
+
+#include "lib/rpc/channel.h"
+#include "tests/sim/world_wire.h"
+
+struct wire {
+    struct sim *sim;
+    struct list calls, streams, watches;
+    struct u64map call_of, stream_of; /* by the address of a struct rpc_request, rpc_stream */
+};
+
+struct wire_stream {
+    struct list link;
+    struct wire *wire;
+    const struct node *node;
+    struct rpc_stream *stream;
+    unsigned member;
+    const struct rpc_stream_events *events;
+    void *arg;               /* the client's: one watch mux has one stream at a time */
+    struct list keepalives;  /* asked, not answered */
+};
+
+#endif
