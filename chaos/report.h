@@ -206,7 +206,7 @@ struct chaos_text_options {
     bool colour;           /* ANSI colours */
 };
 
-/* One screen: at most 24 lines of at most 100 columns, UTF-8. */
+/* One screen: at most 24 lines of at most 80 columns, UTF-8. */
 void chaos_report_text(const struct chaos_report *r, const struct chaos_text_options *options,
                        struct buf *out);
 /* One self-contained page: no script, no outside resource. */

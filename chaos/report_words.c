@@ -129,6 +129,15 @@ struct word words_date(int64_t wall_ms)
     return w;
 }
 
+struct word words_timestamp(int64_t wall_ms)
+{
+    struct word w;
+    char when[32] = "";
+    clock_format(wall_ms, when, sizeof when);
+    (void)snprintf(w.s, sizeof w.s, "%.19s", when);
+    return w;
+}
+
 struct word words_seed(uint64_t seed)
 {
     struct word w;
@@ -343,11 +352,18 @@ void words_escape_cut(struct buf *out, const char *text, size_t points)
     }
 }
 
-void words_utf8(struct buf *out, const char *text)
+void words_utf8(struct buf *out, const char *text, size_t max)
 {
     const char *at = text != NULL ? text : "";
+    size_t start = out->len, keep = start; /* up to where "..." still fits behind */
     for (uint32_t c = words_next(&at); c != 0; c = words_next(&at)) {
         append_utf8(out, c);
+        if (out->len - start > max) {
+            out->len = keep;
+            buf_append_str(out, "...");
+            return;
+        }
+        keep = out->len - start + 3 <= max ? out->len : keep;
     }
 }
 

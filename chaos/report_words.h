@@ -17,6 +17,7 @@ struct word words_rate(double per_s);    /* "0.4" "12" "1,234" */
 struct word words_bytes(uint64_t bytes); /* "7.8 GiB" */
 struct word words_clock(int64_t ms);     /* position on the time axis: "2:05" "1:04:00"; "0:02.5" */
 struct word words_date(int64_t wall_ms); /* "2026-11-28 15:27:00 UTC" */
+struct word words_timestamp(int64_t wall_ms); /* "2026-11-28T15:27:00", UTC: JUnit has no zone */
 struct word words_seed(uint64_t seed);   /* digits as they are, for commands */
 struct word words_plural(uint64_t n, const char *one); /* "1 fault", "1,200 faults" */
 
@@ -49,8 +50,9 @@ void words_escape(struct buf *out, const char *text, enum words_escape how);
 /* The same as text, but at most `points` code points of it, then an ellipsis. */
 void words_escape_cut(struct buf *out, const char *text, size_t points);
 
-/* Appends text as valid UTF-8: bytes that are none become U+FFFD, the rest stays as it is. */
-void words_utf8(struct buf *out, const char *text);
+/* Appends at most `max` bytes of text as valid UTF-8: bytes that are none become U+FFFD, the rest
+ * stays as it is; "..." where it was cut. */
+void words_utf8(struct buf *out, const char *text, size_t max);
 
 /* Appends at most `columns` columns for a terminal: one line, nothing wider than a column, and
  * "..." where it was cut. Returns the columns used. */

@@ -13,6 +13,7 @@ FUZZ_api := fuzz_manifest fuzz_object fuzz_quantity fuzz_selector
 FUZZ_raft := fuzz_meta fuzz_peer_frame fuzz_peer_message fuzz_snapshot_file fuzz_wal
 FUZZ_client := fuzz_workqueue
 FUZZ_scheduler := fuzz_cycle
+FUZZ_chaos := fuzz_chaos_report
 
 fuzz_links = $(or $(strip $(foreach f,$(FOLDERS),$(if $(filter $(1),$(FUZZ_$(f))),$(f) $(LINK_$(f))))),\
                cmd $(LINK_cmd))

@@ -2,39 +2,52 @@
  * looked at: build/tests/unit-chaos /tmp/sample */
 #include "tests/unit/chaos/tests.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "tests/unit/chaos/sample.h"
 
-static void write_page(const char *folder, const char *name, struct chaos_report *r)
+static void write_file(const char *folder, const char *name, const char *ending, struct buf *text)
 {
-    autobuf page = BUF_INIT, path = BUF_INIT;
-    buf_printf(&path, "%s/%s.html", folder, name);
-    chaos_report_html(r, &page);
+    autobuf path = BUF_INIT;
+    buf_printf(&path, "%s/%s.%s", folder, name, ending);
     FILE *file = fopen(buf_str(&path), "w");
-    if (file == NULL || fwrite(page.data, 1, page.len, file) != page.len || fclose(file) != 0) {
+    if (file == NULL || fwrite(buf_str(text), 1, text->len, file) != text->len ||
+        fclose(file) != 0) {
         perror(buf_str(&path));
         exit(1);
     }
+    buf_reset(text);
+}
+
+static void write_all(const char *folder, const char *name, struct chaos_report *r)
+{
+    autobuf text = BUF_INIT;
+    chaos_report_html(r, &text);
+    write_file(folder, name, "html", &text);
+    chaos_report_json(r, &text);
+    write_file(folder, name, "json", &text);
+    chaos_report_junit(r, &text);
+    write_file(folder, name, "xml", &text);
+    chaos_report_text(r, &(struct chaos_text_options){ .html_path = "report.html" }, &text);
+    write_file(folder, name, "txt", &text);
     chaos_report_free(r);
 }
 
 int main(int argc, char **argv)
 {
     if (argc == 2) {
-        write_page(argv[1], "held", sample_run(14, false));
-        write_page(argv[1], "violated", sample_run(14, true));
-        write_page(argv[1], "many", sample_run(90, false));
-        write_page(argv[1], "hostile", sample_hostile());
-        write_page(argv[1], "empty", chaos_report_new());
+        write_all(argv[1], "held", sample_run(14, false));
+        write_all(argv[1], "violated", sample_run(14, true));
+        write_all(argv[1], "many", sample_run(90, false));
+        write_all(argv[1], "hostile", sample_hostile());
+        write_all(argv[1], "empty", chaos_report_new());
         return 0;
     }
     int failed = test_plan_run();
     failed += test_report_run();
     failed += test_html_run();
+    failed += test_formats_run();
     failed += test_words_run();
     return failed != 0;
 }

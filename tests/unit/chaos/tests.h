@@ -12,6 +12,7 @@
 int test_plan_run(void);
 int test_report_run(void);
 int test_html_run(void);
+int test_formats_run(void);
 int test_words_run(void);
 
 #endif
