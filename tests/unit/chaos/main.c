@@ -39,6 +39,7 @@ int main(int argc, char **argv)
     if (argc == 2) {
         write_all(argv[1], "held", sample_run(14, false));
         write_all(argv[1], "violated", sample_run(14, true));
+        write_all(argv[1], "forty", sample_run(40, false));
         write_all(argv[1], "many", sample_run(90, false));
         write_all(argv[1], "hostile", sample_hostile());
         write_all(argv[1], "empty", chaos_report_new());
