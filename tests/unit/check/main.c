@@ -5,5 +5,8 @@ int main(void)
 {
     int failed = 0;
     failed += run_history_tests();
+    failed += run_lin_tests();
+    failed += run_lin_small_tests();
+    failed += run_lin_teeth_tests();
     return failed != 0;
 }

@@ -10,5 +10,8 @@
 #include <cmocka.h>
 
 int run_history_tests(void);
+int run_lin_small_tests(void);
+int run_lin_teeth_tests(void);
+int run_lin_tests(void);
 
 #endif

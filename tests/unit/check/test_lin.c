@@ -1,0 +1,278 @@
+/* Single rules, each as small as it gets: the answer that is right, and the one beside it that is
+ * not. */
+#include <stdio.h>
+
+#include "check/lin.h"
+#include "lib/base/err.h"
+#include "tests/unit/check/tests.h"
+
+struct world {
+    struct check_pool pool;
+    struct history h;
+    struct check_log log;
+    bool logged;
+    int64_t now;
+};
+
+static void world_init(struct world *w)
+{
+    *w = (struct world){ .now = 0 };
+    check_pool_init(&w->pool, 0);
+    history_init(&w->h, &w->pool);
+    check_log_init(&w->log, &w->pool);
+}
+
+static void world_fini(struct world *w)
+{
+    check_log_fini(&w->log);
+    history_fini(&w->h);
+    check_pool_fini(&w->pool);
+}
+
+static enum check_result judge(struct world *w)
+{
+    struct check_report r;
+    check_report_init(&r);
+    check_linearizable(&w->h, w->logged ? &w->log : NULL, &r);
+    enum check_result result = check_report_result(&r);
+    check_report_fini(&r);
+    return result;
+}
+
+/* One after the other: each operation takes 10 us. */
+static void ask(struct world *w, const struct check_request *r, enum check_outcome outcome,
+                int error, const struct check_response *told)
+{
+    uint32_t id = history_call(&w->h, 0, 1, w->now + 1, r);
+    w->now += 10;
+    history_return(&w->h, id, w->now, outcome, error, told);
+}
+
+static struct check_request put_of(const char *key, const char *value, int64_t lease)
+{
+    return (struct check_request){ .kind = CHECK_PUT,
+                                   .ask = { .kind = CHECK_PUT,
+                                            .key = slice_str(key),
+                                            .value = slice_str(value),
+                                            .lease = lease } };
+}
+
+static void put(struct world *w, const char *key, const char *value, int64_t lease, int64_t rev)
+{
+    struct check_request r = put_of(key, value, lease);
+    struct check_answer a = { 0 };
+    struct check_response told = { .revision = rev, .answers = &a, .n_answers = 1 };
+    ask(w, &r, CHECK_OK, 0, &told);
+}
+
+static void put_refused(struct world *w, const char *key, bool keep_value, int64_t lease, int error)
+{
+    struct check_request r = put_of(key, keep_value ? "" : "x", lease);
+    r.ask.ignore_value = keep_value;
+    ask(w, &r, CHECK_FAILED, error, NULL);
+}
+
+static void del(struct world *w, const char *key, int64_t deleted, int64_t rev)
+{
+    struct check_request r = { .kind = CHECK_DELETE,
+                               .ask = { .kind = CHECK_DELETE, .key = slice_str(key) } };
+    struct check_answer a = { .deleted = deleted };
+    struct check_response told = { .revision = rev, .answers = &a, .n_answers = 1 };
+    ask(w, &r, CHECK_OK, 0, &told);
+}
+
+static void count_at(struct world *w, int64_t at, int64_t count, int64_t rev, int error)
+{
+    struct check_request r = { .kind = CHECK_RANGE,
+                               .ask = { .kind = CHECK_RANGE,
+                                        .key = slice_str(""),
+                                        .range_end = slice_make("", 1),
+                                        .revision = at,
+                                        .count_only = true } };
+    struct check_answer a = { .count = count };
+    struct check_response told = { .revision = rev, .answers = &a, .n_answers = 1 };
+    ask(w, &r, error != 0 ? CHECK_FAILED : CHECK_OK, error, &told);
+}
+
+static void number_op(struct world *w, enum check_kind kind, int64_t number, int64_t rev, int error)
+{
+    struct check_request r = { .kind = kind, .revision = number, .lease = number, .ttl_s = 5 };
+    struct check_response told = { .revision = rev, .lease = number, .ttl_s = 5 };
+    ask(w, &r, error != 0 ? CHECK_FAILED : CHECK_OK, error, &told);
+}
+
+static void logged_delete(struct world *w, int64_t rev, const char *a, const char *b)
+{
+    struct check_event events[2] = {
+        { .kv = { .key = slice_str(a), .mod_revision = rev }, .deleted = true },
+        { .kv = { .key = slice_str(b != NULL ? b : ""), .mod_revision = rev }, .deleted = true },
+    };
+    assert_int_equal(check_log_add(&w->log, rev, 0, events, b != NULL ? 2 : 1), 0);
+}
+
+static void logged_put(struct world *w, int64_t rev, const char *key, const char *value,
+                       int64_t lease)
+{
+    struct check_event e = { .kv = { .key = slice_str(key),
+                                     .value = slice_str(value),
+                                     .create_revision = rev,
+                                     .mod_revision = rev,
+                                     .version = 1,
+                                     .lease = lease } };
+    assert_int_equal(check_log_add(&w->log, rev, 0, &e, 1), 0);
+}
+
+#define JUDGED(want, ...)                                                                          \
+    do {                                                                                           \
+        struct world world_, *w = &world_;                                                         \
+        world_init(w);                                                                             \
+        __VA_ARGS__;                                                                               \
+        assert_int_equal(judge(w), want);                                                          \
+        world_fini(w);                                                                             \
+    } while (0)
+
+static void test_an_empty_history_holds(void **state)
+{
+    (void)state;
+    JUDGED(CHECK_HOLDS, (void)0);
+}
+
+static void test_compacted_is_refused_after_and_never_before(void **state)
+{
+    (void)state;
+    JUDGED(CHECK_HOLDS, put(w, "a", "1", 0, 2); put(w, "a", "2", 0, 3);
+           number_op(w, CHECK_COMPACT, 3, 3, 0); count_at(w, 2, 0, 0, E_COMPACTED);
+           count_at(w, 3, 1, 3, 0); number_op(w, CHECK_COMPACT, 3, 0, E_COMPACTED));
+    JUDGED(CHECK_VIOLATED, put(w, "a", "1", 0, 2); put(w, "a", "2", 0, 3);
+           number_op(w, CHECK_COMPACT, 3, 3, 0); count_at(w, 2, 1, 3, 0));
+    JUDGED(CHECK_VIOLATED, put(w, "a", "1", 0, 2); put(w, "a", "2", 0, 3);
+           count_at(w, 2, 0, 0, E_COMPACTED));
+    JUDGED(CHECK_VIOLATED, put(w, "a", "1", 0, 2); number_op(w, CHECK_COMPACT, 2, 2, 0);
+           count_at(w, 2, 0, 0, E_COMPACTED)); /* the compacted revision itself stays */
+    JUDGED(CHECK_VIOLATED, put(w, "a", "1", 0, 2); number_op(w, CHECK_COMPACT, 3, 2, 0));
+}
+
+static void test_the_future_is_refused_and_only_the_future(void **state)
+{
+    (void)state;
+    JUDGED(CHECK_HOLDS, put(w, "a", "1", 0, 2); count_at(w, 3, 0, 0, E_FUTURE_REV));
+    JUDGED(CHECK_VIOLATED, put(w, "a", "1", 0, 2); count_at(w, 2, 0, 0, E_FUTURE_REV));
+    JUDGED(CHECK_VIOLATED, put(w, "a", "1", 0, 2); count_at(w, 3, 1, 2, 0));
+    JUDGED(CHECK_VIOLATED, put(w, "a", "1", 0, 2); number_op(w, CHECK_COMPACT, 2, 0, E_FUTURE_REV));
+}
+
+static void test_a_missing_key_is_missing_at_some_moment(void **state)
+{
+    (void)state;
+    JUDGED(CHECK_HOLDS, put_refused(w, "a", true, 0, E_KEY_NOT_FOUND); put(w, "a", "1", 0, 2));
+    JUDGED(CHECK_VIOLATED, put(w, "a", "1", 0, 2); put_refused(w, "a", true, 0, E_KEY_NOT_FOUND));
+    JUDGED(CHECK_HOLDS, put(w, "a", "1", 0, 2); del(w, "a", 1, 3);
+           put_refused(w, "a", true, 0, E_KEY_NOT_FOUND); put(w, "a", "2", 0, 4));
+    JUDGED(CHECK_VIOLATED, put(w, "a", "1", 0, 2); del(w, "a", 1, 3); put(w, "a", "2", 0, 4);
+           put_refused(w, "a", true, 0, E_KEY_NOT_FOUND); put(w, "b", "2", 0, 5));
+}
+
+static void test_leases_exist_from_their_grant_to_their_revoke(void **state)
+{
+    (void)state;
+    JUDGED(CHECK_HOLDS, number_op(w, CHECK_GRANT, 7, 1, 0); put(w, "a", "1", 7, 2);
+           number_op(w, CHECK_REVOKE, 7, 3, 0); count_at(w, 0, 0, 3, 0));
+    JUDGED(CHECK_VIOLATED, number_op(w, CHECK_GRANT, 7, 1, 0); put(w, "a", "1", 7, 2);
+           number_op(w, CHECK_REVOKE, 7, 2, 0)); /* its key stays */
+    JUDGED(CHECK_VIOLATED, put(w, "a", "1", 7, 2));
+    JUDGED(CHECK_VIOLATED, number_op(w, CHECK_GRANT, 7, 1, 0); number_op(w, CHECK_REVOKE, 7, 1, 0);
+           put(w, "a", "1", 7, 2));
+    JUDGED(CHECK_VIOLATED, number_op(w, CHECK_GRANT, 7, 0, E_LEASE_EXIST));
+    JUDGED(CHECK_HOLDS, number_op(w, CHECK_GRANT, 7, 1, 0);
+           number_op(w, CHECK_GRANT, 7, 0, E_LEASE_EXIST));
+}
+
+static void test_a_lease_ends_with_all_its_keys_and_no_others(void **state)
+{
+    (void)state;
+    JUDGED(CHECK_HOLDS, w->logged = true; number_op(w, CHECK_GRANT, 7, 1, 0);
+           put(w, "a", "1", 7, 2); put(w, "b", "2", 7, 3); logged_put(w, 2, "a", "1", 7);
+           logged_put(w, 3, "b", "2", 7); logged_delete(w, 4, "a", "b"));
+    JUDGED(CHECK_VIOLATED, w->logged = true; number_op(w, CHECK_GRANT, 7, 1, 0);
+           put(w, "a", "1", 7, 2); put(w, "b", "2", 7, 3); logged_put(w, 2, "a", "1", 7);
+           logged_put(w, 3, "b", "2", 7); logged_delete(w, 4, "a", NULL));
+    JUDGED(CHECK_VIOLATED, w->logged = true; number_op(w, CHECK_GRANT, 7, 1, 0);
+           put(w, "a", "1", 7, 2); put(w, "b", "2", 0, 3); logged_put(w, 2, "a", "1", 7);
+           logged_put(w, 3, "b", "2", 0); logged_delete(w, 4, "a", "b"));
+    /* Two leases at once is what a store may do that ends them in batches. */
+    JUDGED(CHECK_HOLDS, w->logged = true; number_op(w, CHECK_GRANT, 7, 1, 0);
+           number_op(w, CHECK_GRANT, 8, 1, 0); put(w, "a", "1", 7, 2); put(w, "b", "2", 8, 3);
+           logged_put(w, 2, "a", "1", 7); logged_put(w, 3, "b", "2", 8);
+           logged_delete(w, 4, "a", "b"));
+}
+
+static void test_strangers_may_write_when_that_is_said(void **state)
+{
+    (void)state;
+    JUDGED(CHECK_VIOLATED, w->logged = true; put(w, "a", "1", 0, 2); logged_put(w, 2, "a", "1", 0);
+           logged_put(w, 3, "b", "x", 0); count_at(w, 0, 2, 3, 0));
+    JUDGED(CHECK_HOLDS, w->logged = true; w->h.others_write = true; put(w, "a", "1", 0, 2);
+           logged_put(w, 2, "a", "1", 0); logged_put(w, 3, "b", "x", 0); count_at(w, 0, 2, 3, 0));
+    JUDGED(CHECK_VIOLATED, w->logged = true; w->h.others_write = true; put(w, "a", "1", 0, 2);
+           logged_put(w, 2, "a", "1", 0); logged_put(w, 3, "b", "x", 0); count_at(w, 0, 1, 3, 0));
+    /* Without a log nobody can say what they did. */
+    JUDGED(CHECK_UNDECIDED, w->h.others_write = true; put(w, "a", "1", 0, 2);
+           count_at(w, 0, 2, 3, 0));
+}
+
+static void test_what_is_before_the_log_is_undecided(void **state)
+{
+    (void)state;
+    struct check_kv base = { .key = slice_str("a"),
+                             .value = slice_str("1"),
+                             .create_revision = 4,
+                             .mod_revision = 9,
+                             .version = 3 };
+    JUDGED(CHECK_HOLDS, w->logged = true; check_log_base(&w->log, 10, &base, 1);
+           count_at(w, 0, 1, 10, 0); put(w, "b", "1", 0, 11); count_at(w, 0, 2, 11, 0));
+    JUDGED(CHECK_UNDECIDED, w->logged = true; check_log_base(&w->log, 10, &base, 1);
+           count_at(w, 0, 1, 9, 0));
+}
+
+static void test_an_impossible_log_is_a_violation(void **state)
+{
+    (void)state;
+    JUDGED(CHECK_VIOLATED, w->logged = true; w->h.others_write = true;
+           logged_put(w, 2, "a", "1", 0); logged_put(w, 3, "a", "2", 0)); /* created twice */
+    JUDGED(CHECK_VIOLATED, w->logged = true; w->h.others_write = true;
+           logged_delete(w, 2, "a", NULL));
+}
+
+static void test_a_counterexample_shows_both_sides(void **state)
+{
+    (void)state;
+    struct world world, *w = &world;
+    struct check_report r;
+    world_init(w);
+    put(w, "a", "1", 0, 2);
+    count_at(w, 0, 5, 2, 0);
+    check_report_init(&r);
+    assert_int_equal(check_linearizable(&w->h, NULL, &r), E_MISMATCH);
+    autobuf out = BUF_INIT;
+    check_report_print(&r, &out);
+    assert_non_null(strstr(buf_str(&out), "against the state at revision 2: told count 5, but 1"));
+    check_report_fini(&r);
+    world_fini(w);
+}
+
+int run_lin_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_empty_history_holds),
+        cmocka_unit_test(test_compacted_is_refused_after_and_never_before),
+        cmocka_unit_test(test_the_future_is_refused_and_only_the_future),
+        cmocka_unit_test(test_a_missing_key_is_missing_at_some_moment),
+        cmocka_unit_test(test_leases_exist_from_their_grant_to_their_revoke),
+        cmocka_unit_test(test_a_lease_ends_with_all_its_keys_and_no_others),
+        cmocka_unit_test(test_strangers_may_write_when_that_is_said),
+        cmocka_unit_test(test_what_is_before_the_log_is_undecided),
+        cmocka_unit_test(test_an_impossible_log_is_a_violation),
+        cmocka_unit_test(test_a_counterexample_shows_both_sides),
+    };
+    return cmocka_run_group_tests_name("check/lin", tests, NULL, NULL);
+}
