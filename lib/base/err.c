@@ -58,6 +58,11 @@ static const struct code_row {
     { E_MEMBER_NOT_FOUND, "E_MEMBER_NOT_FOUND", "the member does not exist" },
     { E_NOT_CAPABLE, "E_NOT_CAPABLE", "the cluster cannot do this" },
     { E_LEARNER, "E_LEARNER", "not served by a learner" },
+    { E_PEER_URL_EXIST, "E_PEER_URL_EXIST", "a member has this peer address" },
+    { E_NOT_STARTED, "E_NOT_STARTED", "too few members have started" },
+    { E_NOT_LEARNER, "E_NOT_LEARNER", "the member is no learner" },
+    { E_TOO_MANY_LEARNERS, "E_TOO_MANY_LEARNERS", "too many learners" },
+    { E_TRANSFEREE, "E_TRANSFEREE", "leadership cannot go to this member" },
 };
 
 /* Copies with the cut marked. */

@@ -61,6 +61,11 @@ enum {
     E_MEMBER_NOT_FOUND = -75,
     E_NOT_CAPABLE = -76,
     E_LEARNER = -77,    /* rpc not supported for learner */
+    E_PEER_URL_EXIST = -78,
+    E_NOT_STARTED = -79, /* a change would leave too few members that have ever started */
+    E_NOT_LEARNER = -80,
+    E_TOO_MANY_LEARNERS = -81,
+    E_TRANSFEREE = -82, /* leadership cannot go there */
 };
 
 #define ERR_MSG_MAX 512

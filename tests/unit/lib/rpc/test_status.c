@@ -17,7 +17,8 @@ static void every_etcd_code_survives_the_round_trip(void **state)
         E_VALUE_PROVIDED, E_LEASE_PROVIDED, E_TOO_MANY_OPS,   E_DUPLICATE_KEY, E_INVALID_SORT,
         E_COMPACTED,    E_FUTURE_REV,      E_NOSPACE,         E_LEASE_NOT_FOUND, E_LEASE_EXIST,
         E_LEASE_TTL_TOO_LARGE, E_REQUEST_TOO_LARGE, E_TOO_MANY_REQUESTS, E_MEMBER_NOT_FOUND,
-        E_NOT_CAPABLE,  E_LEARNER,
+        E_NOT_CAPABLE,  E_LEARNER, E_PEER_URL_EXIST, E_NOT_STARTED, E_NOT_LEARNER,
+        E_TOO_MANY_LEARNERS, E_TRANSFEREE,
     };
     for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
         const char *text = NULL;
