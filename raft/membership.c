@@ -166,7 +166,7 @@ void membership_publish(struct rnode *n)
 
 /* --- members and peers --- */
 
-static void fill_member(struct rnode *n, const struct raft_server *s, struct rnode_member *out)
+void membership_fill(struct rnode *n, const struct raft_server *s, struct rnode_member *out)
 {
     *out = (struct rnode_member){ .id = s->id, .role = s->role == RAFT_VOTER ? RNODE_VOTER
                                                                              : RNODE_LEARNER };
@@ -250,8 +250,10 @@ void membership_refresh(struct rnode *n)
     m->dirty = false;
     m->members_n = 0;
     m->members = mem_realloc(m->members, (conf->n + 1) * sizeof *m->members);
+    m->wishes = false;
     for (unsigned i = 0; i < conf->n; i++) {
-        fill_member(n, &conf->servers[i], &m->members[m->members_n++]);
+        membership_fill(n, &conf->servers[i], &m->members[m->members_n++]);
+        m->wishes = m->wishes || change_wished(&conf->servers[i]);
     }
     if (n->transport != NULL) {
         refresh_peers(n);
@@ -263,149 +265,4 @@ const struct rnode_member *rnode_members(const struct rnode *n, size_t *ret_n)
 {
     *ret_n = n->membership.members_n;
     return n->membership.members;
-}
-
-/* --- changes --- */
-
-static void change_finish(struct rnode *n, int status)
-{
-    struct membership *m = &n->membership;
-    void (*done)(void *arg, int status) = m->change_done;
-    m->change_done = NULL;
-    m->change_index = 0;
-    m->change_kind = -1;
-    if (done != NULL) {
-        done(m->change_arg, status);
-    }
-}
-
-void rnode_change(struct rnode *n, enum member_change kind, const struct rnode_member *member,
-                  void (*done)(void *arg, int status), void *arg)
-{
-    struct membership *m = &n->membership;
-    PRE(done != NULL);
-    if (m->change_done != NULL) {
-        transfer_conflict(n, done, arg);
-        return;
-    }
-    m->change_kind = (int)kind;
-    m->change_member = *member;
-    m->change_done = done;
-    m->change_arg = arg;
-    m->change_index = 0;
-    node_turn(n);
-}
-
-/* The configuration after the change, or the reason why not. */
-static int next_configuration(struct rnode *n, struct raft_configuration *next)
-{
-    const struct rnode_member *who = &n->membership.change_member;
-    struct raft_server *s = configuration_find(next, who->id);
-    if (n->membership.change_kind == MEMBER_ADD_LEARNER) {
-        if (s != NULL || next->n == LIMIT_PEERS) {
-            return s != NULL ? E_EXIST : E_FULL;
-        }
-        int rv = raft_configuration_add(next, who->id, who->peer_address, RAFT_STANDBY);
-        return rv == 0 ? 0 : E_EXIST;
-    }
-    if (s == NULL) {
-        return E_MEMBER_NOT_FOUND;
-    }
-    raft_index match = 0;
-    switch (n->membership.change_kind) {
-    case MEMBER_PROMOTE:
-        if (s->role == RAFT_VOTER) {
-            return E_INVAL;
-        }
-        /* It must hold the change that made it a member: who knows no configuration cannot vote
-         * (G6), and the promotion may need just that vote. */
-        if (raft_match_index(&n->core, who->id, &match) != 0 ||
-            match + CATCH_UP_ENTRIES < n->log.last ||
-            match < n->core.configuration_committed_index) {
-            return E_NOTREADY;
-        }
-        s->role = RAFT_VOTER;
-        return 0;
-    case MEMBER_DEMOTE:
-        if (s->role != RAFT_VOTER) {
-            return E_INVAL;
-        }
-        s->role = RAFT_STANDBY;
-        break;
-    default: { /* remove, keeping the others' order: the core's progress array is positional */
-        size_t at = (size_t)(s - next->servers);
-        raft_free(s->address);
-        memmove(s, s + 1, (next->n - at - 1) * sizeof *s);
-        next->n--;
-    }
-    }
-    return configuration_voters(next) == 0 ? E_INVAL : 0;
-}
-
-static int change_submit(struct rnode *n)
-{
-    struct membership *m = &n->membership;
-    if (!driver_leads(n)) {
-        return E_NOTLEADER;
-    }
-    if (n->core.configuration_uncommitted_index != 0) {
-        return E_CONFLICT;
-    }
-    if (gate_on(n, GATE_OWN_TERM) && !gate_change_allowed(n->commit, n->own_term_index)) {
-        return E_NOTREADY;
-    }
-    struct raft_configuration next;
-    configuration_copy(&n->core.configuration, &next);
-    int rv = next_configuration(n, &next);
-    if (rv == 0 && gate_on(n, GATE_KEEP_LEADER) && !gate_change_keeps_leader(&next, n->id)) {
-        rv = E_PERM;
-    }
-    if (rv == 0) {
-        struct value *data = configuration_encode(&next);
-        m->change_index = n->log.last + 1;
-        m->change_term = driver_term(n);
-        rv = driver_submit_one(n, RAFT_CHANGE, data);
-        rv = rv == 0 ? 0 : rv == RAFT_CANTCHANGE ? E_CONFLICT : E_NOTLEADER;
-        value_unref(data);
-    }
-    raft_configuration_close(&next);
-    return rv;
-}
-
-/* End of the turn: a change that was asked for is submitted. */
-void membership_flush(struct rnode *n)
-{
-    struct membership *m = &n->membership;
-    if (m->change_done != NULL && m->change_index == 0) {
-        int rv = change_submit(n);
-        if (rv != 0) {
-            change_finish(n, rv);
-        }
-    }
-    membership_publish(n);
-}
-
-void membership_applied(struct rnode *n, uint64_t index, uint64_t term)
-{
-    struct membership *m = &n->membership;
-    if (m->change_done != NULL && m->change_index != 0 && index >= m->change_index) {
-        change_finish(n, index == m->change_index && term == m->change_term ? 0
-                                                                            : E_LEADER_CHANGED);
-    }
-}
-
-void membership_leader_changed(struct rnode *n)
-{
-    struct membership *m = &n->membership;
-    bool ours = n->leading && n->lead_term == m->change_term;
-    if (m->change_done != NULL && m->change_index != 0 && !ours) {
-        change_finish(n, E_LEADER_CHANGED);
-    }
-}
-
-void membership_fail_all(struct rnode *n, int status)
-{
-    if (n->membership.change_done != NULL) {
-        change_finish(n, status);
-    }
 }

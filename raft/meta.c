@@ -1,5 +1,5 @@
 /* Identity, term and vote. Byte format of each copy (little-endian):
- *    0  "BARQMETA"   8  u32 version = 1   12  u32 flags (1 = ready)
+ *    0  "BARQMETA"   8  u32 version = 1   12  u32 flags (1 ready, 2 joined)
  *   16  u64 sequence number   24  u64 cluster id   32  u64 member id
  *   40  u64 term   48  u64 vote   56  u64 epoch   64  12 zero bytes   76  u32 crc32c of bytes 0..75
  * The whole copy with the higher sequence number counts. */
@@ -35,7 +35,7 @@ void meta_encode(const struct meta *m, uint8_t *out)
     memset(out, 0, META_COPY_BYTES);
     memcpy(out, MAGIC, sizeof MAGIC);
     put(out + 8, VERSION, 4);
-    put(out + 12, m->ready ? 1 : 0, 4);
+    put(out + 12, (m->ready ? 1u : 0) | (m->joined ? 2u : 0), 4);
     put(out + 16, m->seq, 8);
     put(out + 24, m->cluster_id, 8);
     put(out + 32, m->member_id, 8);
@@ -55,6 +55,7 @@ static int decode(const uint8_t *p, struct meta *m)
         return E_UNSUPPORTED;
     }
     m->ready = (get(p + 12, 4) & 1) != 0;
+    m->joined = (get(p + 12, 4) & 2) != 0;
     m->seq = get(p + 16, 8);
     m->cluster_id = get(p + 24, 8);
     m->member_id = get(p + 32, 8);

@@ -24,6 +24,7 @@ struct meta {
     uint64_t vote;
     uint64_t epoch;
     bool ready;     /* false while the directory is set up: what is in it may be thrown away */
+    bool joined;    /* no founder: its ids were given by the cluster */
     /* the open file */
     struct file *file;
     bool no_fsync;

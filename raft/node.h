@@ -116,6 +116,11 @@ struct attrs {
     char client_url[256];
 };
 
+struct peer_heard {
+    uint64_t id;
+    uint64_t ms;
+};
+
 struct membership {
     struct attrs *attrs;      /* what members published, applied from the log */
     size_t attrs_n, attrs_cap;
@@ -134,6 +139,11 @@ struct membership {
     uint64_t change_term;
     void (*change_done)(void *arg, int status);
     void *change_arg;
+    bool wishes;              /* there are learners that are to be promoted by the leader */
+    uint64_t promote_after_ms;
+    struct peer_heard heard[LIMIT_PEERS]; /* who answered us as the leader of heard_term */
+    size_t heard_n;
+    uint64_t heard_term;
 };
 
 /* --- rolling digest (digest.c) --- */
@@ -258,6 +268,7 @@ struct rnode {
     struct reads reads;
     struct asks asks;
     struct membership membership;
+    struct list knocks;       /* struct knock_wait (knock.c) */
     struct digests digests;
     struct snapshots snapshots;
     struct transfer transfer;
@@ -295,7 +306,7 @@ void transfer_fail(struct rnode *n, int status);
 void node_turn(struct rnode *n);  /* run on_turn_end after this turn */
 void node_sweep(struct rnode *n); /* look at deadlines soon */
 void node_fatal(struct rnode *n, const struct err *err);
-/* Our own state is known to be wrong. */
+/* Our own state is known to be wrong: noted down, so that it is not used again, then fatal. */
 void node_corrupt(struct rnode *n, const struct err *err);
 void node_free(struct rnode *n);
 
@@ -378,15 +389,25 @@ void asks_fail_all(struct rnode *n, int status);
 const char *membership_name_of(void *arg, uint64_t id);
 void membership_init(struct rnode *n);
 void membership_fini(struct rnode *n);
+void membership_fill(struct rnode *n, const struct raft_server *s, struct rnode_member *out);
 void membership_refresh(struct rnode *n); /* after the configuration or the attributes changed */
-void membership_flush(struct rnode *n);
-void membership_fail_all(struct rnode *n, int status);
 void membership_publish(struct rnode *n);
 void membership_apply_attrs(struct rnode *n, struct slice command);
 void membership_restore_attrs(struct rnode *n, struct slice bytes);
 struct value *membership_encode_attrs(const struct rnode *n);
+
+/* change.c */
+void membership_flush(struct rnode *n);
+void membership_fail_all(struct rnode *n, int status);
 void membership_applied(struct rnode *n, uint64_t index, uint64_t term);
 void membership_leader_changed(struct rnode *n);
+void change_heard(struct rnode *n, uint64_t id); /* it has answered us, who lead */
+bool change_wished(const struct raft_server *s); /* a learner that is to be promoted */
+
+/* knock.c */
+void knocks_init(struct rnode *n);
+void knocks_fini(struct rnode *n);
+void knock_receive(void *arg, uint64_t knock_id, const struct knock *knock);
 
 /* digest.c */
 void digests_init(struct rnode *n);

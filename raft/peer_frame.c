@@ -114,7 +114,7 @@ int peer_hello_decode(struct slice payload, struct peer_hello *ret_hello)
         *ret_hello = (struct peer_hello){ .version = version };
         return E_UNSUPPORTED;
     }
-    if (payload.len < HELLO_FIXED_BYTES || p[12] > PEER_KIND_STREAM) {
+    if (payload.len < HELLO_FIXED_BYTES || p[12] > PEER_KIND_KNOCK) {
         return E_PROTO;
     }
     struct peer_hello hello = { .version = version, .kind = (enum peer_kind)p[12] };

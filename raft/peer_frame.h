@@ -3,9 +3,9 @@
  * Integers are big-endian.
  *
  *     frame   u32 length of payload (1..max), u32 crc32c of payload, payload
- *     hello   "BARQPEER", u32 version, u8 kind (0 frames, 1 snapshot stream), u64 cluster id,
- *             u64 from, u64 to, u64 stream id (0 for frames), u8 length of name, name, u8 length of
- *             address, address (where the sender listens for peers)
+ *     hello   "BARQPEER", u32 version, u8 kind (enum peer_kind), u64 cluster id,
+ *             u64 from, u64 to, u64 stream id (frames: 0; a knock: what), u8 length of name,
+ *             name, u8 length of address, address (where the sender listens for peers)
  *     answer  u8 code, u8 length of text, text
  *     chunk   u8 last (0 or 1), bytes                 (the payloads of a snapshot stream)
  *
@@ -29,7 +29,11 @@ enum {
     PEER_TEXT_MAX = 127,
 };
 
-enum peer_kind { PEER_KIND_FRAMES, PEER_KIND_STREAM };
+enum peer_kind {
+    PEER_KIND_FRAMES,
+    PEER_KIND_STREAM, /* one snapshot */
+    PEER_KIND_KNOCK,  /* from nobody (0) to whoever is there (0); one more frame answers it */
+};
 
 struct peer_hello {
     uint32_t version;

@@ -147,6 +147,9 @@ void receive_raft(struct rnode *n, uint64_t from, struct raft_message *m)
         feed(n, m);
         break;
     case RAFT_APPEND_ENTRIES_RESULT:
+        if (n->leading) {
+            change_heard(n, from);
+        }
         if (!drop_result(n, from, &m->append_entries_result)) {
             feed(n, m);
             node_turn(n); /* send_commits: what it has now may be committed already */

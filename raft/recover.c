@@ -14,12 +14,16 @@
 #include "lib/base/str.h"
 #include "raft/configuration.h"
 #include "raft/node.h"
+#include "raft/quarantine.h"
 #include "raft/wal_file.h"
 
 /* --- an empty directory --- */
 
 static bool is_founder(const struct rnode *n)
 {
+    if (n->meta.joined) {
+        return false;
+    }
     for (size_t i = 0; i < n->options.n_initial; i++) {
         if (n->options.initial[i].id == n->id) {
             return true;
@@ -150,13 +154,21 @@ static int create_meta(struct rnode *n, const char *path, struct err *err)
     }
     n->cluster_id = n->options.cluster_id;
     n->id = n->options.member_id != 0 ? n->options.member_id : own_id(n);
-    n->meta = (struct meta){ .cluster_id = n->cluster_id, .member_id = n->id };
+    n->meta = (struct meta){ .cluster_id = n->cluster_id, .member_id = n->id,
+                             .joined = n->options.join };
     return meta_create(n->fs, n->options.dir, path, &n->meta, err);
 }
 
+/* The ids of a member that was let in were given to it; founders' are those of their flags. */
 static int check_identity(struct rnode *n, struct err *err)
 {
     const struct rnode_options *o = &n->options;
+    if (n->meta.joined || o->join) {
+        n->cluster_id = n->meta.cluster_id;
+        n->id = n->meta.member_id;
+        n->options.n_initial = 0; /* the configuration in the log says who is who */
+        return 0;
+    }
     if (o->cluster_id != 0 && o->cluster_id != n->meta.cluster_id) {
         return err_set(err, E_MISMATCH, "%s belongs to cluster %016" PRIx64 ", not to %016" PRIx64
                        "; check --data-dir, --initial-cluster and --initial-cluster-token", o->dir,
@@ -374,6 +386,7 @@ static int open_transport(struct rnode *n, struct err *err)
         .on_stream = install_on_stream,
         .on_stream_broken = install_on_stream_broken,
         .peer_name = membership_name_of,
+        .on_knock = knock_receive,
         .arg = n,
     };
     return transport_open(&o, &n->transport, err);
@@ -385,6 +398,9 @@ int recover_open(struct rnode *n, struct err *err)
     if (rv == 0) {
         autofree char *path = mem_printf("%s/lock", n->options.dir);
         rv = fs_lock(n->fs, path, &n->lock, err);
+    }
+    if (rv == 0) {
+        rv = quarantine_check(n->fs, n->options.dir, err);
     }
     if (rv == 0) {
         rv = open_meta(n, err);

@@ -15,6 +15,7 @@
 #include "lib/base/log.h"
 #include "raft/configuration.h"
 #include "raft/node.h"
+#include "raft/quarantine.h"
 
 enum {
     ELECTION_TIMEOUT_MS = 1000,
@@ -80,6 +81,10 @@ void node_fatal(struct rnode *n, const struct err *err)
 
 void node_corrupt(struct rnode *n, const struct err *err)
 {
+    struct err failed = ERR_INIT;
+    if (quarantine_mark(n->fs, n->options.dir, err, &failed) != 0) {
+        log_error("raft", "the damage could not be noted down", "error=\"%s\"", failed.msg);
+    }
     node_fatal(n, err);
 }
 
@@ -112,7 +117,8 @@ static void on_sweep(struct timer *timer)
     reads_sweep(n, now);
     asks_sweep(n, now);
     transfer_sweep(n, now);
-    if (!n->membership.published || (driver_leads(n) && n->own_term_index == 0)) {
+    bool waits = n->own_term_index == 0 || n->membership.wishes;
+    if (!n->membership.published || (driver_leads(n) && waits)) {
         node_turn(n);
     }
     if (n->closing == CLOSE_TRANSFER && !n->transfer.active) {
@@ -195,6 +201,7 @@ static struct rnode *node_new(const struct rnode_options *options,
     reads_init(n);
     asks_init(n);
     membership_init(n);
+    knocks_init(n);
     digests_init(n);
     add_metrics(n);
     return n;
@@ -309,6 +316,7 @@ void node_free(struct rnode *n)
     reads_fail_all(n, 0);
     asks_fini(n);
     membership_fini(n);
+    knocks_fini(n);
     entry_log_fini(&n->log);
     message_reader_fini(&n->reader);
     snapshot_info_fini(&n->snapshots.current);

@@ -111,6 +111,10 @@ struct rnode_options {
      * founder. */
     const struct rnode_member *initial;
     size_t n_initial;
+    /* An empty data directory is that of a new member of a cluster that runs: ids are what the
+     * cluster says (join.h), and `initial` are the members that may introduce themselves. A
+     * directory that is not empty says itself who it belongs to. */
+    bool join;
     uint64_t seed;
     uint64_t election_timeout_ms;      /* default 1000 */
     uint64_t heartbeat_ms;             /* default 100 */

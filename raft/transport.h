@@ -24,6 +24,17 @@
 
 struct transport;
 
+/* A knock: one question by who is no member (yet, or no more), on a connection of its own, with one
+ * answer of at most KNOCK_ANSWER_MAX bytes. */
+enum { KNOCK_ANSWER_MAX = 64 * 1024 };
+
+struct knock {
+    uint64_t cluster_id; /* 0: whichever answers at this address */
+    uint64_t what;       /* the two ends' own (join.h) */
+    char name[64];
+    char address[128];   /* where it listens for peers itself */
+};
+
 struct transport_options {
     struct loop *loop;
     uint64_t cluster_id;
@@ -41,6 +52,8 @@ struct transport_options {
     const char *(*peer_name)(void *arg, uint64_t id);
     /* Outgoing connection to a peer came up or went down. May be NULL. */
     void (*on_peer)(void *arg, uint64_t id, bool up);
+    /* Answer with transport_knock_answer, now or within 15 s. NULL: knocks are refused. */
+    void (*on_knock)(void *arg, uint64_t knock_id, const struct knock *knock);
     void *arg;
 };
 
@@ -71,5 +84,17 @@ struct transport_stream *transport_stream_start(
     struct transport *t, uint64_t to, uint64_t stream_id, int (*next)(void *arg, struct buf *out),
     void (*done)(void *arg, int status), void *arg);
 void transport_stream_cancel(struct transport_stream *s); /* done(E_CANCELED) follows */
+
+/* Takes the buffer's bytes. Nothing happens when whoever knocked has gone. */
+void transport_knock_answer(struct transport *t, uint64_t knock_id, struct buf *b);
+
+/* Knocks at an address; needs no transport of one's own. done exactly once, later: 0 with the
+ * answer (valid during the call), E_MISMATCH with a refusal's text, E_TIMEOUT, E_UNAVAILABLE,
+ * E_CLOSED, E_PROTO, E_CANCELED. */
+struct transport_knock;
+struct transport_knock *transport_knock_start(
+    struct loop *loop, const char *address, const struct knock *knock, uint64_t timeout_ms,
+    void (*done)(void *arg, int status, struct slice answer), void *arg);
+void transport_knock_cancel(struct transport_knock *k); /* done(E_CANCELED) follows */
 
 #endif

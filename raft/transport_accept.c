@@ -60,6 +60,9 @@ static int accept_hello(struct link *l, struct slice payload)
     if (rv != 0 && rv != E_UNSUPPORTED) {
         return rv;
     }
+    if (rv == 0 && l->hello.kind == PEER_KIND_KNOCK) {
+        return transport_accept_knock(l);
+    }
     enum peer_code code = judge(t, rv, &l->hello);
     link_answer(l, code);
     t->strangers--;
@@ -117,7 +120,7 @@ static int accept_frame(struct link *l, struct slice payload)
 {
     struct transport_options *o = &l->t->options;
     if (!l->greeted) {
-        return accept_hello(l, payload);
+        return l->knock_id == 0 ? accept_hello(l, payload) : E_PROTO;
     }
     if (l->hello.kind == PEER_KIND_STREAM) {
         return accept_chunk(l, payload);

@@ -27,6 +27,7 @@ enum {
     PEER_SILENCE_MS = 3000,        /* sent, but no answer for so long: the path is dead */
     PEER_RESUME_MS = 20,           /* a receiver that was not ready is asked again */
     PEER_STREAM_HIGH_BYTES = 1024 * 1024,
+    PEER_KNOCK_TIMEOUT_MS = 15000, /* from a knock to its answer */
     PEER_STRANGERS_MAX = 64,       /* accepted conns without a hello; a further one is closed */
     PEER_REFUSALS_LOGGED_MAX = 1024,
 };
@@ -57,6 +58,7 @@ struct link {
     struct timer resume;
     uint64_t deadline_ms;    /* 0 none; fails with E_TIMEOUT when passed */
     bool robbed;             /* a fault rule took bytes of it that it cannot go on without */
+    uint64_t knock_id;       /* incoming: a knock that waits for its answer; it stays a stranger */
     bool heard;              /* incoming: something arrived since the last PEER_ALIVE */
     /* owner */
     struct peer *peer;
@@ -107,6 +109,7 @@ struct transport {
     struct u64map removed;  /* id -> the transport (a set) */
     struct u64map refused;  /* hash of a refusal that was logged -> the transport (a set) */
     size_t strangers;
+    uint64_t knocks;
     struct rng rng;
     struct timer tick;
     struct ready closed_ready;
@@ -133,6 +136,8 @@ size_t link_queued(const struct link *l);
 
 /* transport_accept.c */
 void transport_on_accept(void *arg, struct conn *conn);
+/* transport_knock.c: a hello that is a knock. */
+int transport_accept_knock(struct link *l);
 /* transport_stream.c */
 void transport_stream_finish(struct transport_stream *s, int status);
 /* transport.c: a member that we were not told of has said where it listens. */

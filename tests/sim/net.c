@@ -151,6 +151,7 @@ int transport_open(const struct transport_options *options, struct transport **r
     t->options = *options;
     list_init(&t->streams);
     list_init(&t->incoming);
+    list_init(&t->knocks);
     ready_init(&t->closed_ready, net_on_closed);
     n->transport = t;
     *ret_transport = t;
@@ -165,6 +166,7 @@ const char *transport_listen_address(const struct transport *t)
 void net_transport_free(struct transport *t)
 {
     net_streams_free(t);
+    net_knocks_free(t);
     if (t->node->transport == t) {
         t->node->transport = NULL;
     }

@@ -23,6 +23,7 @@ struct transport {
     struct peer_slot peers[SIM_NODES_MAX + 1];
     struct list streams;  /* outgoing */
     struct list incoming;
+    struct list knocks; /* asked, not answered yet (knock.c) */
     bool closing;
     void (*closed)(void *arg);
     void *closed_arg;
@@ -43,6 +44,8 @@ void net_introduce(const struct node *from, struct node *to);
 uint64_t net_delay(struct sim *s);
 void net_on_closed(struct ready *self);
 void net_transport_free(struct transport *t);
+/* knock.c */
+void net_knocks_free(struct transport *t);
 /* stream.c */
 void net_streams_free(struct transport *t);
 void net_streams_cancel(struct transport *t);

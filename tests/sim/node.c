@@ -24,6 +24,7 @@ static void node_gone(struct node *n, bool cut, bool within)
     if (n->transport != NULL) {
         net_transport_free(n->transport);
     }
+    sim_knock_free(n);
     sim_host_free(n);
     sim_loop_free(n->loop);
     n->loop = NULL;

@@ -137,6 +137,12 @@ static void node_event(struct sim *s, struct event *e, struct node *n)
     case EV_CONNECTED:
         sim_dial_connected(s, e);
         break;
+    case EV_KNOCK:
+        sim_knock_arrived(s, e);
+        break;
+    case EV_KNOCKED:
+        sim_knock_answered(s, e);
+        break;
     default:
         UNREACHABLE();
     }

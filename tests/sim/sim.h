@@ -41,6 +41,7 @@ struct machine_ops;
 struct sim_setup;
 struct fs;
 struct transport;
+struct transport_knock;
 struct host;
 struct node_kind;
 struct world;
@@ -139,6 +140,8 @@ enum event_kind {
     EV_SYN,       /* a connection attempt arrives (the world's) */
     EV_ACCEPT,
     EV_CONNECTED, /* or refused */
+    EV_KNOCK,     /* arrives there */
+    EV_KNOCKED,   /* its answer, here */
     EV_CLIENT,
     EV_NEMESIS,
     EV_HEAL,
@@ -215,6 +218,7 @@ struct node {
     struct loop *loop;
     struct host *host;       /* its listeners and connections (dial.c) */
     struct transport *transport;
+    struct transport_knock *knock; /* asked by it, or NULL */
     struct rnode *rnode;
     struct raft *raft;       /* the core of its last step */
     struct machine *machine; /* state machine (fsm.c) */
@@ -245,6 +249,7 @@ struct sim {
     uint64_t event_seq;
     uint64_t stream_serial;
     uint64_t conn_serial;
+    uint64_t knock_serial;
     struct u64map conns;    /* by id */
     struct u64map connects;
     struct node nodes[SIM_NODES_MAX + 1];
@@ -372,6 +377,11 @@ void sim_net_link(struct sim *s, struct event *e);
 void sim_net_pull(struct sim *s, struct event *e);
 void sim_net_chunk(struct sim *s, struct event *e);
 void sim_net_stream_end(struct sim *s, struct event *e);
+
+/* --- knock.c ----------------------------------------------------------------------------- */
+void sim_knock_arrived(struct sim *s, struct event *e);
+void sim_knock_answered(struct sim *s, struct event *e);
+void sim_knock_free(struct node *n);
 
 /* --- conn.c, dial.c ---------------------------------------------------------------------- */
 void sim_conn_event(struct sim *s, struct event *e);

@@ -78,5 +78,6 @@ int test_gates_run(void);
 int test_digest_run(void);
 int test_rnode_run(void);
 int test_cluster_run(void);
+int test_join_run(void);
 
 #endif

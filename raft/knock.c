@@ -1,0 +1,185 @@
+/* Answering those who stand outside (join.h has both questions).
+ *
+ *   WHO      ReadIndex -> the applied configuration
+ *   REPLACE  on the leader: REMOVE the silent member at the address -> ADD_LEARNER under a new id,
+ *            which is promoted once it has caught up (change.c)
+ *
+ * Why no acknowledged write is lost by a replacement: the change that removes a voter is committed
+ * by a majority of those that stay, and a majority that takes an entry of the leader's term has all
+ * that was committed before. What the removed one had promised (its vote, its log) binds nobody any
+ * more, because its id never votes again. */
+#include <inttypes.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "raft/configuration.h"
+#include "raft/join.h"
+#include "raft/membership.h"
+#include "raft/node.h"
+
+enum { WHO_MS = 5000 };
+
+struct knock_wait {
+    struct list link;
+    struct rnode *n;
+    uint64_t id;
+    struct knock knock;
+    struct rnode_read read;
+    bool replaces;
+    uint64_t new_id;
+};
+
+void knocks_init(struct rnode *n)
+{
+    list_init(&n->knocks);
+}
+
+void knocks_fini(struct rnode *n)
+{
+    LIST_FOREACH_SAFE(it, &n->knocks)
+    {
+        mem_free(LIST_ENTRY(it, struct knock_wait, link));
+    }
+}
+
+/* The applied configuration: nothing in it can be taken back. */
+static void fill_members(struct rnode *n, const struct knock *knock, struct join_answer *a)
+{
+    struct raft_configuration conf;
+    if (n->conf == NULL) {
+        return;
+    }
+    configuration_decode(value_slice(n->conf), &conf);
+    for (unsigned i = 0; i < conf.n && a->n_members < LIMIT_PEERS; i++) {
+        struct rnode_member *m = &a->members[a->n_members++];
+        membership_fill(n, &conf.servers[i], m);
+        a->your_id = str_eq(m->peer_address, knock->address) ? m->id : a->your_id;
+    }
+    raft_configuration_close(&conf);
+}
+
+static void answer(struct knock_wait *w, int status)
+{
+    struct rnode *n = w->n;
+    if (n->transport != NULL && n->closing < CLOSE_TRANSPORT) {
+        struct join_answer *a = mem_zalloc(sizeof *a);
+        autobuf b = BUF_INIT;
+        a->status = status;
+        a->cluster_id = n->cluster_id;
+        a->leader_id = driver_leader(n);
+        fill_members(n, &w->knock, a);
+        join_answer_encode(a, &b);
+        transport_knock_answer(n->transport, w->id, &b);
+        mem_free(a);
+    }
+    list_remove(&w->link);
+    mem_free(w);
+}
+
+static void on_read(struct rnode_read *read, int status)
+{
+    answer(CONTAINER_OF(read, struct knock_wait, read), status);
+}
+
+/* --- a replacement ---------------------------------------------------------------------------- */
+
+static void on_added(void *arg, int status)
+{
+    struct knock_wait *w = arg;
+    if (status == 0) {
+        log_info("raft", "a learner takes the place of a member that lost its state",
+                 "name=%s address=%s id=%016" PRIx64, w->knock.name, w->knock.address, w->new_id);
+    }
+    answer(w, status);
+}
+
+static void add(struct knock_wait *w)
+{
+    struct rnode *n = w->n;
+    struct rnode_member m = { .role = RNODE_LEARNER };
+    uint64_t salt = hash_bytes(w->knock.address, strlen(w->knock.address));
+    w->new_id = rnode_new_id(hash_u64(salt ^ hash_u64(n->id ^ hash_u64(n->log.last))), true);
+    m.id = w->new_id;
+    str_copy(m.peer_address, sizeof m.peer_address, w->knock.address);
+    rnode_change(n, MEMBER_ADD_LEARNER, &m, on_added, w);
+}
+
+static void on_removed(void *arg, int status)
+{
+    if (status == 0) {
+        add(arg);
+    } else {
+        answer(arg, status);
+    }
+}
+
+static const struct raft_server *server_at(const struct rnode *n, const char *address)
+{
+    const struct raft_configuration *conf = &n->core.configuration;
+    for (unsigned i = 0; i < conf->n; i++) {
+        if (str_eq(conf->servers[i].address, address)) {
+            return &conf->servers[i];
+        }
+    }
+    return NULL;
+}
+
+static bool replacing(const struct rnode *n, const struct knock_wait *but)
+{
+    LIST_FOREACH(it, &n->knocks)
+    {
+        const struct knock_wait *w = LIST_ENTRY(it, struct knock_wait, link);
+        if (w != but && w->replaces) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void replace(struct knock_wait *w)
+{
+    struct rnode *n = w->n;
+    if (!driver_leads(n)) {
+        answer(w, E_NOTLEADER);
+        return;
+    }
+    if (replacing(n, w)) {
+        answer(w, E_CONFLICT);
+        return;
+    }
+    const struct raft_server *old = server_at(n, w->knock.address);
+    if (old == NULL) {
+        w->replaces = true;
+        add(w);
+        return;
+    }
+    if (old->id == n->id || rnode_member_active(n, old->id)) {
+        answer(w, E_NOTREADY);
+        return;
+    }
+    struct rnode_member m = { .id = old->id };
+    w->replaces = true;
+    log_warn("raft", "a member says that it has lost its state: it is removed", "name=%s "
+             "address=%s id=%016" PRIx64, w->knock.name, w->knock.address, m.id);
+    rnode_change(n, MEMBER_REMOVE, &m, on_removed, w);
+}
+
+void knock_receive(void *arg, uint64_t knock_id, const struct knock *knock)
+{
+    struct rnode *n = arg;
+    struct knock_wait *w = mem_zalloc(sizeof *w);
+    w->n = n;
+    w->id = knock_id;
+    w->knock = *knock;
+    w->read.done = on_read;
+    list_init(&w->link);
+    list_push_back(&n->knocks, &w->link);
+    if (knock->what == JOIN_WHO) {
+        rnode_read_index(n, &w->read, WHO_MS);
+    } else if (knock->what == JOIN_REPLACE && knock->address[0] != '\0') {
+        replace(w);
+    } else {
+        answer(w, E_UNSUPPORTED);
+    }
+}
