@@ -3,7 +3,9 @@
 #include "cmd/member.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/command.h"
 #include "lib/base/alloc.h"
@@ -14,6 +16,7 @@
 #include "lib/io/conn.h"
 #include "lib/io/fault.h"
 #include "lib/io/process.h"
+#include "server/enter.h"
 
 size_t member_flags_init(struct member_flags *m, struct flag *ret_flags)
 {
@@ -46,7 +49,7 @@ size_t member_flags_init(struct member_flags *m, struct flag *ret_flags)
         { "initial-cluster-token", FLAG_STRING, &m->initial_cluster_token, "TOKEN",
           "tells clusters apart that share addresses (barque-cluster)" },
         { "initial-cluster-state", FLAG_STRING, &m->initial_cluster_state, "new|existing",
-          "only new in this version" },
+          "new: found it; existing: join one that runs (new)" },
         { "heartbeat-interval", FLAG_DURATION, &m->heartbeat_ms, "MS", "leader's heartbeat (100)" },
         { "election-timeout", FLAG_DURATION, &m->election_ms, "MS",
           "silence before an election (1000)" },
@@ -154,10 +157,9 @@ static int parse_cluster(const struct member_flags *m, char *text, struct rnode_
 
 static int check(const struct member_flags *m, struct err *err)
 {
-    if (!str_eq(m->initial_cluster_state, "new")) {
-        return err_set(err, E_UNSUPPORTED,
-                       "--initial-cluster-state %s: joining a running cluster is absent in this "
-                       "version; only new is accepted",
+    if (!str_eq(m->initial_cluster_state, "new") &&
+        !str_eq(m->initial_cluster_state, "existing")) {
+        return err_set(err, E_INVAL, "--initial-cluster-state %s: use new or existing",
                        m->initial_cluster_state);
     }
     if (m->heartbeat_ms == 0 || m->election_ms < 5 * m->heartbeat_ms || m->election_ms > 50000) {
@@ -199,7 +201,67 @@ static void tell_clients_to_faults(struct loop *loop, const struct server *serve
     }
 }
 
-int member_open(const struct member_flags *m, struct loop *loop, struct server **ret_server,
+/* This process starts itself anew, so that all that it held in memory is gone. */
+static void start_anew(void)
+{
+    static char bytes[256 * 1024];
+    char *argv[1024];
+    size_t n = 0;
+    FILE *f = fopen("/proc/self/cmdline", "re");
+    size_t len = f != NULL ? fread(bytes, 1, sizeof bytes - 1, f) : 0;
+    for (char *p = bytes; p < bytes + len && n + 1 < ARRAY_LEN(argv); p += strlen(p) + 1) {
+        argv[n++] = p;
+    }
+    argv[n] = NULL;
+    if (n > 0) {
+        execv("/proc/self/exe", argv);
+    }
+}
+
+/* What was found wrong with this member's own state has been noted down: the new start moves it
+ * aside and joins the others again. Any other failure of this machine ends the process. */
+static void on_fatal(void *arg, const struct err *err)
+{
+    const struct member_flags *m = arg;
+    log_error("server", "this member cannot go on", "error=\"%s\"", err->msg);
+    bool again = err->code == E_CORRUPT && access(m->damage_note, F_OK) == 0;
+    log_stop();
+    if (again) {
+        start_anew();
+    }
+    _Exit(1);
+}
+
+struct entering {
+    struct loop *loop;
+    struct server *server;
+    struct err err;
+    int status;
+};
+
+static void entered(void *arg, int status, struct server *server, const struct err *err)
+{
+    struct entering *e = arg;
+    e->status = status;
+    e->server = server;
+    e->err = *err;
+    loop_stop(e->loop);
+}
+
+/* Runs the loop until the member is open: joining, or a damaged directory, takes others' answers.
+ */
+static int enter(const struct server_options *options, struct server **ret_server,
+                 struct err *err)
+{
+    struct entering e = { .loop = options->loop };
+    server_enter(options, entered, &e);
+    loop_run(options->loop);
+    *ret_server = e.server;
+    *err = e.err;
+    return e.status;
+}
+
+int member_open(struct member_flags *m, struct loop *loop, struct server **ret_server,
                 char *ret_endpoint, struct err *err)
 {
     int rv = check(m, err);
@@ -248,6 +310,7 @@ int member_open(const struct member_flags *m, struct loop *loop, struct server *
         .cluster_token = m->initial_cluster_token,
         .initial = founders,
         .n_initial = n_founders,
+        .existing = str_eq(m->initial_cluster_state, "existing"),
         .heartbeat_ms = m->heartbeat_ms,
         .election_ms = m->election_ms,
         .snapshot_count = m->snapshot_count,
@@ -257,11 +320,14 @@ int member_open(const struct member_flags *m, struct loop *loop, struct server *
         .progress_notify_ms = m->progress_notify_ms,
         .unsafe_no_fsync = m->unsafe_no_fsync,
         .commit = barque_commit,
+        .fatal = on_fatal,
+        .arg = m,
     };
+    snprintf(m->damage_note, sizeof m->damage_note, "%s/member/damaged", data_dir);
     process_wake_soon();
     rv = m->unsafe_faults != NULL ? start_faults(m, loop, founders, n_founders, err) : 0;
     if (rv == 0) {
-        rv = server_open(&options, ret_server, err);
+        rv = enter(&options, ret_server, err);
     }
     if (rv == 0) {
         tell_clients_to_faults(loop, *ret_server, n_urls);

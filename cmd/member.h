@@ -13,6 +13,7 @@ struct member_flags {
     uint64_t heartbeat_ms, election_ms, snapshot_count, quota_bytes, max_request_bytes,
         max_txn_ops, progress_notify_ms;
     bool unsafe_no_fsync;
+    char damage_note[4096]; /* path: where a running member notes that its state is wrong */
 };
 
 /* Defaults, and etcd's table of flags pointing into m. Returns the number of rows (<=
@@ -20,8 +21,9 @@ struct member_flags {
 enum { MEMBER_FLAGS_MAX = 40 };
 size_t member_flags_init(struct member_flags *m, struct flag *ret_flags);
 /* Opens the member; `ret_endpoint` (>= 128 bytes) is an address at which this process can reach
- * it. */
-int member_open(const struct member_flags *m, struct loop *loop, struct server **ret_server,
+ * it. Runs the loop until it is open: a joiner, or a member whose data is damaged, needs the others
+ * first. m stays for the member's life. */
+int member_open(struct member_flags *m, struct loop *loop, struct server **ret_server,
                 char *ret_endpoint, struct err *err);
 
 #endif

@@ -5,6 +5,7 @@
 #include "lib/base/metric.h"
 #include "lib/rpc/server.h"
 #include "proto/rpc.pb-c.h"
+#include "raft/membership.h"
 #include "raft/rnode.h"
 #include "server/server.h"
 #include "store/lease_clock.h"
@@ -53,11 +54,14 @@ struct server {
     struct list watch_streams;
     struct publish *publish;          /* only while watch_hub_publish runs */
     struct list range_walks;          /* long lists being answered page by page */
+    struct list changes;              /* of the membership, asked for by calls */
     struct list renewals;             /* keepalives waiting for one leadership check */
     struct turn_hook renew_hook;
     struct rnode_status status;       /* refreshed by on_change and at use */
     uint64_t no_leader_since_ms;      /* 0 while there is a leader */
     struct rng *rng;
+    char *data_dir;
+    uint64_t peers_hash;              /* of the members as they were written down; 0: not yet */
     uint64_t lease_epoch;             /* counts lease clocks */
     bool expiring;                    /* a revoke of expired leases is in flight */
     bool compacting;
@@ -131,6 +135,18 @@ void server_lease_changed(void *arg, const struct lease_info *lease, bool remove
 void server_lease_tick(struct server *s, uint64_t now_ms);
 void server_lease_ask(void *arg, uint64_t ask_id, struct slice question);
 void server_lease_renew_hook(struct turn_hook *hook);
+
+/* --- peers.c ---------------------------------------------------------------------------------- */
+/* Writes the list of members down when it has changed. */
+void server_note_peers(struct server *s);
+
+/* --- reconfigure.c, cluster.c ----------------------------------------------------------------- */
+enum { SERVER_ASK_CHANGE = 3 }; /* beside lease.c's kinds of questions */
+/* rnode's on_ask: leases and membership. */
+void server_ask(void *arg, uint64_t ask_id, struct slice question);
+void server_change_question(enum member_change kind, const struct rnode_member *who,
+                            struct buf *out);
+void server_cluster_stop(struct server *s);
 
 /* --- the services' tables --------------------------------------------------------------------- */
 struct service {

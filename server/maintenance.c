@@ -136,18 +136,27 @@ static void move_done(void *arg, int rv)
 {
     struct rpc_call *call = arg;
     struct server *s = rpc_call_arg(call);
-    if (rv == E_NOTFOUND) {
-        rpc_fail(call, GRPC_FAILED_PRECONDITION, "etcdserver: bad leader transferee");
-        return;
-    }
     if (rv != 0) {
-        rpc_fail_err(call, rv);
+        rpc_fail_err(call, rv == E_NOTFOUND ? E_TRANSFEREE : rv);
         return;
     }
     Etcdserverpb__ResponseHeader header;
     Etcdserverpb__MoveLeaderResponse reply = ETCDSERVERPB__MOVE_LEADER_RESPONSE__INIT;
     reply.header = server_header(s, &header, store_revision(s->store));
     rpc_reply(call, &reply.base);
+}
+
+/* Learners and strangers cannot lead. */
+static bool may_lead(const struct server *s, uint64_t id)
+{
+    size_t n;
+    const struct rnode_member *members = rnode_members(s->node, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (members[i].id == id) {
+            return members[i].role == RNODE_VOTER;
+        }
+    }
+    return false;
 }
 
 static void move_leader(struct rpc_call *call, ProtobufCMessage *msg)
@@ -157,6 +166,14 @@ static void move_leader(struct rpc_call *call, ProtobufCMessage *msg)
         (const Etcdserverpb__MoveLeaderRequest *)(const void *)msg;
     if (!server_is_leader(s)) {
         rpc_fail_err(call, E_NOTLEADER);
+        return;
+    }
+    if (!may_lead(s, m->targetid)) {
+        rpc_fail_err(call, E_TRANSFEREE);
+        return;
+    }
+    if (m->targetid == s->status.member_id) { /* etcd: nothing to do is done */
+        move_done(call, 0);
         return;
     }
     rnode_transfer(s->node, m->targetid, move_done, call);

@@ -16,6 +16,7 @@
 #include "lib/base/limits.h"
 #include "lib/base/log.h"
 #include "lib/base/rng.h"
+#include "raft/join.h"
 #include "server/internal.h"
 
 enum { PROPOSE_TIMEOUT_MS = 5000, CLOSE_GRACE_MS = 5000 };
@@ -338,6 +339,7 @@ static void on_change(void *arg)
         return; /* still opening */
     }
     rnode_get_status(s->node, &s->status);
+    server_note_peers(s);
     if (s->status.leader_id != 0) {
         s->no_leader_since_ms = 0;
     } else if (s->no_leader_since_ms == 0) {
@@ -402,7 +404,7 @@ static int open_node(struct server *s, struct err *err)
                  on_restore_begin, on_restore_chunk, on_restore_commit, on_restore_abort,
                  on_digest },
         .on_change = on_change,
-        .on_ask = server_lease_ask,
+        .on_ask = server_ask,
         .fatal = server_fatal,
         .arg = s,
         .metrics = s->metrics,
@@ -412,6 +414,14 @@ static int open_node(struct server *s, struct err *err)
             options.member_id = o->initial[i].id;
         }
     }
+    struct rnode_member others[LIMIT_PEERS];
+    if (o->joined != NULL) {
+        options.cluster_id = o->joined->cluster_id;
+        options.member_id = o->joined->your_id;
+        options.initial = others;
+        options.n_initial = join_others(o->joined, others);
+    }
+    options.join = o->existing || o->joined != NULL;
     return rnode_open(&options, &s->node, err);
 }
 
@@ -456,6 +466,7 @@ static void server_release(struct server *s)
     store_free(s->store);
     metrics_free(s->metrics);
     mem_free(s->rng);
+    mem_free(s->data_dir);
     mem_free(s);
 }
 
@@ -502,9 +513,11 @@ int server_open(const struct server_options *options, struct server **ret_server
     struct server *s = mem_zalloc(sizeof *s);
     defaults(s, options);
     s->loop = options->loop;
+    s->data_dir = mem_strdup(options->data_dir);
     s->rng = mem_zalloc(sizeof *s->rng);
     rng_init(s->rng, rng_os_seed());
     list_init(&s->watch_streams);
+    list_init(&s->changes);
     list_init(&s->renewals);
     list_init(&s->range_walks);
     ready_init(&s->background, run_background);
@@ -529,6 +542,7 @@ int server_open(const struct server_options *options, struct server **ret_server
     s->options.listen_peer = s->options.cluster_token = NULL;
     s->options.listen_client = NULL;
     s->options.initial = NULL;
+    s->options.joined = NULL;
     on_change(s);
     timer_start(&s->tick, SERVER_TICK_MS);
     *ret_server = s;
@@ -556,6 +570,7 @@ static void rpc_stopped(void *arg)
     struct server *s = arg;
     timer_stop(&s->tick);
     server_range_stop(s);
+    server_cluster_stop(s);
     rnode_close(s->node, node_closed, s);
 }
 

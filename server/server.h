@@ -15,6 +15,7 @@
 #include "raft/rnode.h"
 
 struct server;
+struct join_answer;
 
 struct server_options {
     struct loop *loop;
@@ -27,6 +28,9 @@ struct server_options {
     const char *cluster_token;
     const struct rnode_member *initial; /* founders; one of them is us (by name) */
     size_t n_initial;
+    bool existing;                    /* --initial-cluster-state: no founder; the data directory
+                                       * says who we are, or `joined` does */
+    const struct join_answer *joined; /* a new member, let in by the others (enter.h) */
     uint64_t heartbeat_ms;            /* 0 = 100 */
     uint64_t election_ms;             /* 0 = 1000 */
     uint64_t snapshot_count;          /* 0 = default */

@@ -59,5 +59,6 @@ static inline ProtobufCBinaryData bytes(const char *text)
 int test_kv_run(void);
 int test_lease_run(void);
 int test_watch_run(void);
+int test_reconfigure_run(void);
 
 #endif

@@ -10,5 +10,6 @@ int main(void)
     failed += test_kv_run();
     failed += test_lease_run();
     failed += test_watch_run();
+    failed += test_reconfigure_run();
     return failed != 0;
 }

@@ -1,0 +1,193 @@
+/* Opening a member, whatever its data directory is like; see the header. */
+#include "server/enter.h"
+
+#include <inttypes.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/limits.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "lib/io/file.h"
+#include "raft/join.h"
+#include "raft/quarantine.h"
+#include "server/internal.h"
+#include "server/peers.h"
+
+enum { WHO_TIMEOUT_MS = 30000, REPLACE_TIMEOUT_MS = 10000 };
+
+struct enter {
+    struct server_options o;
+    struct err damage;         /* why the directory cannot be used */
+    char moved_to[300];
+    void (*done)(void *arg, int status, struct server *server, const struct err *err);
+    void *arg;
+    struct ready ready;
+};
+
+static void finish(struct enter *e, int status, struct server *server, const struct err *err)
+{
+    void (*done)(void *arg, int status, struct server *server, const struct err *err) = e->done;
+    void *arg = e->arg;
+    mem_free(e);
+    done(arg, status, server, err);
+}
+
+/* The address under which the others know us. */
+static const char *own_address(const struct server_options *o)
+{
+    for (size_t i = 0; i < o->n_initial; i++) {
+        if (str_eq(o->initial[i].name, o->name)) {
+            return o->initial[i].peer_address;
+        }
+    }
+    return o->listen_peer;
+}
+
+static void on_replaced(void *arg, int status, const struct join_answer *answer,
+                        const struct err *err);
+
+/* Asks the members of the flags, and those that were members when this one last ran. */
+static size_t ask(struct enter *e, enum join_what what)
+{
+    const struct server_options *o = &e->o;
+    const char *own = own_address(o);
+    struct join_answer *known = mem_zalloc(sizeof *known);
+    bool has = server_peers_load(loop_fs(o->loop), o->data_dir, known);
+    const char *addresses[2 * LIMIT_PEERS];
+    size_t n = 0;
+    for (size_t i = 0; i < o->n_initial && i < LIMIT_PEERS; i++) {
+        if (!str_eq(o->initial[i].peer_address, own)) {
+            addresses[n++] = o->initial[i].peer_address;
+        }
+    }
+    for (size_t i = 0; has && i < known->n_members; i++) {
+        if (!str_eq(known->members[i].peer_address, own)) {
+            addresses[n++] = known->members[i].peer_address;
+        }
+    }
+    struct join_options j = {
+        .loop = o->loop,
+        .what = what,
+        .cluster_id = has ? known->cluster_id : 0,
+        .name = o->name,
+        .address = own,
+        .ask = addresses,
+        .n_ask = n,
+        .timeout_ms = what == JOIN_WHO ? WHO_TIMEOUT_MS : REPLACE_TIMEOUT_MS,
+    };
+    if (n > 0) {
+        join_start(&j, on_replaced, e);
+    }
+    mem_free(known);
+    return n;
+}
+
+/* --- a damaged directory ---------------------------------------------------------------------- */
+
+static void quarantine(struct enter *e, const struct err *damage)
+{
+    struct err err = ERR_INIT;
+    e->damage = *damage;
+    log_error("server", "the data directory is damaged: asking the others to take a new member in "
+              "its place", "dir=%s damage=\"%s\"", e->o.data_dir, damage->msg);
+    if (ask(e, JOIN_REPLACE) == 0) {
+        err_set(&err, E_CORRUPT, "%s. There are no other members that could replace it. Next: keep "
+                "%s for inspection and put a backup of it in its place", damage->msg,
+                e->o.data_dir);
+        finish(e, E_CORRUPT, NULL, &err);
+    }
+}
+
+static void open_member(struct enter *e, const struct join_answer *joined)
+{
+    struct server *server = NULL;
+    struct err err = ERR_INIT;
+    e->o.joined = joined;
+    int rv = server_open(&e->o, &server, &err);
+    e->o.joined = NULL;
+    if (rv == E_CORRUPT && e->damage.code == 0) {
+        quarantine(e, &err);
+        return;
+    }
+    if (rv == 0 && e->damage.code != 0) {
+        log_warn("server", "joined again as a learner; it votes once it has caught up",
+                 "id=%016" PRIx64 " old_data=%s next=\"look at old_data, then remove it\"",
+                 joined->your_id, e->moved_to);
+    }
+    finish(e, rv, server, &err);
+}
+
+static void move_and_open(struct enter *e, const struct join_answer *answer)
+{
+    struct err err = ERR_INIT;
+    autofree char *dir = mem_printf("%s/member", e->o.data_dir);
+    int rv = quarantine_move(loop_fs(e->o.loop), dir, e->moved_to, sizeof e->moved_to, &err);
+    if (rv != 0) {
+        finish(e, rv, NULL, &err);
+        return;
+    }
+    log_warn("server", "the damaged data directory was moved aside", "from=%s to=%s", dir,
+             e->moved_to);
+    open_member(e, answer);
+}
+
+/* --- what the others say ---------------------------------------------------------------------- */
+
+static void on_replaced(void *arg, int status, const struct join_answer *answer,
+                        const struct err *err)
+{
+    struct enter *e = arg;
+    struct err told = ERR_INIT;
+    if (e->damage.code == 0) { /* JOIN_WHO */
+        if (status == 0) {
+            open_member(e, answer);
+            return;
+        }
+        err_set(&told, status, "joining: %s. Next: %s", err->msg,
+                status == E_MEMBER_NOT_FOUND
+                    ? "etcdctl member add NAME --peer-urls=URL at the running cluster"
+                    : "check --initial-cluster, and that a majority of the members runs");
+        finish(e, status, NULL, &told);
+        return;
+    }
+    if (status == 0) {
+        move_and_open(e, answer);
+        return;
+    }
+    log_error("server", "the others cannot take a new member in place of this damaged one yet; "
+              "nothing was changed, and they are asked again", "reason=\"%s\" damage=\"%s\"",
+              err->msg, e->damage.msg);
+    ask(e, JOIN_REPLACE);
+}
+
+static void begin(struct ready *r)
+{
+    struct enter *e = CONTAINER_OF(r, struct enter, ready);
+    struct fs *fs = loop_fs(e->o.loop);
+    autofree char *meta = mem_printf("%s/member/meta", e->o.data_dir);
+    struct err err = ERR_INIT;
+    if (!e->o.existing || fs_exists(fs, meta)) {
+        open_member(e, NULL);
+        return;
+    }
+    log_info("server", "joining a running cluster", "name=%s address=%s", e->o.name,
+             own_address(&e->o));
+    if (ask(e, JOIN_WHO) == 0) {
+        err_set(&err, E_INVAL, "--initial-cluster names no other member to join. Next: name the "
+                "running members in it, too");
+        finish(e, E_INVAL, NULL, &err);
+    }
+}
+
+void server_enter(const struct server_options *options,
+                  void (*done)(void *arg, int status, struct server *server,
+                               const struct err *err),
+                  void *arg)
+{
+    struct enter *e = mem_zalloc(sizeof *e);
+    e->o = *options;
+    e->done = done;
+    e->arg = arg;
+    ready_init(&e->ready, begin);
+    loop_ready(options->loop, &e->ready);
+}

@@ -1,0 +1,23 @@
+/* How a member comes into being: a founder, a member that returns, one that joins a running
+ * cluster, or one whose data directory is damaged.
+ *
+ *     nothing on disk, --initial-cluster-state existing:  JOIN_WHO -> open under that id
+ *     otherwise:                                          open
+ *       -> E_CORRUPT: JOIN_REPLACE -> the directory is moved aside -> open under a new id, empty
+ *
+ * A damaged directory is only moved once the others have taken a learner in its place: if they
+ * cannot (no quorum without this member) all stays as it is, and they are asked again. Without
+ * other members the start is refused. */
+#ifndef BARQUE_SERVER_ENTER_H
+#define BARQUE_SERVER_ENTER_H
+
+#include "server/server.h"
+
+/* What options point to must stay until done, which is called once, later. E_MEMBER_NOT_FOUND:
+ * nobody has added this member; else as server_open. */
+void server_enter(const struct server_options *options,
+                  void (*done)(void *arg, int status, struct server *server,
+                               const struct err *err),
+                  void *arg);
+
+#endif
