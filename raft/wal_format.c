@@ -24,8 +24,8 @@
  * vouches for were once synced, so if they do not check, the disk lost them and the log must not be
  * shortened. Bytes nobody vouches for were never acknowledged, and are dropped. After each sync a
  * mark record is written (not synced) so that the last batch is vouched for too. Where a loss of
- * power took that mark, a whole record with wrong bits is still told from a torn write, which
- * lacks sectors or its end (wal_damaged).
+ * power took that mark, a whole record with wrong bits and bytes that belong elsewhere are still told
+ * from a torn write, which lacks sectors or its end (wal_damaged).
  *
  * Each record holds the checksum of the one before, so a misplaced, stale or foreign record does
  * not fit its place even where it is valid by itself; the chain starts from the header, with the
@@ -200,10 +200,29 @@ static bool is_complete(struct slice bytes, size_t offset, size_t len)
     return true;
 }
 
+/* What a crash tore is zero or the record's own: bytes of another place have another chain. The
+ * checksum before is there in full when anything behind it in its sector is. */
+static bool is_foreign(struct slice bytes, size_t offset, uint32_t prev_crc)
+{
+    size_t sector_end = ((offset + 12) / SECTOR_BYTES + 1) * SECTOR_BYTES;
+    if (get32(bytes.data + offset + 12) == prev_crc) {
+        return false;
+    }
+    for (size_t at = offset + 16; at < sector_end && at < bytes.len; at++) {
+        if (bytes.data[at] != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool wal_damaged(struct slice bytes, size_t offset, uint32_t prev_crc)
 {
     if (offset + WAL_RECORD_BYTES > bytes.len) {
         return false;
+    }
+    if (is_foreign(bytes, offset, prev_crc)) {
+        return true;
     }
     const uint8_t *p = bytes.data + offset;
     uint32_t len = get32(p);

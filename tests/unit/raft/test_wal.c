@@ -422,6 +422,34 @@ static void damage_is_told_even_where_the_mark_was_lost(void **state)
     box_close(&b);
 }
 
+/* A write that went astray, or one that never came: another record lies in the last one's place. */
+static void a_foreign_record_is_told_even_where_the_mark_was_lost(void **state)
+{
+    (void)state;
+    struct box b;
+    struct buf durable;
+    struct buf all;
+    write_tail(&b, &durable, &all);
+    char *path = segment_path(&b, 1);
+    size_t end = wal_written_end(buf_slice(&all), 0) / WAL_ALIGN * WAL_ALIGN;
+    end -= wal_record_size(0) - WAL_ALIGN; /* of entry 9, where its mark begins */
+    memset(all.data + end, 0, all.len - end);
+    size_t size = wal_record_size(50);
+    uint64_t last;
+    struct err err = ERR_INIT;
+    for (size_t k = 2; k <= 4; k++) {
+        uint8_t bytes[SEGMENT];
+        memcpy(bytes, all.data, sizeof bytes);
+        memcpy(bytes + end - size, all.data + end - k * size, size);
+        write_whole(path, bytes, sizeof bytes);
+        assert_int_equal(scan(&b, &last, &err), E_CORRUPT);
+    }
+    mem_free(path);
+    buf_fini(&durable);
+    buf_fini(&all);
+    box_close(&b);
+}
+
 static void the_message_names_file_offset_and_what_to_do(void **state)
 {
     (void)state;
@@ -499,6 +527,7 @@ int test_wal_run(void)
         cmocka_unit_test(a_tail_torn_at_any_byte_is_dropped_and_nothing_else),
         cmocka_unit_test(a_flipped_bit_anywhere_is_told_or_harmless),
         cmocka_unit_test(damage_is_told_even_where_the_mark_was_lost),
+        cmocka_unit_test(a_foreign_record_is_told_even_where_the_mark_was_lost),
         cmocka_unit_test(the_message_names_file_offset_and_what_to_do),
         cmocka_unit_test(a_missing_or_shortened_segment_is_told),
         cmocka_unit_test(segments_of_another_cluster_are_refused),
