@@ -353,7 +353,18 @@ bool sim_fs_is_full(const struct fs *fs)
     return fs->full;
 }
 
-/* One page that was written, drawn among all; NULL: none but `other`. */
+/* Is this the newest page of a log? Where that is lost whole, nothing tells that it ever was. */
+static bool is_log_end(const struct name *file, size_t page)
+{
+    size_t len = strlen(file->path);
+    bool later = false;
+    for (size_t k = page + 1; k < file->inode->n_pages; k++) {
+        later = later || file->inode->pages[k] != NULL;
+    }
+    return !later && len > 4 && strcmp(file->path + len - 4, ".wal") == 0;
+}
+
+/* One page that was written, drawn among all; to replace `other` (or NULL): not the end of a log. */
 static struct page *any_page(struct fs *fs, const struct page *other, const char **ret_path,
                              uint64_t *ret_offset)
 {
@@ -364,6 +375,7 @@ static struct page *any_page(struct fs *fs, const struct page *other, const char
         struct inode *inode = fs->seen.items[i].inode;
         for (size_t k = 0; k < inode->n_pages; k++) {
             if (inode->pages[k] != NULL && inode->pages[k] != other &&
+                (other == NULL || !is_log_end(&fs->seen.items[i], k)) &&
                 rng_range(&s->rng, 0, n++) == 0) {
                 found = inode->pages[k];
                 *ret_path = fs->seen.items[i].path;

@@ -99,6 +99,19 @@ static bool fewer_founders(struct shrinker *s)
     return false;
 }
 
+static bool fewer_clients(struct shrinker *s)
+{
+    for (unsigned n = 1; n < s->best.set.clients; n++) {
+        struct sim_setup c;
+        setup_copy(&c, &s->best);
+        c.set.clients = n;
+        if (attempt(s, &c)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The first phase ends with the violation, or as early as it still comes about. */
 static bool shorter(struct shrinker *s)
 {
@@ -194,6 +207,7 @@ static void passes(struct shrinker *s)
         any = fewer_choices(s, CHOICE_ACT) || any;
         any = fewer_faults(s) || any;
         any = fewer_founders(s) || any;
+        any = fewer_clients(s) || any;
         any = fewer_choices(s, CHOICE_CLIENT) || any;
         any = plainer(s) || any;
     }
