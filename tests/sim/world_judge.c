@@ -7,12 +7,17 @@
  * the drifting leader measures. */
 #include "tests/sim/world_wire.h"
 
+#include <ctype.h>
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "check/digest.h"
 #include "check/lease.h"
+#include "check/lin.h"
 #include "check/log.h"
 #include "lib/base/alloc.h"
+#include "lib/base/str.h"
 
 enum { POOL_BYTES = 1 << 30 };
 
@@ -260,14 +265,27 @@ void judge_told(struct judge *j, const struct node *n, struct slice key, struct 
 
 /* --- verdicts --------------------------------------------------------------------------------- */
 
+/* Names the first verdict that does not hold, in one line; all is printed before. */
 static void pronounce(struct judge *j, const struct check_report *report)
 {
     autobuf text = BUF_INIT;
     check_report_print(report, &text);
-    if (check_report_result(report) != CHECK_HOLDS) {
-        sim_condemn(j->sim, buf_str(&text));
+    if (j->sim->verbose || check_report_result(report) != CHECK_HOLDS) {
+        printf("%s", buf_str(&text));
     }
-    SIM_LOG(j->sim, "verdicts\n%s", buf_str(&text));
+    for (size_t i = 0; i < report->n; i++) {
+        const struct check_verdict *v = report->verdicts[i];
+        if (v->result != CHECK_HOLDS) {
+            char name[32];
+            const char *example = v->example.len > 0 ? (const char *)v->example.data : "";
+            str_copy(name, sizeof name, v->name);
+            for (char *c = name; *c != '\0'; c++) {
+                *c = (char)toupper((unsigned char)*c); /* the invariant's name (trial.c) */
+            }
+            sim_violation(j->sim, "%s: %s, %.*s", name, check_result_text(v->result),
+                          (int)strcspn(example, "\n"), example);
+        }
+    }
 }
 
 void judge_end(struct judge *j)
@@ -277,6 +295,7 @@ void judge_end(struct judge *j)
     if (j->history.dropped != 0 || j->leases.dropped != 0 || j->log.dropped != 0) {
         sim_violation(j->sim, "RECORDS DROPPED: the run is too long for its pool");
     }
+    (void)check_linearizable(&j->history, &j->log, &report);
     (void)check_digests(j->digests, j->n_digests, &report);
     pronounce(j, &report);
     check_report_fini(&report);
