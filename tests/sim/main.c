@@ -275,6 +275,8 @@ static char *recall_options(struct sim_setup *setup, char *at)
             setup->faults_off = (uint32_t)value;
         } else if (sscanf(at, " n=%lu%n", &value, &len) == 1) {
             setup->founders = (unsigned)value;
+        } else if (sscanf(at, " world%n", &len) == 0 && len > 0) {
+            setup->machine = &WORLD_OPS;
         } else {
             return at;
         }
@@ -292,6 +294,7 @@ static bool recall_line(struct args *a, struct board *b, char *line)
     if (end[0] == '.' && end[1] == '.') {
         to = strtoull(end + 2, &end, 0);
     }
+    const struct machine_ops *machine = a->setup.machine;
     end = recall_options(&a->setup, end);
     end[strcspn(end, "\n")] = '\0';
     uint64_t seed = gates == 0 ? from : first_bad(a, b, gates, from, to);
@@ -300,6 +303,7 @@ static bool recall_line(struct args *a, struct board *b, char *line)
     if (!clean) {
         printf("  seed %" PRIu64 " fails with all gates on\n", seed);
     }
+    a->setup.machine = machine;
     return seed != 0 && clean;
 }
 

@@ -1,6 +1,7 @@
 #!/bin/sh
-# The simulator as a test: tests/sim/sim.test.sh BUILD. SIM_HOURS (default 300) is split between the
-# small state machine and the real store; SIM_FROM is the first seed. TAP on stdout.
+# The simulator as a test: tests/sim/sim.test.sh BUILD. SIM_HOURS (default 300) is split between bare
+# members with the small state machine and with the real store (3/8 each) and whole worlds; SIM_FROM is
+# the first seed. TAP on stdout.
 set -u
 sim=$1/sim
 hours=${SIM_HOURS:-300}
@@ -28,13 +29,19 @@ check() { # name command...
 failures=$1/sim-failures
 mkdir -p "$failures"
 
-half=$(awk "BEGIN { print $hours / 2 }")
+bare=$(awk "BEGIN { print $hours * 3 / 8 }")
+world=$(awk "BEGIN { print $hours / 4 }")
 check raft_keeps_every_promise_under_faults \
-    "$sim" --hours "$half" --from "$from" --jobs "$jobs" --keep-going --shrink-failures "$failures"
+    "$sim" --hours "$bare" --from "$from" --jobs "$jobs" --keep-going --shrink-failures "$failures"
 check the_store_keeps_every_promise_under_faults \
-    "$sim" --hours "$half" --from "$from" --jobs "$jobs" --keep-going --fsm store \
+    "$sim" --hours "$bare" --from "$from" --jobs "$jobs" --keep-going --fsm store \
+    --shrink-failures "$failures"
+check members_and_clients_keep_every_promise_under_faults \
+    "$sim" --hours "$world" --from "$from" --jobs "$jobs" --keep-going --world \
     --shrink-failures "$failures"
 check the_same_seed_is_the_same_run "$sim" --seeds "$from..$((from + 29))" --twice --jobs "$jobs"
+check the_same_seed_is_the_same_world \
+    "$sim" --seeds "$from..$((from + 29))" --twice --world --jobs "$jobs"
 check each_kept_bug_and_each_gate_turned_off_is_found \
     "$sim" --recall "$(dirname "$0")/regressions.txt" --jobs "$jobs"
 for kept in "$(dirname "$0")"/regressions/*.sim; do
