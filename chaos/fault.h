@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "chaos/report.h"
 #include "lib/base/err.h"
 
 enum fault_kind {
@@ -62,6 +63,7 @@ enum fault_who {
 
 struct fault {
     const char *name, *what;
+    enum chaos_family family;
     unsigned needs;            /* bits of enum fault_need */
     unsigned who;              /* bits of enum fault_who: one is drawn */
     unsigned cost;             /* members gone while it lasts and while they catch up */
@@ -74,7 +76,8 @@ extern const struct fault faults[FAULTS_N];
 const char *fault_who_text(enum fault_who who);
 /* By name; E_NOTFOUND with the nearest. */
 int fault_by_name(const char *name, enum fault_kind *ret_kind, struct err *err);
-/* "kill,pause" -> bits; "all" = every fault that leaves a quorum. E_INVAL with the nearest name. */
+/* "kill,pause" -> bits; "all" = every fault that leaves a quorum; "none" = 0. E_INVAL with the
+ * nearest name. */
 int faults_parse(const char *list, uint64_t *ret_kinds, struct err *err);
 
 #endif

@@ -230,12 +230,16 @@ int plan_make(const struct plan_options *o, const struct plan_shape *shape, stru
             p.lacks[p.n_lacks++] = (struct plan_lack){ (enum fault_kind)i, why };
         }
     }
+    if (o->kinds == 0) { /* the workload alone */
+        *ret_plan = p;
+        return 0;
+    }
     if (d.n == 0) {
         return err_set(err, E_INVAL, "no fault is possible here: %s",
                        p.n_lacks > 0 ? p.lacks[0].why : "none was asked for");
     }
     if (o->total_ms < plan_warm_up_ms(o->total_ms) + plan_calm_ms(o->total_ms) + 3000) {
-        return err_set(err, E_INVAL, "the run is too short for a fault. Next: --seconds 10 or more");
+        return err_set(err, E_INVAL, "the run is too short for a fault. Next: --seconds 12");
     }
     fill(&p, &d);
     int rv = plan_check(&p, err);

@@ -24,7 +24,7 @@ struct plan_shape {
 struct plan_options {
     uint64_t seed;
     uint64_t total_ms;
-    uint64_t kinds;         /* bits of enum fault_kind that are wanted */
+    uint64_t kinds;         /* bits of enum fault_kind that are wanted; 0 = the workload alone */
     bool kinds_named;       /* they were named: one that is impossible is an error, not a remark */
     size_t together;        /* at most so many at once: 1..PLAN_TOGETHER_MAX */
     bool break_quorum;

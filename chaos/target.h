@@ -1,0 +1,64 @@
+/* The cluster that is broken: its members and nodes, what is possible with it, and the few things
+ * that differ between a demo, a cluster of our own, an etcd and somebody's own members.
+ *
+ * `why_not` says for each need of a fault why this target does not offer it (NULL = it does); the
+ * texts outlive the target. Threads: the loop's. */
+#ifndef BARQUE_CHAOS_TARGET_H
+#define BARQUE_CHAOS_TARGET_H
+
+#include <sys/types.h>
+
+#include "chaos/fault.h"
+
+enum {
+    TARGET_MEMBERS_MAX = 7,
+    TARGET_NODES_MAX = 50,
+    TARGET_NAME_BYTES = 32,
+    TARGET_ADDRESS_BYTES = 64,
+    TARGET_PATH_BYTES = 320,
+};
+
+enum target_part { TARGET_MEMBER, TARGET_NODE };
+
+struct target_member {
+    char name[TARGET_NAME_BYTES];
+    char endpoint[TARGET_ADDRESS_BYTES]; /* "127.0.0.1:2379" */
+    char peer[TARGET_ADDRESS_BYTES];     /* where other members reach it; "" = unknown */
+    char faults[TARGET_PATH_BYTES];      /* its faults file; "" = it reads none */
+    char data[TARGET_PATH_BYTES];        /* its data directory; "" = not at hand */
+    char log[TARGET_PATH_BYTES];         /* what it says, for reports; "" = unknown */
+};
+
+struct target;
+/* i counts members or nodes. */
+struct target_ops {
+    /* Starts what is the target's own. */
+    int (*open)(struct target *t, struct err *err);
+    /* Ends what the target started, and removes its files unless `keep`. */
+    void (*close)(struct target *t, bool keep);
+    bool (*runs)(struct target *t, enum target_part part, size_t i);
+    int (*start)(struct target *t, enum target_part part, size_t i, struct err *err);
+    /* Stops a member where it stands, or lets it go on. E_NOTFOUND when it does not run. */
+    int (*pause)(struct target *t, size_t i, bool on, struct err *err);
+    /* kill -9, of a node with all its pods; gone on return. */
+    void (*kill)(struct target *t, enum target_part part, size_t i);
+    void (*free)(struct target *t); /* what `arg` points at; after close */
+};
+
+struct target {
+    char text[160];     /* "demo cluster: 3 masters, 3 nodes" */
+    const char *server; /* "Barque", "etcd"; "" = not known */
+    struct target_member members[TARGET_MEMBERS_MAX];
+    char nodes[TARGET_NODES_MAX][TARGET_NAME_BYTES];
+    size_t n_members, n_nodes;
+    const char *why_not[NEEDS_N];
+    bool own; /* started for the run and ended after it */
+    const struct target_ops *ops;
+    void *arg;
+};
+
+/* Undoes everything at once, whatever it was: members and nodes go on, faults files are emptied,
+ * what is down is started. 0, or the first error (the rest is undone all the same). */
+int target_heal(struct target *t, struct err *err);
+
+#endif
