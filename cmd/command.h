@@ -7,6 +7,7 @@ int command_store(int argc, char **argv);   /* store.c: one member, etcd's flags
 int command_master(int argc, char **argv);  /* master.c: member + controllers + scheduler */
 int command_agent(int argc, char **argv);   /* agent.c: one node */
 int command_shim(int argc, char **argv);    /* agent.c: parent of one container; not for people */
+int command_chaos(int argc, char **argv);   /* chaos/chaos.c: break a cluster, check its promises */
 int command_demo(int argc, char **argv);    /* demo/demo.c: a cluster to look at and to break */
 
 /* Stable exit codes (ARCHITECTURE.md). */

@@ -26,6 +26,7 @@ static const struct subcommand subcommands[] = {
     { "agent", command_agent, "run one node's agent", false },
     { "store", command_store, "run one store member (etcd's v3 API, flags and variables)", false },
     { "demo", command_demo, "a whole cluster on this machine: look at it, kill it, measure", true },
+    { "chaos", command_chaos, "break a cluster on purpose and check what it promised", true },
     { "bench", command_bench, "measure any server of etcd's v3 API", true },
     { "shim", command_shim, NULL, false },
 };

@@ -241,6 +241,7 @@ static void master_argv(const struct demo_cluster *c, const struct demo_process 
     autofree char *cluster = initial_cluster(c);
     argv[n++] = mem_printf("--initial-cluster=%s", cluster);
     argv[n++] = mem_strdup("--initial-cluster-token=barque-demo");
+    argv[n++] = mem_printf("--unsafe-faults=%s/%s.faults", c->dir, p->name); /* barque chaos */
     argv[n] = NULL;
 }
 

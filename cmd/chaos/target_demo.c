@@ -1,0 +1,177 @@
+/* A demo's masters and nodes (cmd/demo/cluster.h), somebody's or of this run alone. */
+#include "cmd/chaos/targets.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cmd/demo/cluster.h"
+#include "lib/base/alloc.h"
+#include "lib/base/assert.h"
+#include "lib/base/str.h"
+#include "lib/io/file.h"
+
+enum { END_MS = 3000 };
+
+struct demo_target {
+    struct demo_cluster cluster;
+    struct loop *loop; /* of its own cluster; NULL = somebody's */
+};
+
+static struct demo_process *process_of(struct target *t, enum target_part part, size_t i)
+{
+    struct demo_target *d = t->arg;
+    return part == TARGET_MEMBER ? &d->cluster.masters[i] : &d->cluster.agents[i];
+}
+
+static bool runs(struct target *t, enum target_part part, size_t i)
+{
+    struct demo_process *p = process_of(t, part, i);
+    /* A child of ours is known by its pid alone: until it has become another program its command
+     * line is ours. */
+    if (p->pid > 0 && waitpid(p->pid, NULL, WNOHANG) == 0) {
+        return true;
+    }
+    return demo_process_runs(p);
+}
+
+static int start(struct target *t, enum target_part part, size_t i, struct err *err)
+{
+    struct demo_target *d = t->arg;
+    return demo_process_start(&d->cluster, process_of(t, part, i), err);
+}
+
+static int pause_(struct target *t, size_t i, bool on, struct err *err)
+{
+    struct demo_process *p = process_of(t, TARGET_MEMBER, i);
+    if (!demo_process_runs(p) || kill(p->pid, on ? SIGSTOP : SIGCONT) != 0) {
+        return err_set(err, E_NOTFOUND, "%s does not run", p->name);
+    }
+    return 0;
+}
+
+/* demo_process_kill waits for children; one that somebody else started is gone a moment later. */
+static void kill_(struct target *t, enum target_part part, size_t i)
+{
+    struct demo_target *d = t->arg;
+    struct demo_process *p = process_of(t, part, i);
+    struct demo_process was = *p;
+    demo_process_kill(&d->cluster, p);
+    for (int k = 0; k < END_MS && demo_process_runs(&was); k++) {
+        poll(NULL, 0, 1);
+    }
+}
+
+static int open_(struct target *t, struct err *err)
+{
+    struct demo_target *d = t->arg;
+    int rv = 0;
+    for (size_t i = 0; t->own && rv == 0 && i < t->n_members; i++) {
+        rv = demo_process_start(&d->cluster, &d->cluster.masters[i], err);
+    }
+    for (size_t i = 0; t->own && rv == 0 && i < t->n_nodes; i++) {
+        rv = demo_process_start(&d->cluster, &d->cluster.agents[i], err);
+    }
+    return rv;
+}
+
+static void close_(struct target *t, bool keep)
+{
+    struct demo_target *d = t->arg;
+    if (!t->own) {
+        return;
+    }
+    for (size_t i = 0; i < t->n_members; i++) {
+        pause_(t, i, false, NULL); /* what is stopped would not end politely */
+    }
+    demo_cluster_stop(&d->cluster);
+    struct fs *fs = loop_fs(d->loop);
+    for (int i = 0; !keep && i < 40 && fs_exists(fs, d->cluster.dir); i++) {
+        if (fs_remove_tree(fs, d->cluster.dir, NULL) != 0) {
+            poll(NULL, 0, 50); /* shims whose program was just killed still write its exit */
+        }
+    }
+}
+
+static void free_(struct target *t)
+{
+    mem_free(t->arg);
+    t->arg = NULL;
+}
+
+static const struct target_ops ops = { open_, close_, runs, start, pause_, kill_, free_ };
+
+static void fill(struct target *t, struct demo_target *d)
+{
+    const struct demo_cluster *c = &d->cluster;
+    memset(t, 0, sizeof *t);
+    t->arg = d;
+    t->ops = &ops;
+    t->own = d->loop != NULL;
+    t->server = "Barque, etcd API";
+    t->n_members = c->n_masters < TARGET_MEMBERS_MAX ? c->n_masters : TARGET_MEMBERS_MAX;
+    t->n_nodes = c->n_agents < TARGET_NODES_MAX ? c->n_agents : TARGET_NODES_MAX;
+    snprintf(t->text, sizeof t->text, "%s: %zu masters, %zu nodes",
+             t->own ? "a cluster of its own" : "demo cluster", t->n_members, t->n_nodes);
+    for (size_t i = 0; i < t->n_members; i++) {
+        struct target_member *m = &t->members[i];
+        str_copy(m->name, sizeof m->name, c->masters[i].name);
+        str_copy(m->endpoint, sizeof m->endpoint, c->endpoints[i]);
+        snprintf(m->peer, sizeof m->peer, "127.0.0.1:%d", c->masters[i].peer_port);
+        snprintf(m->faults, sizeof m->faults, "%s/%s.faults", c->dir, m->name);
+        snprintf(m->data, sizeof m->data, "%s/%s", c->dir, m->name);
+        snprintf(m->log, sizeof m->log, "%s/%s.log", c->dir, m->name);
+    }
+    for (size_t i = 0; i < t->n_nodes; i++) {
+        str_copy(t->nodes[i], sizeof t->nodes[i], c->agents[i].name);
+    }
+    t->why_not[NEED_NODES] = t->n_nodes > 0 ? NULL : "this cluster has no nodes";
+    t->why_not[NEED_MEMBERSHIP] = "this version cannot change the members";
+    t->why_not[NEED_REJOIN] = "this version's members do not repair themselves";
+}
+
+int target_demo(const char *dir, struct target *ret_target, struct err *err)
+{
+    struct demo_target *d = mem_zalloc(sizeof *d);
+    int rv = demo_cluster_load(dir, &d->cluster, err);
+    if (rv == 0 && d->cluster.n_masters == 0) {
+        rv = err_set(err, E_NOTFOUND, "the demo in %s has no masters", dir);
+    }
+    if (rv != 0) {
+        mem_free(d);
+        return rv;
+    }
+    fill(ret_target, d);
+    return 0;
+}
+
+int own_dir(char *ret_dir, size_t size, struct err *err)
+{
+    const char *tmp = getenv("TMPDIR");
+    snprintf(ret_dir, size, "%s/barque-chaos-XXXXXX", tmp != NULL ? tmp : "/tmp");
+    return mkdtemp(ret_dir) != NULL ? 0 : err_errno(err, errno, "create %s", ret_dir);
+}
+
+int target_own(struct loop *loop, size_t masters, size_t nodes, struct target *ret_target,
+               struct err *err)
+{
+    char dir[200];
+    struct demo_target *d = mem_zalloc(sizeof *d);
+    d->loop = loop;
+    int rv = own_dir(dir, sizeof dir, err);
+    if (rv == 0) {
+        rv = demo_cluster_new(dir, masters, nodes, &d->cluster, err);
+    }
+    if (rv != 0) {
+        mem_free(d);
+        return rv;
+    }
+    fill(ret_target, d);
+    return 0;
+}
