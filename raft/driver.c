@@ -403,6 +403,7 @@ void driver_on_timer(struct timer *timer)
     if (!n->core_up || n->closing >= CLOSE_TRANSPORT) {
         return;
     }
+    slow_disk_tick(n);
     uint64_t now = loop_now_ms(n->loop);
     if (raft_timeout(&n->core) > now) {
         arm_timer(n);

@@ -10,6 +10,7 @@
  *   PROPOSE                term, n, then n commands
  *   READ_INDEX             epoch, seq           READ_REPLY  epoch, seq, index
  *   PROBE, ACK             term, seq
+ *   DISK_SLOW              term
  *   ASK                    epoch, seq, bytes    ANSWER      epoch, seq, status, bytes
  *
  * v is libraft's version of the message: it gates pre-vote and capacity logic, so it travels. */
@@ -157,6 +158,12 @@ void message_put_probe(struct buf *b, enum message_kind kind, uint64_t term, uin
     start(b, 2, kind);
     mp_put_u64(b, term);
     mp_put_u64(b, seq);
+}
+
+void message_put_disk_slow(struct buf *b, uint64_t term)
+{
+    start(b, 1, MESSAGE_DISK_SLOW);
+    mp_put_u64(b, term);
 }
 
 void message_put_ask(struct buf *b, uint64_t epoch, uint64_t seq, struct slice question)
@@ -330,6 +337,9 @@ static bool get_own(struct message_reader *reader, struct mp_reader *r, struct m
     case MESSAGE_ACK:
         m->term = get_index(r);
         m->seq = mp_get_u64(r);
+        return true;
+    case MESSAGE_DISK_SLOW:
+        m->term = get_index(r);
         return true;
     case MESSAGE_READ_INDEX:
     case MESSAGE_READ_REPLY:

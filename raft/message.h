@@ -20,6 +20,7 @@ enum message_kind {
     MESSAGE_ACK = 20,
     MESSAGE_ASK = 21,         /* member -> leader: a small question of the server */
     MESSAGE_ANSWER = 22,
+    MESSAGE_DISK_SLOW = 23,   /* follower -> leader: do not make me leader */
 };
 
 enum { MESSAGE_VERSION = 1, MESSAGE_AE_BYTES = 1024 * 1024 };
@@ -27,7 +28,7 @@ enum { MESSAGE_VERSION = 1, MESSAGE_AE_BYTES = 1024 * 1024 };
 struct message {
     unsigned kind;
     struct raft_message raft; /* kinds 1..6; AE: entries, with buf pointing into the payload */
-    uint64_t term;            /* PROPOSE, PROBE, ACK */
+    uint64_t term;            /* PROPOSE, PROBE, ACK, DISK_SLOW */
     uint64_t epoch;           /* READ_INDEX, READ_REPLY, ASK, ANSWER: the asker's */
     uint64_t seq;
     uint64_t index;           /* READ_REPLY */
@@ -61,6 +62,7 @@ void message_put_command(struct buf *b, struct slice command);
 void message_put_read_index(struct buf *b, uint64_t epoch, uint64_t seq);
 void message_put_read_reply(struct buf *b, uint64_t epoch, uint64_t seq, uint64_t index);
 void message_put_probe(struct buf *b, enum message_kind kind, uint64_t term, uint64_t seq);
+void message_put_disk_slow(struct buf *b, uint64_t term);
 void message_put_ask(struct buf *b, uint64_t epoch, uint64_t seq, struct slice question);
 void message_put_answer(struct buf *b, uint64_t epoch, uint64_t seq, int status,
                         struct slice answer);

@@ -20,6 +20,7 @@
 #include "lib/base/map.h"
 #include "lib/io/work.h"
 #include "raft/digest_vote.h"
+#include "raft/disk_health.h"
 #include "raft/gates.h"
 #include "raft/log.h"
 #include "raft/message.h"
@@ -164,6 +165,24 @@ struct digests {
     struct metric *m_agreed, *m_corrupt, *m_split;
 };
 
+/* --- a slow disk (slow_disk.c) --- */
+
+struct slow_disk {
+    struct disk_health health;
+    struct slow_note { /* a voter that said its disk is slow */
+        uint64_t id;
+        uint64_t until_ms;
+    } notes[LIMIT_PEERS];
+    size_t notes_n;
+    bool told;       /* what was logged */
+    bool told_alone;
+    uint64_t tick_ms; /* not before */
+    uint64_t say_ms;
+    uint64_t try_ms;
+    uint64_t handovers;
+    struct metric *m_slow, *m_handovers;
+};
+
 /* --- snapshots (snapshot_take.c, snapshot_send.c, snapshot_install.c) --- */
 
 struct snapshot_take;
@@ -270,6 +289,7 @@ struct rnode {
     struct membership membership;
     struct list knocks;       /* struct knock_wait (knock.c) */
     struct digests digests;
+    struct slow_disk slow_disk;
     struct snapshots snapshots;
     struct transfer transfer;
     struct transfer_refused *transfers_refused; /* told at the end of the turn */
@@ -418,6 +438,14 @@ void digests_apply_check(struct rnode *n, uint64_t index);
 void digests_apply_report(struct rnode *n, uint64_t member, struct slice command);
 /* The state was replaced by a snapshot's. */
 void digests_restored(struct rnode *n);
+
+/* slow_disk.c */
+void slow_disk_init(struct rnode *n);
+/* A group commit took so long. */
+void slow_disk_synced(struct rnode *n, double seconds);
+/* Often; it looks at the disk at most every 50 ms. */
+void slow_disk_tick(struct rnode *n);
+void slow_disk_receive(struct rnode *n, uint64_t from);
 
 /* snapshot_take.c */
 void snapshot_take_maybe(struct rnode *n);

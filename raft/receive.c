@@ -138,6 +138,7 @@ void receive_raft(struct rnode *n, uint64_t from, struct raft_message *m)
         }
         note_request(n, m->append_entries.term);
         receive_append(n, m);
+        slow_disk_tick(n);
         break;
     case RAFT_INSTALL_SNAPSHOT: /* from snapshot_install.c, when the file is here */
         if (two_leaders(n, from, m->install_snapshot.term)) {
@@ -200,6 +201,9 @@ void receive_frame(void *arg, uint64_t from, struct slice payload)
     case MESSAGE_ASK:
     case MESSAGE_ANSWER:
         asks_receive(n, from, &m);
+        break;
+    case MESSAGE_DISK_SLOW:
+        slow_disk_receive(n, from);
         break;
     default:
         receive_raft(n, from, &m.raft);

@@ -101,6 +101,7 @@ static void on_turn_end(struct turn_hook *hook)
     asks_flush(n);
     membership_flush(n);
     digests_flush(n);
+    slow_disk_tick(n);
     transfer_flush(n);
     send_commits(n); /* after all that may have carried it */
     apply_end(n);
@@ -203,6 +204,7 @@ static struct rnode *node_new(const struct rnode_options *options,
     membership_init(n);
     knocks_init(n);
     digests_init(n);
+    slow_disk_init(n);
     add_metrics(n);
     return n;
 }
@@ -281,6 +283,8 @@ void rnode_get_status(const struct rnode *n, struct rnode_status *ret_status)
         .agreed_index = n->digests.vote.agreed_index,
         .corrupt_member = n->digests.corrupt_member,
         .split = n->digests.vote.split,
+        .disk_slow = n->slow_disk.health.slow,
+        .disk_handovers = n->slow_disk.handovers,
     };
 }
 

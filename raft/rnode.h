@@ -142,6 +142,8 @@ struct rnode_status {
     uint64_t wal_bytes;                /* on disk */
     double fsync_p99_s;
     uint64_t proposals_inflight;
+    bool disk_slow;                    /* too slow to lead (disk_health.h) */
+    uint64_t disk_handovers;           /* of leadership, for that reason, since the start */
     uint64_t agreed_index;             /* newest one at which a majority's states were compared */
     uint64_t corrupt_member;           /* the last one whose state differed from the majority's */
     bool split;                        /* members differ and no majority says who is right */

@@ -47,6 +47,7 @@ struct wal {
     uint64_t last;       /* of all that was queued */
     uint64_t batch_safe; /* highest index the running batch will make durable */
     uint64_t started_us;
+    uint64_t batches;
     uint64_t size_bytes;
     struct err error;    /* set by the job */
     void (*closed)(void *arg);
@@ -121,6 +122,7 @@ void wal_flush(struct wal *w)
             w->batch_safe = op->kind == OP_ENTRY ? op->index : 0;
         }
     }
+    w->batches++;
     w->started_us = loop_now_us(w->options.loop);
     worker_submit(w->worker, &w->job);
 }
@@ -257,6 +259,11 @@ void wal_compact(struct wal *w, uint64_t index)
 bool wal_idle(const struct wal *w)
 {
     return !w->busy && w->queued.n == 0;
+}
+
+uint64_t wal_running(const struct wal *w)
+{
+    return w->busy && !w->full ? w->batches : 0;
 }
 
 uint64_t wal_size_bytes(const struct wal *w)

@@ -66,6 +66,9 @@ void wal_compact(struct wal *w, uint64_t index);
 void wal_flush(struct wal *w);
 /* Nothing queued and nothing running. */
 bool wal_idle(const struct wal *w);
+/* A number for the group commit that is under way on the disk now, another one for each; 0: none,
+ * or it waits for space. */
+uint64_t wal_running(const struct wal *w);
 uint64_t wal_size_bytes(const struct wal *w);
 /* Writes out what is queued, then calls back and frees. */
 void wal_close(struct wal *w, void (*closed)(void *arg), void *arg);

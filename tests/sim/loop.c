@@ -301,6 +301,9 @@ static void worker_next(struct worker *w)
     if ((s->o.faults & FAULT_SLOW_DISK) != 0 && !s->healed && rng_chance(&s->rng, 0.02)) {
         d += rng_range(&s->rng, 5000, 400000);
     }
+    if (s->now < w->loop->node->stalled_until) {
+        d += rng_range(&s->rng, 600000, 3000000);
+    }
     sim_post(s, s->now + d, EV_JOB_RUN, w->loop->node, w->id, NULL);
 }
 

@@ -110,13 +110,23 @@ static void on_closed(void *arg)
     n->closed = true;
 }
 
+/* Of this life: at its end, whatever the end is. */
+static void count_handovers(struct node *n)
+{
+    struct rnode_status status;
+    rnode_get_status(n->rnode, &status);
+    n->sim->stats->handovers += status.disk_handovers;
+}
+
 static void stop(struct node *n)
 {
+    count_handovers(n);
     rnode_close(n->rnode, on_closed, n);
 }
 
 static void abandon(struct node *n)
 {
+    count_handovers(n);
     rnode_abandon(n->rnode);
 }
 

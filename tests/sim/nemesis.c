@@ -150,6 +150,17 @@ static void act_disk_full(struct sim *s)
     }
 }
 
+/* Longer than it takes to notice; the others' disks stay as they are. */
+static void act_disk_stall(struct sim *s)
+{
+    struct node *n = victim(s);
+    if (n != NULL && n->stalled_until <= s->now) {
+        n->stalled_until = s->now + rng_range(&s->dice, 2000000, 20000000);
+        s->stats->disk_stalls++;
+        SIM_LOG(s, "the disk of member %u stalls", n->id);
+    }
+}
+
 /* Once a run, and on a machine whose page cache survives: otherwise a damaged last batch cannot be
  * told from one that was never synced. */
 static void act_bit_flip(struct sim *s)
@@ -278,6 +289,7 @@ static const struct {
     { FAULT_CONN, 3, act_conn },
     { FAULT_FLAP, 1, act_flap },
     { FAULT_WALL_CLOCK, 1, act_wall_clock },
+    { FAULT_DISK_STALL, 4, act_disk_stall },
 };
 
 /* Drawn among the faults that the seed turned on; one that was turned off since (shrink.c) does
@@ -313,6 +325,7 @@ void nemesis_heal(struct sim *s)
     for (unsigned i = 1; i <= s->n_nodes; i++) {
         struct node *n = &s->nodes[i];
         n->paused_until = 0;
+        n->stalled_until = 0;
         if (n->used && !n->broken) {
             sim_fs_fail_after(n->fs, 0, 0);
         }

@@ -55,7 +55,7 @@ static const struct option {
 static const char *const FAULT_NAMES[FAULTS] = {
     "crash", "crash-in-write", "pause", "partition", "transfer", "membership", "stop",
     "slow-disk", "loss", "duplicate", "reorder", "stream", "clock", "power", "disk-error",
-    "bit-flip", "disk-full", "conn", "flap", "wall-clock", "misdirect",
+    "bit-flip", "disk-full", "conn", "flap", "wall-clock", "misdirect", "disk-stall",
 };
 
 /* --- drawing ---------------------------------------------------------------------------------- */
@@ -112,7 +112,7 @@ static void option_copy(const struct option *option, struct sim_options *to,
 /* What whole members and their clients need besides; drawn last, so that the rest stays. */
 static void draw_world(const struct sim_setup *setup, struct rng *r, struct sim_options *o)
 {
-    for (unsigned i = FAULTS_BARE; i < FAULTS; i++) {
+    for (unsigned i = FAULTS_BARE; i < FAULTS_DRAWN; i++) {
         o->faults |= rng_chance(r, 0.6) ? 1u << i : 0;
     }
     o->faults = bearable(o->faults & ~setup->faults_off, o->founders);

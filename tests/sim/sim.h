@@ -70,7 +70,9 @@ enum sim_fault {
     FAULT_FLAP = 1 << 18,       /* a way comes and goes */
     FAULT_WALL_CLOCK = 1 << 19, /* somebody sets it */
     FAULT_MISDIRECT = 1 << 20,  /* in place of a bit flip: a page holds what belongs elsewhere */
-    FAULTS = 21
+    FAULTS_DRAWN = 21, /* those above: by seeds */
+    FAULT_DISK_STALL = 1 << 21, /* only when asked for: seconds for each job of a disk */
+    FAULTS = 22
 };
 
 /* Bugs made on purpose, to show that the checks find them; beside the driver's gates in one mask.
@@ -117,7 +119,7 @@ struct sim_stats {
     uint64_t breaks, stalls, flaps, clock_sets;
     uint64_t proposed, acked, unknown, refused, reads, reads_failed, asks, applied;
     uint64_t frames, frames_lost;
-    uint64_t flips, lost, full, forgotten;
+    uint64_t flips, lost, full, forgotten, disk_stalls, handovers;
     uint64_t choices[CHOICES_SKIPPABLE], skipped[CHOICES_SKIPPABLE];
 };
 
@@ -214,6 +216,7 @@ struct node {
     uint64_t clock_us; /* its monotonic clock at virtual time 0 */
     int64_t wall_ms;   /* how far its wall clock has been set */
     uint64_t paused_until;
+    uint64_t stalled_until; /* its disk takes seconds for each job */
     struct fs *fs;
     struct loop *loop;
     struct host *host;       /* its listeners and connections (dial.c) */

@@ -44,6 +44,12 @@ check the_same_seed_is_the_same_world \
     "$sim" --seeds "$from..$((from + 29))" --twice --world --jobs "$jobs"
 check each_kept_bug_and_each_gate_turned_off_is_found \
     "$sim" --recall "$(dirname "$0")/regressions.txt" --jobs "$jobs"
+# Disks that stall for seconds (fault 0x200000 is on only when asked for): leaders hand over.
+stalls() {
+    "$sim" --seeds 1..40 --with 0x200000 --founders 3 --jobs "$jobs" --keep-going >"$failures/stalls" &&
+        cat "$failures/stalls" && grep -q 'handovers [1-9]' "$failures/stalls"
+}
+check leaders_whose_disks_stall_hand_over stalls
 for kept in "$(dirname "$0")"/regressions/*.sim; do
     check "kept_run_$(basename "$kept" .sim)_holds" "$sim" --replay "$kept"
 done

@@ -76,6 +76,7 @@ int test_snapshot_file_run(void);
 int test_message_run(void);
 int test_gates_run(void);
 int test_digest_run(void);
+int test_disk_health_run(void);
 int test_rnode_run(void);
 int test_cluster_run(void);
 int test_join_run(void);

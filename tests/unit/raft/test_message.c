@@ -139,6 +139,11 @@ static void own_frames_come_back(void **state)
     assert_int_equal(m.term, 6);
     assert_int_equal(m.seq, 7);
     buf_reset(&b);
+    message_put_disk_slow(&b, 8);
+    m = back(&b);
+    assert_int_equal(m.kind, MESSAGE_DISK_SLOW);
+    assert_int_equal(m.term, 8);
+    buf_reset(&b);
     message_put_answer(&b, 1, 2, E_TIMEOUT, slice_str("why"));
     m = back(&b);
     assert_int_equal(m.status, E_TIMEOUT);
