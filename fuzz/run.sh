@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs fuzz targets, as many at once as there are processors: fuzz/run.sh BUILD SECONDS [TARGET ...]
 # Inputs that reach new code go to BUILD/corpus/TARGET, what fails to fuzz/crashes; fuzz/corpus is only read.
-# One line a target; exit 1 when one of them found something.
+# One line a target, then `N passed, N failed`; exit 1 when one of them found something.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 if [ "$1" = one ]; then
@@ -32,7 +32,11 @@ shift 2
 [ $# -gt 0 ] || set -- $(ls fuzz/fuzz_*.c | sed 's|fuzz/\(.*\)\.c|\1|')
 jobs=${FUZZ_JOBS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}
 printf '%d fuzz targets, %d s each, %d at once\n' $# "$seconds" "$jobs"
-printf '%s\n' "$@" | xargs -P "$jobs" -n 1 "$0" one "$B" "$seconds" || {
-    echo 'inputs that fail are in fuzz/crashes: fix, then keep the input in fuzz/corpus/TARGET'
-    exit 1
-}
+lines=$B/logs/lines
+mkdir -p "$B/logs"
+printf '%s\n' "$@" | xargs -P "$jobs" -n 1 "$0" one "$B" "$seconds" | tee "$lines"
+passed=$(grep -c '^ok ' "$lines")
+failed=$(($# - passed))
+[ "$failed" -eq 0 ] || echo 'inputs that fail are in fuzz/crashes: fix, then keep the input in fuzz/corpus/TARGET'
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]

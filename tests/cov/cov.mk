@@ -1,5 +1,5 @@
-# make cov: which lines and branches the tests reach, a row a folder: unit tests, golden traces, simulated runs and kept
-# fuzz inputs together. Its objects are in build/cov. COV_HOURS: simulated hours a mode.
+# make cov: which lines and branches the tests reach, a row a folder: unit tests, golden traces, kept fuzz inputs, simulated
+# runs, integration tests and the demo together. Its objects are in build/cov. COV_HOURS: simulated hours a mode.
 COV_HOURS ?= 4
 COV_MAKE = $(MAKE) --no-print-directory COV=1 SAN= CC=gcc B=build/cov
 COV_FUZZ := $(FUZZ_NAMES:%=$(B)/cov-%)
@@ -12,11 +12,11 @@ endef
 $(foreach n,$(FUZZ_NAMES),$(eval $(call COV_FUZZ_rules,$(n))))
 
 .PHONY: cov-programs
-cov-programs: $(UNIT_BINS) $(COV_FUZZ) $(B)/sim $(B)/scenario
+cov-programs: $(B)/barque $(UNIT_BINS) $(COV_FUZZ) $(B)/sim $(B)/scenario
 
 cov: check-deps ## lines and branches that the tests reach, by folder
 	@+$(COV_MAKE) build/cov/tests/cov/exit.o
 	@+$(COV_MAKE) cov-programs
 	@tests/cov/run.sh build/cov $(COV_HOURS)
 	@tests/cov/cov.sh build/cov
-	@echo "without unit tests: $(filter-out proto $(UNIT_FOLDERS),$(FOLDERS))"
+	@tests/cov/cov.sh build/cov bars

@@ -1,8 +1,8 @@
 #!/bin/sh
-# The tables of `make cov`: tests/cov/cov.sh BUILD [FOLDER | FILE.c]. Counts each source file of a folder by what its
+# The tables of `make cov`: tests/cov/cov.sh BUILD [FOLDER | FILE.c | bars]. Counts each source file of a folder by what its
 # own objects say (headers' inline functions are left out); with a folder, a row a file; with a file, each
 # line of it that has a branch which was not taken, with their number and how often the line ran.
-# Branches of statements that assert or log are left out.
+# Branches of statements that assert or log are left out. `bars` holds the counts against tests/cov/bars: exit 1 below.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 B=${1:?build folder} only=${2:-}
@@ -27,11 +27,35 @@ count() { # source.c
         END { flush(); if (show == "") printf "%d %d %d %d %s\n", l, l_all, b, b_all, want }'
 }
 
-case $only in *.c) SHOW=1 count "$only"; exit ;; esac
+all_counts() {
+    find "$B" -name '*.gcno' | sed "s|^$B/||" | grep -vE '^(tests|gen|fuzz)/' | sort | while read -r notes; do
+        [ ! -f "${notes%.gcno}.c" ] || count "${notes%.gcno}.c"
+    done
+}
 
-for notes in $(cd "$B" && find . -name '*.gcno' | sed 's|^\./||' | grep -vE '^(tests|gen|fuzz)/' | sort); do
-    [ -f "${notes%.gcno}.c" ] && count "${notes%.gcno}.c"
-done | awk -v only="$only" '
+bars() {
+    awk '
+        function percent(part, whole) { return whole ? 100 * part / whole : 100 }
+        function pattern(glob) { gsub(/\./, "\\.", glob); gsub(/\*/, ".*", glob); return "^" glob "$" }
+        NR == FNR { if ($0 !~ /^#/ && NF > 3) { bar[++n] = $1; wl[n] = $2; wb[n] = $3; for (i = 4; i <= NF; i++)
+                    globs[n] = globs[n] (i > 4 ? "|" : "") pattern($i) }; next }
+        { for (k = 1; k <= n; k++) if ($5 ~ globs[k]) { l[k] += $1; ln[k] += $2; b[k] += $3; bn[k] += $4 } }
+        END { printf "%-10s %8s %6s   %8s %6s\n", "", "lines", "bar", "branches", "bar"
+              for (k = 1; k <= n; k++) {
+                  pl = percent(l[k], ln[k]); pb = percent(b[k], bn[k]); low = pl < wl[k] || pb < wb[k]
+                  printf "%-10s %6.1f %% %4d %%   %6.1f %% %4d %%   %s\n", bar[k], pl, wl[k], pb, wb[k],
+                         low ? "BELOW" : "ok"
+                  bad += low }
+              printf "%d passed, %d failed\n", n - bad, bad
+              exit bad > 0 }' tests/cov/bars -
+}
+
+case $only in
+*.c) SHOW=1 count "$only"; exit ;;
+bars) all_counts | bars; exit ;;
+esac
+
+all_counts | awk -v only="$only" '
     function percent(part, whole) { return whole ? 100 * part / whole : 100 }
     function row(name, l, ln, b, bn) {
         printf "%-28s %6d of %6d  %5.1f %%   %6d of %6d  %5.1f %%\n", name, l, ln, percent(l, ln),

@@ -27,3 +27,5 @@ part 'golden traces' tests/run "$B" scenario
 part 'kept fuzz inputs' fuzz
 part 'simulator' "$B/sim" --hours "$hours" --jobs 2
 part 'simulator, store' "$B/sim" --hours "$hours" --jobs 2 --fsm store
+part 'integration tests' tests/run "$B" integration
+part 'demo' "$B/barque" demo --script

@@ -73,12 +73,47 @@ static void bad_requests_get_the_status_that_says_why(void **state)
         { "POST / HTTP/1.1\r\nContent-Length: 1001\r\n\r\n", 413 },
         { "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 411 },
         { "POST / HTTP/1.1\r\nExpect: cake\r\n\r\n", 417 },
+        { "POST / HTTP/1.1\r\nexpect: 100-continua\r\n\r\n", 417 },
+        { " / HTTP/1.1\r\n\r\n", 400 },
+        { "ABCDEFGHIJKLMNOPQ / HTTP/1.1\r\n\r\n", 400 },
+        { "GE[ / HTTP/1.1\r\n\r\n", 400 },
+        { "GET /a b HTTP/1.1\r\n\r\n", 400 },
+        { "GET /\x7f HTTP/1.1\r\n\r\n", 400 },
+        { "GET / HTTX/1.1\r\n\r\n", 400 },
+        { "GET / HTT\r\n\r\n", 400 },
+        { "GET / HTTP/1.1\r\n: x\r\n\r\n", 400 },
+        { "GET / HTTP/1.1\r\na: b\r\n\tfolded: x\r\n\r\n", 400 },
+        { "POST / HTTP/1.1\r\nContent-Length:\r\n\r\n", 400 },
+        { "POST / HTTP/1.1\r\nContent-Length: 1:\r\n\r\n", 400 },
+        { "POST / HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n", 200 },
+        { "GET / HTTP/1.1\r\na:\t x \t\r\nb:  \r\n\r\n", 200 },
         { "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n", 100 },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct http1 h;
         struct http1_request req;
         assert_int_equal(parse(cases[i].text, &h, &req), cases[i].status);
+        http1_fini(&h);
+    }
+}
+
+static void the_connection_header_decides_what_follows(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool keep_alive;
+    } cases[] = {
+        { "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true },
+        { "GET / HTTP/1.0\r\nConnection: Upgrade\r\n\r\n", false },
+        { "GET / HTTP/1.1\r\nConnection: close\r\n\r\n", false },
+        { "GET / HTTP/1.1\r\nconnection: x\r\n\r\n", true },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct http1 h;
+        struct http1_request req;
+        assert_int_equal(parse(cases[i].text, &h, &req), 200);
+        assert_true(req.keep_alive == cases[i].keep_alive);
         http1_fini(&h);
     }
 }
@@ -152,6 +187,7 @@ int test_http1_run(void)
         cmocka_unit_test(requests_are_cut_into_method_path_query_and_body),
         cmocka_unit_test(a_request_may_arrive_byte_by_byte),
         cmocka_unit_test(bad_requests_get_the_status_that_says_why),
+        cmocka_unit_test(the_connection_header_decides_what_follows),
         cmocka_unit_test(a_head_without_end_is_refused_at_the_limit),
         cmocka_unit_test(routes_answer_on_one_kept_connection),
         cmocka_unit_test(garbage_gets_400_and_the_connection_closes),
