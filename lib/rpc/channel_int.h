@@ -94,6 +94,7 @@ struct client_call {
     ProtobufCMessage *msg;
     int http_status;
     int grpc_status; /* -1: not seen */
+    bool status_whole; /* the header block that holds it has ended */
     struct buf text;
     struct buf held; /* whole messages with prefix that arrived while paused */
     size_t unconsumed;
@@ -126,6 +127,8 @@ extern const struct h2_events client_h2_events; /* in link.c */
 /* False when the link takes no more calls; the call is as before. */
 bool client_call_open(struct client_call *call, struct link *l);
 void client_call_header(struct client_call *call, struct slice name, struct slice value);
+/* A header block is complete. */
+void client_call_headers_end(struct client_call *call);
 void client_call_data(struct client_call *call, struct slice bytes);
 void client_call_stream_gone(struct client_call *call, uint32_t code);
 /* Ends a call that has no stream (yet). */

@@ -161,13 +161,16 @@ static void set_result(struct client_call *call, int code, const char *text)
 /* From trailers, the reset code, or the link's end, in this order. */
 static void work_out_result(struct client_call *call, uint32_t h2_code)
 {
-    if (call->grpc_status == GRPC_OK && !call->is_stream && call->msg == NULL) {
+    /* Of trailers that were cut off nothing counts: a code without its text is another error. */
+    bool told = call->status_whole;
+    if (told && call->grpc_status == GRPC_OK && !call->is_stream && call->msg == NULL) {
         set_result(call, GRPC_INTERNAL, "the server sent no message");
-    } else if (call->grpc_status >= 0) {
+    } else if (told) {
         set_result(call, call->grpc_status, call->text.len > 0 ? buf_str(&call->text) : "");
         call->result.msg = call->grpc_status == GRPC_OK ? call->msg : NULL;
     } else if (call->link->lost) {
         bool freeing = call->ch->freeing;
+        buf_reset(&call->text);
         buf_append_str(&call->text, call->link->why.msg);
         set_result(call, freeing ? GRPC_CANCELED : GRPC_UNAVAILABLE, buf_str(&call->text));
         call->result.never_sent = !call->stream.headers_sent;
@@ -374,6 +377,11 @@ void client_call_header(struct client_call *call, struct slice name, struct slic
         buf_reset(&call->text);
         grpc_percent_decode(&call->text, value);
     }
+}
+
+void client_call_headers_end(struct client_call *call)
+{
+    call->status_whole = call->grpc_status >= 0;
 }
 
 /* A broken answer ends the call here; the stream is reset. */

@@ -68,6 +68,12 @@ static void ev_header(void *arg, struct h2_stream *s, struct slice name, struct 
     client_call_header(call_of(s), name, value);
 }
 
+static void ev_headers_end(void *arg, struct h2_stream *s)
+{
+    (void)arg;
+    client_call_headers_end(call_of(s));
+}
+
 static void ev_data(void *arg, struct h2_stream *s, struct slice bytes)
 {
     struct link *l = arg;
@@ -121,7 +127,7 @@ static void ev_settings(void *arg)
 
 const struct h2_events client_h2_events = {
     .header = ev_header,
-    .headers_end = ev_nothing,
+    .headers_end = ev_headers_end,
     .data = ev_data,
     .remote_end = ev_nothing,
     .close = ev_close,

@@ -67,6 +67,7 @@ struct silent {
     struct listener *listener;
     struct conn *conn;
     bool greets; /* sends SETTINGS once */
+    struct slice answer; /* sent as it is to the first request; then the connection closes */
     size_t accepted, closed;
     size_t bytes;
 };
@@ -80,7 +81,13 @@ static void silent_read(void *arg, struct slice bytes)
         raw_frame(&out, 4, 0, 0, no_priorities, sizeof no_priorities);
         conn_write_buf(s->conn, &out);
     }
+    bool asked = memmem(bytes.data, bytes.len, "/t.Echo/", 8) != NULL || s->bytes > 0;
     s->bytes += bytes.len;
+    if (s->answer.len > 0 && asked) {
+        conn_write(s->conn, s->answer);
+        conn_close_after_flush(s->conn, 1000);
+        s->answer = slice_make(NULL, 0);
+    }
 }
 
 static void silent_close(void *arg, int status)
@@ -154,6 +161,31 @@ static void a_server_that_falls_silent_is_found_by_ping(void **state)
     assert_false(stream.never_sent);
     assert_int_equal(rpc_channel_get_state(f.channel), CHANNEL_DOWN);
     fixture_wait_count(&f, &s.closed, 1);
+    listener_close(s.listener);
+    fixture_close(&f);
+}
+
+/* The code is there, its text is not: nobody knows which error it was. */
+static void trailers_that_are_cut_off_are_no_answer(void **state)
+{
+    /* HEADERS of 80 bytes with END_STREAM and END_HEADERS, of which ":status: 200" and
+     * "grpc-status: 11" have come. */
+    static const uint8_t cut[] = "\x00\x00\x50\x01\x05\x00\x00\x00\x01\x88\x00\x0bgrpc-status\x02"
+                                 "11";
+    (void)state;
+    struct fixture f;
+    struct silent s;
+    struct outcome o;
+    fixture_open(&f);
+    silent_open(&s, &f, true);
+    s.answer = slice_make(cut, sizeof cut - 1);
+    outcome_init(&o, &f);
+    struct echo m = echo_text("x");
+    call_echo(&o, "/t.Echo/Unary", &m, 0);
+    fixture_wait(&f, &o.done);
+    assert_int_equal(o.err, E_UNAVAILABLE);
+    assert_non_null(strstr(o.text, "lost"));
+    assert_false(o.never_sent);
     listener_close(s.listener);
     fixture_close(&f);
 }
@@ -351,6 +383,7 @@ int test_channel_run(void)
         cmocka_unit_test(after_the_back_off_the_channel_connects_again),
         cmocka_unit_test(a_listener_that_never_speaks_fails_the_call_as_never_sent),
         cmocka_unit_test(a_server_that_falls_silent_is_found_by_ping),
+        cmocka_unit_test(trailers_that_are_cut_off_are_no_answer),
         cmocka_unit_test(pings_keep_an_idle_stream_alive),
         cmocka_unit_test(stopping_lets_unary_calls_finish_and_closes_streams),
         cmocka_unit_test(the_grace_period_ends_parked_calls),
