@@ -73,6 +73,23 @@ static int tidy(struct fs *fs, const char *parent, const char *base, uint64_t *r
     return rv;
 }
 
+bool quarantine_any(struct fs *fs, const char *dir)
+{
+    autofree char *parent = parent_of(dir);
+    const char *slash = strrchr(dir, '/');
+    char **names;
+    size_t n;
+    bool any = false;
+    if (fs_list(fs, parent, &names, &n, NULL) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        any = any || number_of(names[i], slash != NULL ? slash + 1 : dir) != 0;
+    }
+    fs_list_free(names, n);
+    return any;
+}
+
 int quarantine_move(struct fs *fs, const char *dir, char *ret_to, size_t size, struct err *err)
 {
     autofree char *parent = parent_of(dir);

@@ -15,6 +15,9 @@ int quarantine_mark(struct fs *fs, const char *dir, const struct err *why, struc
 int quarantine_check(struct fs *fs, const char *dir, struct err *err);
 /* Renames dir to dir.quarantine-N, N counting up; only the newest QUARANTINES_KEPT are kept. The
  * rename is durable on return. */
+/* Was a directory moved aside, ever? Then an empty one is that of a member to be let in again, and
+ * never a founder's. */
+bool quarantine_any(struct fs *fs, const char *dir);
 int quarantine_move(struct fs *fs, const char *dir, char *ret_to, size_t size, struct err *err);
 
 #endif

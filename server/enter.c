@@ -164,12 +164,16 @@ static void begin(struct ready *r)
 {
     struct enter *e = CONTAINER_OF(r, struct enter, ready);
     struct fs *fs = loop_fs(e->o.loop);
-    autofree char *meta = mem_printf("%s/member/meta", e->o.data_dir);
+    autofree char *dir = mem_printf("%s/member", e->o.data_dir);
+    autofree char *meta = mem_printf("%s/meta", dir);
     struct err err = ERR_INIT;
-    if (!e->o.existing || fs_exists(fs, meta)) {
+    /* Without a state, but with one that was moved aside: it ended on its way to a new id. */
+    bool joins = e->o.existing || quarantine_any(fs, dir);
+    if (!joins || fs_exists(fs, meta)) {
         open_member(e, NULL);
         return;
     }
+    e->o.existing = true;
     log_info("server", "joining a running cluster", "name=%s address=%s", e->o.name,
              own_address(&e->o));
     if (ask(e, JOIN_WHO) == 0) {
