@@ -10,6 +10,7 @@
  *
  * A disk may be told to die before its n-th operation (a crash in the middle of a job), or to fail.
  * */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "lib/base/alloc.h"
@@ -231,8 +232,26 @@ static void names_clear(struct names *t)
 
 /* An entry of the journal: `to` gets the inode (when there is one), `from` goes (when there is
  * one). */
+/* A directory is the beginning of its files' names. */
+static void rename_dir(struct names *t, const struct change *c)
+{
+    size_t n = strlen(c->from);
+    for (size_t i = 0; i < t->n; i++) {
+        char *path = t->items[i].path;
+        if (strncmp(path, c->from, n) == 0 && path[n] == '/') {
+            char to[2 * PATH_BYTES];
+            snprintf(to, sizeof to, "%s%s", c->to, path + n);
+            INVARIANT(str_copy(path, sizeof t->items[i].path, to));
+        }
+    }
+}
+
 static void change_apply(struct names *t, const struct change *c)
 {
+    if (c->inode == NULL && c->to[0] != '\0') {
+        rename_dir(t, c);
+        return;
+    }
     if (c->from[0] != '\0') {
         names_remove(t, c->from);
     }

@@ -151,12 +151,12 @@ int fs_mkdir_p(struct fs *fs, const char *path, unsigned mode, struct err *err)
 int fs_rename(struct fs *fs, const char *from, const char *to, struct err *err)
 {
     struct name *name = names_find(&fs->seen, from);
-    if (name == NULL) {
+    if (name == NULL && !fs_exists(fs, from)) {
         return err_set(err, E_NOTFOUND, "rename %s: no such file", from);
     }
     int rv = fs_operation(fs, err);
     if (rv == 0) {
-        fs_change(fs, from, to, name->inode);
+        fs_change(fs, from, to, name != NULL ? name->inode : NULL);
     }
     return rv;
 }

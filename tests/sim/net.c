@@ -133,7 +133,7 @@ static unsigned slot_of(const struct transport *t, uint64_t member_id)
 {
     const struct sim *s = t->node->sim;
     for (unsigned i = 1; i <= s->n_nodes; i++) {
-        if (s->nodes[i].member_id == member_id) {
+        if (s->nodes[i].member_id == member_id || s->nodes[i].next_id == member_id) {
             return i;
         }
     }
@@ -206,7 +206,11 @@ void transport_peer_set(struct transport *t, uint64_t id, const char *address)
     PRE(!t->closing && id != t->node->member_id);
     INVARIANT(sscanf(address, "10.0.0.%u:", &number) == 1);
     unsigned slot = slot_of(t, id);
-    INVARIANT(slot != 0 && slot == number);
+    if (slot == 0) { /* let in, and not there yet */
+        slot = number;
+        t->node->sim->nodes[slot].next_id = id;
+    }
+    INVARIANT(slot == number);
     peer_known(t, slot);
 }
 
@@ -241,6 +245,7 @@ static void frame_post(struct sim *s, struct node *from, struct node *to, struct
     }
     struct frame *f = mem_alloc(sizeof *f + bytes.len);
     f->from = from->id;
+    f->from_member = from->member_id;
     f->len = bytes.len;
     memcpy(f->data, bytes.data, bytes.len);
     sim_post(s, t, EV_FRAME, to, 0, f);
@@ -276,7 +281,7 @@ static void frame_deliver(struct node *n, void *arg)
 {
     struct frame *f = arg;
     struct transport *t = n->transport;
-    t->options.on_frame(t->options.arg, n->sim->nodes[f->from].member_id,
+    t->options.on_frame(t->options.arg, f->from_member,
                         slice_make(f->data, f->len));
 }
 

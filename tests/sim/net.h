@@ -33,6 +33,7 @@ struct transport {
 
 struct frame {
     unsigned from;
+    uint64_t from_member;
     size_t len;
     uint8_t data[];
 };

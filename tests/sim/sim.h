@@ -119,7 +119,7 @@ struct sim_stats {
     uint64_t breaks, stalls, flaps, clock_sets;
     uint64_t proposed, acked, unknown, refused, reads, reads_failed, asks, applied;
     uint64_t frames, frames_lost;
-    uint64_t flips, lost, full, forgotten, disk_stalls, handovers;
+    uint64_t flips, lost, replaced, full, forgotten, disk_stalls, handovers;
     uint64_t choices[CHOICES_SKIPPABLE], skipped[CHOICES_SKIPPABLE];
 };
 
@@ -201,6 +201,7 @@ struct node {
     const struct node_kind *kind;
     unsigned id;
     uint64_t member_id; /* 0: not a member */
+    uint64_t next_id;   /* under which others know this machine's next member; 0: the same */
     bool used;      /* exists: founder or added */
     bool up;
     bool stopping;  /* rnode_close was called */
@@ -413,6 +414,8 @@ void node_crash(struct node *n, bool in_write, bool cut);
 void node_stop(struct node *n);
 /* Its disk is damaged beyond use: it never starts again. */
 void node_lose(struct node *n, const char *why);
+/* Its member is another one from here on: it lost its state, and joined again. */
+void node_joins_again(struct node *n, uint64_t member_id);
 /* The run is over. */
 void node_end(struct node *n);
 /* Runs fn(arg) as this node's code: a disk that dies or a fatal error ends in a crash. */

@@ -8,6 +8,7 @@
 
 #include "lib/base/alloc.h"
 #include "raft/tuning.h"
+#include "server/enter.h"
 #include "server/internal.h"
 #include "tests/sim/world_wire.h"
 
@@ -54,6 +55,9 @@ int __wrap_rnode_open(const struct rnode_options *options, struct rnode **ret_no
         .digest_ms = 1000,
     };
     o.snapshot_trailing = s->o.snapshot_trailing;
+    if (o.join && o.member_id != 0 && o.member_id != n->member_id) {
+        node_joins_again(n, o.member_id);
+    }
     int rv = rnode_open_tuned(&o, &tuning, ret_node, err);
     if (rv == 0) {
         n->rnode = *ret_node;
@@ -126,29 +130,33 @@ struct store *world_store(const struct node *n)
 
 /* --- lives ------------------------------------------------------------------------------------ */
 
-static void boot(struct node *n)
-{
-    struct sim *s = n->sim;
-    struct rnode_member members[SIM_MEMBERS_MAX];
-    struct err err = ERR_INIT;
-    struct server *server;
+/* What server_enter may still need while it asks others. */
+struct member_machine {
+    struct server_options o;
+    struct rnode_member founders[SIM_MEMBERS_MAX];
     char name[16], client[32], peer[32], url[64];
-    snprintf(name, sizeof name, "m%u", n->id);
-    snprintf(client, sizeof client, "10.0.0.%u:2379", n->id);
-    snprintf(peer, sizeof peer, "10.0.0.%u:2380", n->id);
-    snprintf(url, sizeof url, "http://%s", client);
-    const char *listen[] = { client };
-    struct server_options o = {
-        .loop = n->loop,
-        .name = name,
+    const char *listen[1];
+};
+
+static void add(struct node *n)
+{
+    struct member_machine *m = mem_zalloc(sizeof *m);
+    const struct sim *s = n->sim;
+    n->data = m;
+    snprintf(m->name, sizeof m->name, "m%u", n->id);
+    snprintf(m->client, sizeof m->client, "10.0.0.%u:2379", n->id);
+    snprintf(m->peer, sizeof m->peer, "10.0.0.%u:2380", n->id);
+    snprintf(m->url, sizeof m->url, "http://%s", m->client);
+    m->listen[0] = m->client;
+    m->o = (struct server_options){
+        .name = m->name,
         .data_dir = "/data",
-        .listen_client = listen,
+        .listen_client = m->listen,
         .n_listen_client = 1,
-        .advertise_client_url = url,
-        .listen_peer = peer,
+        .advertise_client_url = m->url,
+        .listen_peer = m->peer,
         .cluster_token = "world",
-        .initial = members,
-        .n_initial = member_founders(s, members),
+        .initial = m->founders,
         .heartbeat_ms = 100,
         .election_ms = 1000,
         .snapshot_count = s->o.snapshot_entries,
@@ -157,11 +165,34 @@ static void boot(struct node *n)
         .fatal = member_fatal,
         .arg = n,
     };
-    int rv = server_open(&o, &server, &err);
-    if (rv != 0) {
-        member_cannot_start(n, rv, &err);
+}
+
+static void machine_end(struct node *n)
+{
+    mem_free(n->data);
+}
+
+static void entered(void *arg, int status, struct server *server, const struct err *err)
+{
+    struct node *n = arg;
+    if (status == E_MEMBER_NOT_FOUND || status == E_TIMEOUT || status == E_UNAVAILABLE) {
+        SIM_LOG(n->sim, "member %u is not let in: %s", n->id, err->msg);
+        node_die(n); /* and is started again */
+    }
+    if (status != 0) {
+        member_cannot_start(n, status, err);
     }
     n->process = server;
+}
+
+static void boot(struct node *n)
+{
+    struct member_machine *m = n->data;
+    m->o.loop = n->loop;
+    if (m->o.n_initial == 0) {
+        m->o.n_initial = member_founders(n->sim, m->founders);
+    }
+    server_enter(&m->o, entered, n);
 }
 
 static void on_closed(void *arg)
@@ -172,6 +203,10 @@ static void on_closed(void *arg)
 
 static void stop(struct node *n)
 {
+    if (n->process == NULL) {
+        n->closed = true; /* a signal before there is a member ends the process */
+        return;
+    }
     server_close(n->process, on_closed, n);
 }
 
@@ -179,9 +214,11 @@ static void stop(struct node *n)
 static void abandon(struct node *n)
 {
     struct server *server = n->process;
-    rnode_abandon(n->rnode);
-    store_free(server->store);
-    metrics_free(server->metrics);
+    if (server != NULL) {
+        rnode_abandon(n->rnode);
+        store_free(server->store);
+        metrics_free(server->metrics);
+    }
 }
 
 /* The end: it has all that anyone has, and equals the leader. */
@@ -207,5 +244,7 @@ const struct node_kind STORE_KIND = {
     .boot = boot,
     .stop = stop,
     .abandon = abandon,
+    .add = add,
+    .free = machine_end,
     .check = check,
 };
