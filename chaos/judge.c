@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "chaos/run_internal.h"
+#include "check/lin.h"
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/base/str.h"
@@ -85,10 +86,9 @@ static void recovers(struct judge *j)
     for (uint64_t i = 0; i < n->not_recovered; i++) {
         check_violatedf(v, "%s", n->first_not_recovered);
     }
-    if (!j->run->settled) {
-        check_violatedf(v,
-                        "30 s after the last write not all watchers were told everything, or not "
-                        "all pods were ready");
+    if (j->run->unsettled != NULL) {
+        check_violatedf(v, "30 s after the last write this had not come to rest: %s",
+                        j->run->unsettled);
     }
     v = check_report_verdict(&j->report, "stays up",
                              "No member ends by itself (but on a full disk).", "members");
@@ -114,6 +114,29 @@ static void one_leader(struct judge *j)
     }
 }
 
+/* --- of the clients' answers ------------------------------------------------------------------ */
+
+/* Somebody else wrote too: then a change that no operation of ours explains is theirs. */
+static bool others_write(const struct judge *j)
+{
+    struct slice prefix = slice_str(j->run->loads.prefix);
+    for (size_t i = 0; i < j->log->n; i++) {
+        const struct check_rev *rev = &j->log->revs[i];
+        for (uint32_t k = 0; k < rev->n; k++) {
+            if (!slice_starts(check_pool_get(j->log->pool, rev->events[k].kv.key), prefix)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void linearizable(struct judge *j)
+{
+    j->run->history.others_write = others_write(j);
+    check_linearizable(&j->run->history, j->log, &j->report);
+}
+
 /* --- the table -------------------------------------------------------------------------------- */
 
 struct check {
@@ -123,10 +146,9 @@ struct check {
 };
 
 static const struct check checks[] = {
-    { "recovers", NULL, false, recovers },
-    { "one leader", NULL, false, one_leader },
-    { "logs agree", NULL, false, logs_agree },
-    { "data equal", NULL, false, hashes_agree },
+    { "recovers", NULL, false, recovers },        { "one leader", NULL, false, one_leader },
+    { "logs agree", NULL, false, logs_agree },    { "data equal", NULL, false, hashes_agree },
+    { "linearizable", NULL, true, linearizable },
 };
 
 static void tell(struct run *r, const struct check_verdict *v)

@@ -74,14 +74,14 @@ void loads_stop(struct loads *l)
     l->running = false;
 }
 
-bool loads_settled(struct loads *l)
+const char *loads_unsettled(struct loads *l)
 {
     for (size_t i = 0; i < LOADS_N; i++) {
         if (takes_part(l, i) && load_table[i].settled != NULL && !load_table[i].settled(l)) {
-            return false;
+            return load_table[i].name;
         }
     }
-    return l->ops->n_in_flight == 0;
+    return l->ops->n_in_flight == 0 ? NULL : "operations under way";
 }
 
 void loads_free(struct loads *l)

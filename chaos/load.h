@@ -66,7 +66,8 @@ struct loads {
  * set. */
 void loads_start(struct loads *l);
 void loads_stop(struct loads *l);
-bool loads_settled(struct loads *l);
+/* NULL: all is told and as wanted; else whose is not. */
+const char *loads_unsettled(struct loads *l);
 /* What was `seen` stays: mem_free it. */
 void loads_free(struct loads *l);
 /* When `revision` was first seen; 0 = it was not. */

@@ -301,17 +301,36 @@ static void watch_leader(struct injury *i)
     }
 }
 
-static bool well(const struct injury *i)
+/* NULL = all is as before the fault; else what is not. */
+static const char *unwell(const struct injury *i)
 {
-    const struct nemesis *n = i->nemesis;
+    struct nemesis *n = i->nemesis;
     uint64_t hurt = hurt_members(n);
     for (size_t m = 0; m < n->o.target->n_members; m++) {
-        if ((hurt >> m & 1) == 0 && (!sight_serves(n->o.sight, m, i->revision_healed) ||
-                                     n->o.sight->members[m].answered_ms < i->healed_ms)) {
-            return false;
+        const struct sight_member *s = &n->o.sight->members[m];
+        const char *name = n->o.target->members[m].name;
+        if ((hurt >> m & 1) != 0) {
+            continue;
+        }
+        if (s->answered_ms < i->healed_ms || !sight_answers(n->o.sight, m)) {
+            snprintf(n->why, sizeof n->why, "%s does not answer", name);
+            return n->why;
+        }
+        if (s->learner) {
+            snprintf(n->why, sizeof n->why, "%s does not vote yet", name);
+            return n->why;
+        }
+        if (s->leader_id == 0) {
+            snprintf(n->why, sizeof n->why, "%s knows no leader", name);
+            return n->why;
+        }
+        if (s->revision < i->revision_healed) {
+            snprintf(n->why, sizeof n->why, "%s is at revision %" PRId64 " of %" PRId64, name,
+                     s->revision, i->revision_healed);
+            return n->why;
         }
     }
-    return n->o.pods_ready == NULL || n->o.pods_ready(n->o.arg);
+    return n->o.pods_ready == NULL || n->o.pods_ready(n->o.arg) ? NULL : "not all pods are ready";
 }
 
 static void heal(struct injury *i, uint64_t now)
@@ -348,18 +367,16 @@ static void follow(struct injury *i, uint64_t now)
         if (over && now >= i->healed_ms) { /* healed_ms: a failed heal waits until then */
             heal(i, now);
         }
-    } else if (well(i)) {
+    } else if (unwell(i) == NULL) {
         note(i, CHAOS_ALL_READY, now);
         i->state = INJURY_OVER;
     } else if (now >= i->healed_ms + BEAR_MS) {
         autobuf text = BUF_INIT;
         describe(i, &text);
         i->state = INJURY_OVER;
-        not_well(n, chaos_report_printf(n->o.report,
-                                        "%s (healed at %.1f s): %d s later not all "
-                                        "members serve and not all pods are ready",
+        not_well(n, chaos_report_printf(n->o.report, "%s (healed at %.1f s): %d s later %s",
                                         buf_str(&text), (double)since_start(n, i->healed_ms) / 1000,
-                                        BEAR_MS / 1000));
+                                        BEAR_MS / 1000, unwell(i)));
     }
 }
 

@@ -72,6 +72,7 @@ struct nemesis {
     uint64_t deaths;        /* members that ended by themselves */
     uint64_t not_recovered; /* steps after which it was not well within BEAR_MS */
     const char *first_death, *first_not_recovered; /* the report's text */
+    char why[128];                                 /* the last answer of what is not as before */
     uint64_t member_up_ms[TARGET_MEMBERS_MAX];     /* when it was last seen running */
 };
 

@@ -356,8 +356,8 @@ static void step_settle(struct run *r)
         }
         return;
     }
-    r->settled = loads_settled(l);
-    if (r->settled || late) {
+    r->unsettled = loads_unsettled(l);
+    if (r->unsettled == NULL || late) {
         r->report->duration_ms = (int64_t)(now_ms(r) - r->started_ms);
         tail_start(&r->tail, l, &r->base);
         enter(r, RUN_TAIL);

@@ -41,7 +41,7 @@ struct run {
     bool asking;     /* a call of this phase is under way */
     size_t cleaning; /* calls of CLEAN under way */
     bool interrupted, overtime;
-    bool settled; /* within its time */
+    const char *unsettled; /* at the end of SETTLE; NULL = nothing is */
     /* BASE */
     struct check_log base;
     struct check_pkv *kvs;

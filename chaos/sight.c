@@ -52,6 +52,7 @@ static void on_status(void *arg, int status, const struct client_status *answer,
     m->answered_ms = loop_now_ms(s->loop);
     m->id = answer->member_id;
     m->term = answer->raft_term;
+    m->learner = answer->learner;
     m->revision = answer->revision > m->revision ? answer->revision : m->revision;
     if (answer->leader_id == 0 && m->leader_id != 0) {
         s->lost_ms = m->answered_ms;
@@ -172,7 +173,7 @@ bool sight_answers(const struct sight *s, size_t member)
 bool sight_serves(const struct sight *s, size_t member, int64_t revision)
 {
     const struct sight_member *m = &s->members[member];
-    return sight_answers(s, member) && m->leader_id != 0 && m->revision >= revision;
+    return sight_answers(s, member) && !m->learner && m->leader_id != 0 && m->revision >= revision;
 }
 
 int64_t sight_revision(const struct sight *s)

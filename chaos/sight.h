@@ -13,6 +13,7 @@ enum { SIGHT_MS = 50, SIGHT_STALE_MS = 1000 };
 struct sight_member {
     struct sight *sight;
     bool asked;           /* under way */
+    bool learner;         /* it has joined anew and does not vote yet */
     uint64_t answered_ms; /* the last answer; 0 = none yet */
     uint64_t asked_ms;
     uint64_t id, leader_id, term;
@@ -47,7 +48,7 @@ void sight_open(struct sight *s, struct loop *loop, struct client *c, struct tar
 void sight_close(struct sight *s); /* before the client is freed */
 /* It answered lately. */
 bool sight_answers(const struct sight *s, size_t member);
-/* Answers, knows a leader, and has applied at least `revision`. */
+/* Answers, votes, knows a leader, and has applied at least `revision`. */
 bool sight_serves(const struct sight *s, size_t member, int64_t revision);
 int64_t sight_revision(const struct sight *s); /* the highest any member has told */
 

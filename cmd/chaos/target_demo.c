@@ -133,7 +133,7 @@ static void fill(struct target *t, struct demo_target *d)
     }
     t->why_not[NEED_NODES] = t->n_nodes > 0 ? NULL : "this cluster has no nodes";
     t->why_not[NEED_MEMBERSHIP] = "this version cannot change the members";
-    t->why_not[NEED_REJOIN] = "this version's members do not repair themselves";
+    t->why_not[NEED_REJOIN] = t->n_members > 1 ? NULL : "a single member has nobody to join again";
 }
 
 int target_demo(const char *dir, struct target *ret_target, struct err *err)
