@@ -8,5 +8,6 @@ int main(void)
     failed += run_lin_tests();
     failed += run_lin_small_tests();
     failed += run_lin_teeth_tests();
+    failed += run_watch_tests();
     return failed != 0;
 }
