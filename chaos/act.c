@@ -213,6 +213,8 @@ int injury_act(struct injury *i, struct err *err)
         timer_init(i->nemesis->o.loop, &i->timer, on_tracked);
         timer_start(&i->timer, TRACK_MS);
         return tell_all(i->nemesis, err);
+    case FAULT_MEMBERSHIP:
+        return grow_start(&i->nemesis->grow, i->nemesis->o.ops, i->nemesis->o.sight, err);
     case FAULT_NODE:
         t->ops->kill(t, TARGET_NODE, (size_t)i->node);
         return 0;
@@ -229,6 +231,12 @@ int injury_heal(struct injury *i, struct err *err)
         return err_set(err, E_NOTREADY, "its data is being damaged still");
     }
     int rv = tell_all(i->nemesis, err);
+    if (i->step->kind == FAULT_MEMBERSHIP) {
+        grow_leave(&i->nemesis->grow);
+        return i->nemesis->grow.step == GROW_GONE
+                   ? rv
+                   : err_set(err, E_NOTREADY, "the new member is being removed still");
+    }
     if (i->step->kind == FAULT_PAUSE || i->step->kind == FAULT_PAUSE_MOST) {
         pause_all(i, false, NULL); /* it may have ended */
     }

@@ -137,6 +137,9 @@ static bool bearable(const struct nemesis *n, const struct plan_step *s)
     if (o->together == 1 && !all_over(n)) {
         return false;
     }
+    if (s->kind == FAULT_MEMBERSHIP && n->grow.step != GROW_NONE && n->grow.step != GROW_GONE) {
+        return false;
+    }
     if (s->kind == FAULT_NODE && n->o.pods_ready != NULL && !n->o.pods_ready(n->o.arg)) {
         return false;
     }
@@ -433,6 +436,9 @@ static void on_tick(struct timer *timer)
             follow(j, now);
         }
     }
+    if (n->grow.step != GROW_NONE) {
+        grow_poll(&n->grow);
+    }
     begin_due(n, now);
     watch_deaths(n, now);
     if (!n->done && (n->next == n->n || n->stopping) && all_over(n)) {
@@ -470,6 +476,9 @@ void nemesis_free(struct nemesis *n)
         return;
     }
     timer_stop(&n->tick);
+    if (n->grow.step != GROW_NONE) {
+        grow_end(&n->grow);
+    }
     for (size_t i = 0; i < n->n; i++) {
         timer_stop(&n->injuries[i].timer);
         if (n->injuries[i].damager != NULL) {

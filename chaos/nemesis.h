@@ -17,6 +17,7 @@
 #ifndef BARQUE_CHAOS_NEMESIS_H
 #define BARQUE_CHAOS_NEMESIS_H
 
+#include "chaos/grow.h"
 #include "chaos/plan.h"
 #include "chaos/report.h"
 #include "chaos/sight.h"
@@ -45,6 +46,7 @@ struct nemesis_options {
     struct loop *loop;
     struct target *target;
     struct sight *sight;
+    struct ops *ops; /* its channels, for membership changes */
     const struct plan *plan;
     struct chaos_report *report;
     uint64_t started_ms; /* the run's zero, loop time */
@@ -62,6 +64,7 @@ struct nemesis_options {
 
 struct nemesis {
     struct nemesis_options o;
+    struct grow grow;
     struct injury *injuries;   /* one a step */
     size_t n, next;            /* steps before `next` have begun or were skipped */
     uint64_t shift_ms;         /* waiting for the cluster has moved the rest by so much */

@@ -296,6 +296,7 @@ static void begin(struct run *r)
         .loop = r->o.loop,
         .target = r->o.target,
         .sight = &r->sight,
+        .ops = &r->ops,
         .plan = r->o.plan,
         .report = r->report,
         .started_ms = r->started_ms,

@@ -42,6 +42,12 @@ struct target_ops {
     int (*pause)(struct target *t, size_t i, bool on, struct err *err);
     /* kill -9, of a node with all its pods; gone on return. */
     void (*kill)(struct target *t, enum target_part part, size_t i);
+    /* A member more: grow chooses its place (its peer URL; nothing is started), join starts it once
+     * it has been added, shrink ends it and removes its files. One at a time. NULL where
+     * NEED_MEMBERSHIP is not met. */
+    int (*grow)(struct target *t, char *ret_peer_url, size_t size, struct err *err);
+    int (*join)(struct target *t, struct err *err);
+    void (*shrink)(struct target *t);
     void (*free)(struct target *t); /* what `arg` points at; after close */
 };
 

@@ -107,7 +107,7 @@ static int open_target(struct session *s, struct err *err)
         return target_endpoints(f->endpoints, &s->target, err);
     }
     demo_dir(f, dir, sizeof dir);
-    int rv = target_demo(dir, &s->target, err);
+    int rv = target_demo(s->loop, dir, &s->target, err);
     if (rv == E_NOTFOUND) {
         err_set(err, rv,
                 "no demo is running in %s. Next: `barque demo` in another terminal, or "

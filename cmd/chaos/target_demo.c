@@ -21,7 +21,8 @@ enum { END_MS = 3000 };
 
 struct demo_target {
     struct demo_cluster cluster;
-    struct loop *loop; /* of its own cluster; NULL = somebody's */
+    struct loop *loop;
+    struct demo_process *extra; /* of a membership change; NULL = none */
 };
 
 static struct demo_process *process_of(struct target *t, enum target_part part, size_t i)
@@ -99,21 +100,51 @@ static void close_(struct target *t, bool keep)
     }
 }
 
+static int grow(struct target *t, char *ret_peer_url, size_t size, struct err *err)
+{
+    struct demo_target *d = t->arg;
+    int rv = demo_cluster_grow(&d->cluster, &d->extra, err);
+    if (rv == 0) {
+        snprintf(ret_peer_url, size, "http://127.0.0.1:%d", d->extra->peer_port);
+    }
+    return rv;
+}
+
+static int join(struct target *t, struct err *err)
+{
+    struct demo_target *d = t->arg;
+    return demo_process_start(&d->cluster, d->extra, err);
+}
+
+static void shrink(struct target *t)
+{
+    struct demo_target *d = t->arg;
+    autofree char *data = mem_printf("%s/%s", d->cluster.dir, d->extra->name);
+    autofree char *log = mem_printf("%s/%s.log", d->cluster.dir, d->extra->name);
+    demo_process_kill(&d->cluster, d->extra);
+    demo_cluster_shrink(&d->cluster);
+    demo_cluster_save(&d->cluster, NULL);
+    fs_remove_tree(loop_fs(d->loop), data, NULL);
+    unlink(log);
+    d->extra = NULL;
+}
+
 static void free_(struct target *t)
 {
     mem_free(t->arg);
     t->arg = NULL;
 }
 
-static const struct target_ops ops = { open_, close_, runs, start, pause_, kill_, free_ };
+static const struct target_ops ops = { open_, close_, runs, start,  pause_,
+                                       kill_, grow,   join, shrink, free_ };
 
-static void fill(struct target *t, struct demo_target *d)
+static void fill(struct target *t, struct demo_target *d, bool own)
 {
     const struct demo_cluster *c = &d->cluster;
     memset(t, 0, sizeof *t);
     t->arg = d;
     t->ops = &ops;
-    t->own = d->loop != NULL;
+    t->own = own;
     t->server = "Barque, etcd API";
     t->n_members = c->n_masters < TARGET_MEMBERS_MAX ? c->n_masters : TARGET_MEMBERS_MAX;
     t->n_nodes = c->n_agents < TARGET_NODES_MAX ? c->n_agents : TARGET_NODES_MAX;
@@ -132,13 +163,15 @@ static void fill(struct target *t, struct demo_target *d)
         str_copy(t->nodes[i], sizeof t->nodes[i], c->agents[i].name);
     }
     t->why_not[NEED_NODES] = t->n_nodes > 0 ? NULL : "this cluster has no nodes";
-    t->why_not[NEED_MEMBERSHIP] = "this version cannot change the members";
+    t->why_not[NEED_MEMBERSHIP] =
+        t->n_members < DEMO_MASTERS_MAX ? NULL : "it has as many masters as a demo can have";
     t->why_not[NEED_REJOIN] = t->n_members > 1 ? NULL : "a single member has nobody to join again";
 }
 
-int target_demo(const char *dir, struct target *ret_target, struct err *err)
+int target_demo(struct loop *loop, const char *dir, struct target *ret_target, struct err *err)
 {
     struct demo_target *d = mem_zalloc(sizeof *d);
+    d->loop = loop;
     int rv = demo_cluster_load(dir, &d->cluster, err);
     if (rv == 0 && d->cluster.n_masters == 0) {
         rv = err_set(err, E_NOTFOUND, "the demo in %s has no masters", dir);
@@ -147,7 +180,7 @@ int target_demo(const char *dir, struct target *ret_target, struct err *err)
         mem_free(d);
         return rv;
     }
-    fill(ret_target, d);
+    fill(ret_target, d, false);
     return 0;
 }
 
@@ -172,6 +205,6 @@ int target_own(struct loop *loop, size_t masters, size_t nodes, struct target *r
         mem_free(d);
         return rv;
     }
-    fill(ret_target, d);
+    fill(ret_target, d, true);
     return 0;
 }

@@ -200,4 +200,12 @@ static void free_(struct target *t)
     mem_free(g);
 }
 
-const struct target_ops given_ops = { open_, close_, runs, start, pause_, kill_, free_ };
+const struct target_ops given_ops = {
+    .open = open_,
+    .close = close_,
+    .runs = runs,
+    .start = start,
+    .pause = pause_,
+    .kill = kill_,
+    .free = free_,
+};

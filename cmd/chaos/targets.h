@@ -9,7 +9,7 @@
 #include "lib/io/loop.h"
 
 /* The demo that runs in dir. E_NOTFOUND with what to do when there is none. */
-int target_demo(const char *dir, struct target *ret_target, struct err *err);
+int target_demo(struct loop *loop, const char *dir, struct target *ret_target, struct err *err);
 /* A cluster for this run: masters and nodes on loopback under a directory that is removed after. */
 int target_own(struct loop *loop, size_t masters, size_t nodes, struct target *ret_target,
                struct err *err);

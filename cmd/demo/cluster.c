@@ -84,6 +84,31 @@ int demo_cluster_new(const char *dir, size_t masters, size_t agents, struct demo
     return rv;
 }
 
+int demo_cluster_grow(struct demo_cluster *c, struct demo_process **ret_p, struct err *err)
+{
+    int ports[2];
+    if (c->n_masters == DEMO_MASTERS_MAX) {
+        return err_set(err, E_FULL, "there are %d masters already", DEMO_MASTERS_MAX);
+    }
+    int rv = free_ports(ports, 2, err);
+    if (rv != 0) {
+        return rv;
+    }
+    struct demo_process *p = &c->masters[c->n_masters];
+    *p = (struct demo_process){ .client_port = ports[0], .peer_port = ports[1], .joins = true };
+    snprintf(p->name, sizeof p->name, "m%zu", c->n_masters + 1);
+    snprintf(c->endpoints[c->n_masters], sizeof c->endpoints[0], "127.0.0.1:%d", ports[0]);
+    c->n_masters++;
+    *ret_p = p;
+    return 0;
+}
+
+void demo_cluster_shrink(struct demo_cluster *c)
+{
+    PRE(c->n_masters > 0);
+    c->n_masters--;
+}
+
 /* --- state file ------------------------------------------------------------------------------- */
 
 static json_t *process_to_json(const struct demo_process *p)
@@ -93,6 +118,9 @@ static json_t *process_to_json(const struct demo_process *p)
     json_object_set_new(o, "pid", json_integer(p->pid));
     json_object_set_new(o, "client_port", json_integer(p->client_port));
     json_object_set_new(o, "peer_port", json_integer(p->peer_port));
+    if (p->joins) {
+        json_object_set_new(o, "joins", json_true());
+    }
     return o;
 }
 
@@ -129,6 +157,7 @@ static size_t processes_from_json(const json_t *list, struct demo_process *out, 
         out[i].pid = (pid_t)json_path_int(o, "pid", 0);
         out[i].client_port = (int)json_path_int(o, "client_port", 0);
         out[i].peer_port = (int)json_path_int(o, "peer_port", 0);
+        out[i].joins = json_path_bool(o, "joins", false);
     }
     return n;
 }
@@ -241,6 +270,9 @@ static void master_argv(const struct demo_cluster *c, const struct demo_process 
     autofree char *cluster = initial_cluster(c);
     argv[n++] = mem_printf("--initial-cluster=%s", cluster);
     argv[n++] = mem_strdup("--initial-cluster-token=barque-demo");
+    if (p->joins) {
+        argv[n++] = mem_strdup("--initial-cluster-state=existing");
+    }
     argv[n++] = mem_printf("--unsafe-faults=%s/%s.faults", c->dir, p->name); /* barque chaos */
     argv[n] = NULL;
 }

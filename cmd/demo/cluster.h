@@ -17,6 +17,7 @@ struct demo_process {
     char name[16];          /* "m1", "n3" */
     pid_t pid;              /* 0 = not running */
     int client_port, peer_port; /* masters */
+    bool joins;                 /* a master that was added to the others */
 };
 
 struct demo_cluster {
@@ -32,6 +33,10 @@ int demo_cluster_new(const char *dir, size_t masters, size_t agents, struct demo
 int demo_cluster_save(const struct demo_cluster *c, struct err *err);
 /* E_NOTFOUND when there is no demo in dir. */
 int demo_cluster_load(const char *dir, struct demo_cluster *ret_c, struct err *err);
+/* One master more, with free ports and the name after the last; nothing is started. E_FULL when
+ * there are DEMO_MASTERS_MAX. demo_cluster_shrink forgets it again. */
+int demo_cluster_grow(struct demo_cluster *c, struct demo_process **ret_p, struct err *err);
+void demo_cluster_shrink(struct demo_cluster *c);
 /* Name -> process; NULL when unknown. */
 struct demo_process *demo_cluster_find(struct demo_cluster *c, const char *name);
 bool demo_process_runs(const struct demo_process *p);

@@ -45,7 +45,7 @@ own 'links are cut one way' 105 --faults one-way --nodes 1
 own 'messages are late and lost' 106 --faults delay,loss --nodes 1
 own 'disks are slow and full' 107 --faults slow-disk,full-disk --nodes 1
 own 'the last write is torn, a byte is flipped' 108 --faults torn-write,corrupt --nodes 1
-own 'the wall clock jumps' 109 --faults clock --nodes 1
+own 'the wall clock jumps, a member comes and goes' 109 --faults clock,membership --nodes 1
 own 'all members die, or most stop' 110 --faults kill-all,pause-most --break-quorum --nodes 1
 
 # --- a real etcd -------------------------------------------------------------------------------
