@@ -6,6 +6,7 @@
 
 #include "chaos/run_internal.h"
 #include "check/lin.h"
+#include "check/watch.h"
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/base/str.h"
@@ -137,6 +138,13 @@ static void linearizable(struct judge *j)
     check_linearizable(&j->run->history, j->log, &j->report);
 }
 
+static void watches(struct judge *j)
+{
+    const struct loads *l = &j->run->loads;
+    struct check_watch_options o = { .complete_revision = l->end_revision };
+    check_watches(l->watches, l->n_watches, j->log, &o, &j->report);
+}
+
 /* --- the table -------------------------------------------------------------------------------- */
 
 struct check {
@@ -148,7 +156,7 @@ struct check {
 static const struct check checks[] = {
     { "recovers", NULL, false, recovers },        { "one leader", NULL, false, one_leader },
     { "logs agree", NULL, false, logs_agree },    { "data equal", NULL, false, hashes_agree },
-    { "linearizable", NULL, true, linearizable },
+    { "linearizable", NULL, true, linearizable }, { "watches", "watch", true, watches },
 };
 
 static void tell(struct run *r, const struct check_verdict *v)

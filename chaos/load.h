@@ -8,10 +8,11 @@
 #define BARQUE_CHAOS_LOAD_H
 
 #include "chaos/ops.h"
+#include "check/watch.h"
 #include "client/client.h"
 #include "lib/base/rng.h"
 
-enum { LOADS_N = 5, LOAD_CLIENTS_MAX = 64, LOAD_KEYS = 24 };
+enum { LOADS_N = 5, LOAD_CLIENTS_MAX = 64, LOAD_WATCHES_MAX = 512, LOAD_KEYS = 24 };
 
 struct loads;
 struct load {
@@ -50,6 +51,8 @@ struct loads {
     uint32_t n_clients;     /* numbers given out */
     uint64_t values;        /* unique values given out */
     bool running;
+    struct check_watch *watches[LOAD_WATCHES_MAX];
+    size_t n_watches;
     /* When each revision was first seen by the watch of everything: for checks that need time. */
     struct load_seen {
         int64_t revision, at_us;
@@ -68,7 +71,7 @@ void loads_start(struct loads *l);
 void loads_stop(struct loads *l);
 /* NULL: all is told and as wanted; else whose is not. */
 const char *loads_unsettled(struct loads *l);
-/* What was `seen` stays: mem_free it. */
+/* What was seen stays: `watches`, and `seen` (mem_free it). */
 void loads_free(struct loads *l);
 /* When `revision` was first seen; 0 = it was not. */
 int64_t loads_seen_us(const struct loads *l, int64_t revision);

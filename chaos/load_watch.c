@@ -1,7 +1,7 @@
 /* Watchers, each through a client library of its own that begins at another member and resumes
- * elsewhere by itself: one of everything (which tells when each revision was first seen), some of
- * parts, and some that end and begin anew, now and then from the past. At the end each must have
- * been told everything up to one revision. */
+ * elsewhere by itself: one of everything (which also tells when each revision was first seen), some
+ * of parts, and some that end and begin anew, now and then from the past. Everything they are told
+ * is recorded for the checkers. */
 #include <string.h>
 
 #include "chaos/load.h"
@@ -15,9 +15,10 @@ struct watcher {
     struct loads *loads;
     struct client *client;
     struct client_watch *watch;
+    struct check_watch *facts; /* NULL: no room was left for it */
     struct timer life; /* of one that begins anew */
     uint32_t number;
-    bool everything, prev_kv, restless, ended;
+    bool everything, prev_kv, restless, ended, created;
     char key[96], end[96];
     int64_t told; /* the last revision it was told */
 };
@@ -31,6 +32,16 @@ static int64_t now_us(const struct watcher *w)
     return ops_now_us(w->loads->ops);
 }
 
+static uint32_t member_of(const struct loads *l, const char *endpoint)
+{
+    for (size_t i = 0; i < l->target->n_members; i++) {
+        if (str_eq(l->target->members[i].endpoint, endpoint)) {
+            return (uint32_t)i;
+        }
+    }
+    return 0;
+}
+
 static struct slice key_of(const struct watcher *w)
 {
     return w->everything ? slice_make("\0", 1) : slice_str(w->key);
@@ -39,6 +50,27 @@ static struct slice key_of(const struct watcher *w)
 static struct slice end_of(const struct watcher *w)
 {
     return w->everything ? slice_make("\0", 1) : slice_str(w->end);
+}
+
+static void asked(struct watcher *w, int64_t start_revision)
+{
+    struct check_watch_request r = { .key = key_of(w),
+                                     .range_end = end_of(w),
+                                     .start_revision = start_revision,
+                                     .prev_kv = w->prev_kv };
+    if (w->facts != NULL) {
+        check_watch_asked(w->facts, now_us(w), member_of(w->loads, client_endpoint(w->client)), &r,
+                          0);
+    }
+}
+
+/* The library tells of a creation only when it resumed: of the first one, what comes tells. */
+static void created(struct watcher *w, int64_t revision)
+{
+    if (w->facts != NULL && !w->created) {
+        check_watch_created(w->facts, now_us(w), revision);
+    }
+    w->created = true;
 }
 
 static void saw(struct loads *l, int64_t revision, int64_t at_us)
@@ -50,12 +82,39 @@ static void saw(struct loads *l, int64_t revision, int64_t at_us)
     l->seen[l->n_seen++] = (struct load_seen){ revision, at_us };
 }
 
+static struct check_kv kv_of(const struct client_kv *kv)
+{
+    return (struct check_kv){ .key = kv->key,
+                              .value = kv->value,
+                              .create_revision = kv->create_revision,
+                              .mod_revision = kv->mod_revision,
+                              .version = kv->version,
+                              .lease = kv->lease };
+}
+
 static void on_events(void *arg, const struct client_event *events, size_t n, int64_t revision)
 {
     struct watcher *w = arg;
+    created(w, revision);
     w->told = revision > w->told ? revision : w->told;
-    for (size_t i = 0; w->everything && i < n; i++) {
-        saw(w->loads, events[i].kv.mod_revision, now_us(w));
+    if (n == 0) {
+        if (w->facts != NULL) {
+            check_watch_progress(w->facts, now_us(w), revision);
+        }
+        return;
+    }
+    autofree struct check_watch_event *list = mem_zalloc(n * sizeof *list);
+    for (size_t i = 0; i < n; i++) {
+        list[i].kv = kv_of(&events[i].kv);
+        list[i].deleted = events[i].type == EVENT_DELETE;
+        list[i].has_prev = events[i].has_prev;
+        list[i].prev = kv_of(&events[i].prev);
+        if (w->everything) {
+            saw(w->loads, events[i].kv.mod_revision, now_us(w));
+        }
+    }
+    if (w->facts != NULL) {
+        check_watch_events(w->facts, now_us(w), revision, false, list, n);
     }
     chaos_report_add_counter(w->loads->report, "watch events", n);
 }
@@ -64,7 +123,12 @@ static void on_resume(void *arg, const char *endpoint, int64_t resume_revision)
 {
     struct watcher *w = arg;
     (void)endpoint;
-    (void)resume_revision;
+    if (w->facts != NULL) {
+        check_watch_lost(w->facts, now_us(w));
+    }
+    asked(w, resume_revision);
+    w->created = false;
+    created(w, resume_revision);
     chaos_report_add_counter(w->loads->report, "watches resumed", 1);
 }
 
@@ -74,12 +138,16 @@ static void on_end(void *arg, int status, int64_t compact_revision, const struct
     w->watch = NULL;
     w->ended = true;
     (void)status;
-    (void)compact_revision;
+    if (w->facts != NULL) {
+        check_watch_canceled(w->facts, now_us(w), w->told, compact_revision);
+    }
     chaos_report_add_error(w->loads->report, err != NULL ? err->msg : "a watch was ended", 1);
 }
 
+/* Each life of a watcher is a watch of its own for the checkers. */
 static void begin(struct watcher *w, int64_t start_revision)
 {
+    struct loads *l = w->loads;
     struct client_watch_options o = { .key = key_of(w),
                                       .range_end = end_of(w),
                                       .start_revision = start_revision,
@@ -88,6 +156,15 @@ static void begin(struct watcher *w, int64_t start_revision)
                                       .on_end = on_end,
                                       .on_resume = on_resume,
                                       .arg = w };
+    w->facts = NULL;
+    if (l->n_watches < LOAD_WATCHES_MAX) {
+        w->facts = check_watch_new(l->pool, w->number, (uint32_t)l->n_watches);
+    }
+    if (w->facts != NULL) {
+        l->watches[l->n_watches++] = w->facts;
+    }
+    asked(w, start_revision);
+    w->created = false;
     w->told = start_revision - 1;
     w->watch = client_watch_start(w->client, &o);
 }
@@ -101,6 +178,9 @@ static void on_life(struct timer *t)
     }
     if (w->watch != NULL) {
         client_watch_stop(w->watch);
+        if (w->facts != NULL) {
+            check_watch_lost(w->facts, now_us(w));
+        }
     }
     int64_t back = rng_chance(&l->rng, 0.5) ? (int64_t)rng_range(&l->rng, 0, BACK_REVISIONS) : 0;
     int64_t from = w->told + 1 - back;
