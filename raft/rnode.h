@@ -83,8 +83,8 @@ struct rnode_fsm {
     void (*apply_end)(void *arg, uint64_t applied);
     /* Pins the state now, O(1); loop thread. */
     void *(*snapshot_pin)(void *arg);
-    /* Appends the next <= LIMIT_SNAPSHOT_CHUNK_BYTES to out; 1 = more, 0 = that was the last.
-     * Worker. */
+    /* Appends the next bytes to out, about LIMIT_SNAPSHOT_CHUNK_BYTES or one large record; 1 more,
+     * 0 that was the last. Worker. */
     int (*snapshot_next)(void *arg, void *pin, struct buf *out);
     void (*snapshot_unpin)(void *arg, void *pin);
     /* Building a new state beside the running one; commit swaps it in (loop), abort drops it

@@ -105,12 +105,8 @@ int snapshot_writer_open(struct snapshot_writer *w, struct fs *fs, const char *d
     return rv;
 }
 
-int snapshot_writer_append(struct snapshot_writer *w, struct slice chunk, struct err *err)
+static int append_chunk(struct snapshot_writer *w, struct slice chunk, struct err *err)
 {
-    PRE(chunk.len <= LIMIT_SNAPSHOT_CHUNK_BYTES);
-    if (chunk.len == 0) {
-        return 0;
-    }
     uint8_t head[CHUNK_HEAD_BYTES];
     w->crc = crc32c(w->crc, chunk.data, chunk.len);
     put(head, chunk.len, 4);
@@ -120,6 +116,18 @@ int snapshot_writer_append(struct snapshot_writer *w, struct slice chunk, struct
     w->offset += sizeof head + chunk.len;
     w->bytes += chunk.len;
     w->chunks++;
+    return rv;
+}
+
+int snapshot_writer_append(struct snapshot_writer *w, struct slice bytes, struct err *err)
+{
+    int rv = 0;
+    while (bytes.len > 0 && rv == 0) {
+        size_t len = bytes.len < LIMIT_SNAPSHOT_CHUNK_BYTES ? bytes.len
+                                                            : (size_t)LIMIT_SNAPSHOT_CHUNK_BYTES;
+        rv = append_chunk(w, slice_make(bytes.data, len), err);
+        bytes = slice_make(bytes.data + len, bytes.len - len);
+    }
     return rv;
 }
 

@@ -39,8 +39,8 @@ struct snapshot_writer {
 
 int snapshot_writer_open(struct snapshot_writer *w, struct fs *fs, const char *dir,
                          const struct snapshot_info *info, struct err *err);
-/* At most LIMIT_SNAPSHOT_CHUNK_BYTES; empty chunks are skipped. */
-int snapshot_writer_append(struct snapshot_writer *w, struct slice chunk, struct err *err);
+/* Any number of bytes; chunks of the file are at most LIMIT_SNAPSHOT_CHUNK_BYTES. */
+int snapshot_writer_append(struct snapshot_writer *w, struct slice bytes, struct err *err);
 /* Footer, sync, rename, sync of the directory. The writer is closed whatever happens. */
 int snapshot_writer_finish(struct snapshot_writer *w, struct err *err);
 void snapshot_writer_abort(struct snapshot_writer *w);

@@ -143,7 +143,8 @@ int store_history(struct store *s, int64_t from, size_t max, struct arena *arena
 struct store_pin;
 struct store_pin *store_pin(struct store *s);
 void store_unpin(struct store *s, struct store_pin *pin);
-/* Appends the next chunk (about LIMIT_SNAPSHOT_CHUNK_BYTES / 2); 1 = more, 0 = done. Any thread. */
+/* Appends the next chunk (about LIMIT_SNAPSHOT_CHUNK_BYTES / 2, or one record that is longer);
+ * 1 = more, 0 = done. Any thread. */
 int store_pin_next(struct store_pin *pin, struct buf *out);
 /* Builds a store from those chunks (sizes may differ); E_CORRUPT with the reason. */
 struct store_restore;

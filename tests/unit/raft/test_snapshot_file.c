@@ -1,6 +1,7 @@
 /* Snapshot files. */
 #include "test.h"
 
+#include "lib/base/alloc.h"
 #include "lib/base/limits.h"
 #include "raft/snapshot_file.h"
 
@@ -66,6 +67,35 @@ static void chunks_and_head_come_back(void **state)
     }
     assert_int_equal(snapshot_reader_next(&r, &chunk, NULL), 0);
     snapshot_reader_close(&r);
+    mem_free(path);
+    temp_dir_free(dir);
+}
+
+static void a_piece_longer_than_a_chunk_becomes_chunks(void **state)
+{
+    (void)state;
+    enum { LEN = 2 * LIMIT_SNAPSHOT_CHUNK_BYTES + 3 };
+    char *dir = temp_dir_new();
+    struct snapshot_writer w;
+    struct snapshot_info info = info_new();
+    uint8_t *piece = mem_zalloc(LEN);
+    piece[LEN - 1] = 'z';
+    assert_int_equal(snapshot_writer_open(&w, NULL, dir, &info, NULL), 0);
+    assert_int_equal(snapshot_writer_append(&w, slice_make(piece, LEN), NULL), 0);
+    assert_int_equal(snapshot_writer_finish(&w, NULL), 0);
+    char *path = snapshot_path(dir, info.index, info.term);
+    struct snapshot_reader r;
+    autobuf chunk = BUF_INIT;
+    assert_int_equal(snapshot_reader_open(&r, NULL, path, 5, NULL), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(snapshot_reader_next(&r, &chunk, NULL), 1);
+        assert_int_equal(chunk.len, i < 2 ? LIMIT_SNAPSHOT_CHUNK_BYTES : 3);
+    }
+    assert_int_equal(chunk.data[2], 'z');
+    assert_int_equal(snapshot_reader_next(&r, &chunk, NULL), 0);
+    snapshot_reader_close(&r);
+    snapshot_info_fini(&info);
+    mem_free(piece);
     mem_free(path);
     temp_dir_free(dir);
 }
@@ -145,6 +175,7 @@ int test_snapshot_file_run(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chunks_and_head_come_back),
+        cmocka_unit_test(a_piece_longer_than_a_chunk_becomes_chunks),
         cmocka_unit_test(every_flipped_byte_and_every_cut_is_told),
         cmocka_unit_test(a_snapshot_of_another_cluster_is_refused),
         cmocka_unit_test(the_newest_is_found_and_half_made_ones_are_removed),
