@@ -156,6 +156,7 @@ static bool sector_kept(struct sim *s, enum crash_policy policy, bool *prefix)
         return true;
     case CRASH_ANY:
         return rng_chance(&s->rng, 0.5);
+    case CRASH_DRAWN:
     case CRASH_PREFIX:
         break;
     }
@@ -309,6 +310,7 @@ struct fs *sim_fs_new(struct sim *s)
 {
     struct fs *fs = mem_zalloc(sizeof *fs);
     fs->sim = s;
+    fs->policy = CRASH_DRAWN;
     return fs;
 }
 
@@ -339,7 +341,10 @@ void sim_fs_free(struct fs *fs)
 void sim_fs_crash(struct fs *fs)
 {
     struct sim *s = fs->sim;
-    enum crash_policy policy = (enum crash_policy)rng_range(&s->rng, CRASH_LOSE, CRASH_PREFIX);
+    enum crash_policy policy = fs->policy;
+    if (policy == CRASH_DRAWN) {
+        policy = (enum crash_policy)rng_range(&s->rng, CRASH_LOSE, CRASH_PREFIX);
+    }
     size_t n = policy == CRASH_LOSE   ? 0
                : policy == CRASH_KEEP ? fs->n_journal
                                       : (size_t)rng_range(&s->rng, 0, fs->n_journal);
@@ -438,7 +443,12 @@ void sim_fs_fail_after(struct fs *fs, uint64_t n, int error)
     fs->fail_error = error;
 }
 
-int fs_operation(struct fs *fs, struct err *err)
+int fs_looking(struct fs *fs, const struct disk_op *op, struct err *err)
+{
+    return fs->hook != NULL ? fs->hook(fs, op, err) : 0;
+}
+
+int fs_operation(struct fs *fs, const struct disk_op *op, struct err *err)
 {
     if (fs->die_after > 0 && --fs->die_after == 0) {
         node_die(fs->sim->running);
@@ -447,5 +457,5 @@ int fs_operation(struct fs *fs, struct err *err)
         fs->sim->running->broken = true;
         return err_set(err, fs->fail_error, "injected disk error");
     }
-    return 0;
+    return fs_looking(fs, op, err);
 }

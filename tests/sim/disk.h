@@ -48,7 +48,29 @@ struct change {
     struct inode *inode;
 };
 
-enum crash_policy { CRASH_LOSE, CRASH_KEEP, CRASH_ANY, CRASH_PREFIX };
+enum crash_policy { CRASH_LOSE, CRASH_KEEP, CRASH_ANY, CRASH_PREFIX, CRASH_DRAWN };
+
+enum disk_op_kind {
+    DISK_OPEN, /* of a file that exists, or a list of names */
+    DISK_READ,
+    DISK_CREATE,
+    DISK_WRITE,
+    DISK_SYNC,
+    DISK_TRUNCATE,
+    DISK_ALLOCATE,
+    DISK_RENAME,
+    DISK_UNLINK,
+    DISK_SYNC_DIR,
+};
+
+/* What is about to be done. */
+struct disk_op {
+    enum disk_op_kind kind;
+    struct inode *inode;      /* NULL: names */
+    const struct slice *parts; /* of a write, at offset */
+    size_t n;
+    uint64_t offset;
+};
 
 struct sim;
 
@@ -62,6 +84,9 @@ struct fs {
     uint64_t fail_after;
     int fail_error;
     bool full;
+    enum crash_policy policy; /* CRASH_DRAWN: another one at each crash */
+    /* Sees every operation before it is done (tests/failure): 0, or the error it ends with. */
+    int (*hook)(struct fs *fs, const struct disk_op *op, struct err *err);
 };
 
 void inode_unref(struct inode *n);
@@ -74,7 +99,9 @@ struct name *names_find(struct names *t, const char *path);
 void fs_change(struct fs *fs, const char *from, const char *to, struct inode *inode);
 void fs_commit_dir(struct fs *fs, const char *dir);
 /* Before every operation that changes something: the node may die here, or the disk fail. */
-int fs_operation(struct fs *fs, struct err *err);
+int fs_operation(struct fs *fs, const struct disk_op *op, struct err *err);
+/* Before every other one. */
+int fs_looking(struct fs *fs, const struct disk_op *op, struct err *err);
 struct inode *inode_create(void);
 
 #endif

@@ -33,11 +33,12 @@ int file_open(struct fs *fs, const char *path, int flags, struct file **ret_file
     if (name == NULL && (flags & FILE_CREATE) == 0) {
         return err_set(err, E_NOTFOUND, "open %s: no such file", path);
     }
+    int rv = name == NULL ? fs_operation(fs, &(struct disk_op){ .kind = DISK_CREATE }, err)
+                          : fs_looking(fs, &(struct disk_op){ .kind = DISK_OPEN }, err);
+    if (rv != 0) {
+        return rv;
+    }
     if (name == NULL) {
-        int rv = fs_operation(fs, err);
-        if (rv != 0) {
-            return rv;
-        }
         struct inode *inode = inode_create();
         fs_change(fs, "", path, inode);
         inode_unref(inode);
@@ -83,7 +84,8 @@ int file_pwritev(struct file *f, const struct slice *parts, size_t n, uint64_t o
     for (size_t i = 0; i < n; i++) {
         end += parts[i].len;
     }
-    int rv = fs_operation(f->fs, err);
+    struct disk_op op = { DISK_WRITE, f->inode, parts, n, offset };
+    int rv = fs_operation(f->fs, &op, err);
     rv = rv != 0 ? rv : no_space(f, end, err);
     for (size_t i = 0; i < n && rv == 0; i++) {
         inode_write(f->inode, parts[i], offset);
@@ -95,15 +97,18 @@ int file_pwritev(struct file *f, const struct slice *parts, size_t n, uint64_t o
 int file_pread(struct file *f, void *data, size_t len, uint64_t offset, size_t *ret_len,
                struct err *err)
 {
-    (void)err;
-    *ret_len = inode_read(f->inode, data, len, offset);
-    return 0;
+    int rv = fs_looking(f->fs, &(struct disk_op){ DISK_READ, f->inode, NULL, 0, offset }, err);
+    if (rv == 0) {
+        *ret_len = inode_read(f->inode, data, len, offset);
+    }
+    return rv;
 }
 
 int file_sync(struct file *f, struct err *err)
 {
     struct sim *s = f->fs->sim;
-    int rv = fs_operation(f->fs, err);
+    struct disk_op op = { .kind = DISK_SYNC, .inode = f->inode };
+    int rv = fs_operation(f->fs, &op, err);
     bool forgets = (s->gates_off & BUG_SOME_FSYNC) != 0 && rng_chance(&s->rng, 0.5);
     if (rv == 0 && !forgets) {
         inode_sync(f->inode);
@@ -113,7 +118,8 @@ int file_sync(struct file *f, struct err *err)
 
 int file_truncate(struct file *f, uint64_t size, struct err *err)
 {
-    int rv = fs_operation(f->fs, err);
+    struct disk_op op = { .kind = DISK_TRUNCATE, .inode = f->inode };
+    int rv = fs_operation(f->fs, &op, err);
     if (rv == 0) {
         inode_truncate(f->inode, size);
     }
@@ -122,7 +128,8 @@ int file_truncate(struct file *f, uint64_t size, struct err *err)
 
 int file_allocate(struct file *f, uint64_t size, struct err *err)
 {
-    int rv = fs_operation(f->fs, err);
+    struct disk_op op = { .kind = DISK_ALLOCATE, .inode = f->inode };
+    int rv = fs_operation(f->fs, &op, err);
     rv = rv != 0 ? rv : no_space(f, size, err);
     if (rv == 0 && size > f->inode->size) {
         f->inode->size = size;
@@ -154,7 +161,7 @@ int fs_rename(struct fs *fs, const char *from, const char *to, struct err *err)
     if (name == NULL && !fs_exists(fs, from)) {
         return err_set(err, E_NOTFOUND, "rename %s: no such file", from);
     }
-    int rv = fs_operation(fs, err);
+    int rv = fs_operation(fs, &(struct disk_op){ .kind = DISK_RENAME }, err);
     if (rv == 0) {
         fs_change(fs, from, to, name != NULL ? name->inode : NULL);
     }
@@ -166,7 +173,7 @@ int fs_unlink(struct fs *fs, const char *path, struct err *err)
     if (names_find(&fs->seen, path) == NULL) {
         return err_set(err, E_NOTFOUND, "unlink %s: no such file", path);
     }
-    int rv = fs_operation(fs, err);
+    int rv = fs_operation(fs, &(struct disk_op){ .kind = DISK_UNLINK }, err);
     if (rv == 0) {
         fs_change(fs, path, "", NULL);
     }
@@ -175,7 +182,7 @@ int fs_unlink(struct fs *fs, const char *path, struct err *err)
 
 int fs_sync_dir(struct fs *fs, const char *path, struct err *err)
 {
-    int rv = fs_operation(fs, err);
+    int rv = fs_operation(fs, &(struct disk_op){ .kind = DISK_SYNC_DIR }, err);
     if (rv == 0 && (fs->sim->gates_off & BUG_NO_DIR_SYNC) == 0) {
         fs_commit_dir(fs, path);
     }
@@ -206,7 +213,10 @@ int fs_list(struct fs *fs, const char *path, char ***ret_names, size_t *ret_n, s
 {
     char **names = NULL;
     size_t n = 0, cap = 0, kept = 0;
-    (void)err;
+    int rv = fs_looking(fs, &(struct disk_op){ .kind = DISK_OPEN }, err);
+    if (rv != 0) {
+        return rv;
+    }
     for (size_t i = 0; i < fs->seen.n; i++) {
         char *child = child_of(fs->seen.items[i].path, path);
         if (child != NULL) {
@@ -294,7 +304,10 @@ int fs_read_file(struct fs *fs, const char *path, size_t max_bytes, struct buf *
         return rv;
     }
     size_t size = (size_t)f->inode->size;
-    if (size > max_bytes) {
+    rv = fs_looking(fs, &(struct disk_op){ .kind = DISK_READ, .inode = f->inode }, err);
+    if (rv != 0) {
+        /* told */
+    } else if (size > max_bytes) {
         rv = err_set(err, E_TOOBIG, "read %s: %zu bytes", path, size);
     } else {
         buf_advance(out, inode_read(f->inode, buf_reserve(out, size), size, 0));

@@ -326,7 +326,7 @@ struct node *sim_node_add(struct sim *s, const struct node_kind *kind)
     return n;
 }
 
-static void sim_fini(struct sim *s)
+void sim_free(struct sim *s)
 {
     for (unsigned i = 1; i <= s->n_nodes; i++) {
         struct node *n = &s->nodes[i];
@@ -346,11 +346,9 @@ static void sim_fini(struct sim *s)
     current = NULL;
 }
 
-uint64_t sim_run(const struct sim_setup *setup, uint64_t seed, struct sim_stats *stats)
+struct sim *sim_new(const struct sim_setup *setup, uint64_t seed, struct sim_stats *stats)
 {
     struct sim *s = mem_zalloc(sizeof *s);
-    struct event e;
-    uint64_t events = 0;
     current = s;
     s->setup = setup;
     s->machine = setup->machine;
@@ -363,6 +361,23 @@ uint64_t sim_run(const struct sim_setup *setup, uint64_t seed, struct sim_stats 
     s->clients = clients_new(s);
     u64map_init(&s->conns);
     u64map_init(&s->connects);
+    return s;
+}
+
+bool sim_step(struct sim *s)
+{
+    struct event e;
+    bool more = !s->over && sim_next(s, &e);
+    if (more) {
+        handle(s, &e);
+    }
+    return more;
+}
+
+uint64_t sim_run(const struct sim_setup *setup, uint64_t seed, struct sim_stats *stats)
+{
+    struct sim *s = sim_new(setup, seed, stats);
+    uint64_t events = 0;
     if (setup->machine == &WORLD_OPS) {
         world_new(s);
     }
@@ -374,8 +389,7 @@ uint64_t sim_run(const struct sim_setup *setup, uint64_t seed, struct sim_stats 
     sim_post(s, s->o.fault_us, EV_HEAL, NULL, 0, NULL);
     sim_post(s, s->o.fault_us + s->o.heal_us - 12000000, EV_PROBE, NULL, 0, NULL);
     sim_post(s, s->o.fault_us + s->o.heal_us, EV_END, NULL, 0, NULL);
-    while (!s->over && sim_next(s, &e)) {
-        handle(s, &e);
+    while (sim_step(s)) {
         if (++events > EVENTS_MAX) {
             sim_violation(s, "LIVELOCK: %d events", EVENTS_MAX);
         }
@@ -383,6 +397,6 @@ uint64_t sim_run(const struct sim_setup *setup, uint64_t seed, struct sim_stats 
     stats->runs++;
     stats->sim_us += s->now;
     uint64_t trace = s->trace;
-    sim_fini(s);
+    sim_free(s);
     return trace;
 }

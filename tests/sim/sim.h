@@ -318,6 +318,11 @@ void options_print_lines(const struct sim_setup *setup, struct buf *out);
 void options_print_faults(uint32_t faults, struct buf *out);
 
 /* --- run.c ------------------------------------------------------------------------------- */
+/* A run's parts, for who brings its own course of events (tests/failure): an empty world, one event
+ * (false: there is none, or it is over), the end. */
+struct sim *sim_new(const struct sim_setup *setup, uint64_t seed, struct sim_stats *stats);
+bool sim_step(struct sim *s);
+void sim_free(struct sim *s);
 /* Runs one seed to its end; a violation does not return. Returns the trace hash. */
 uint64_t sim_run(const struct sim_setup *setup, uint64_t seed, struct sim_stats *stats);
 void sim_violation(struct sim *s, const char *fmt, ...)
