@@ -1,10 +1,10 @@
-/* Allocation over malloc: a program that cannot hold its state must not continue with half of it, so
- * without memory the process ends, with a message that is written without allocating.
+/* Allocation over malloc: a program that cannot hold its state must not continue with half of it,
+ * so without memory the process ends, with a message that is written without allocating.
  *
  * A member ends later than that. It keeps a reserve: one block it never touches. When malloc fails
- * the block is given back and malloc is asked again: what is under way comes to its end, what is new
- * is refused (mem_is_low), and the block is taken again as soon as there is room (mem_recover). Only
- * when the reserve is spent, too, the process ends. */
+ * the block is given back and malloc is asked again: what is under way comes to its end, what is
+ * new is refused (mem_is_low), and the block is taken again as soon as there is room (mem_recover).
+ * Only when the reserve is spent, too, the process ends. */
 #include "lib/base/alloc.h"
 
 #include <stdarg.h>

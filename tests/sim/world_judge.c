@@ -113,6 +113,7 @@ static enum check_outcome outcome_of(struct judge *j, int err, bool never_sent)
     case E_TOO_MANY_REQUESTS:
     case E_STOPPED:
     case E_LEARNER:
+    case E_NOMEM:
     case E_NOSPACE:
     /* Judged by the store. */
     case E_COMPACTED:
@@ -120,6 +121,7 @@ static enum check_outcome outcome_of(struct judge *j, int err, bool never_sent)
     case E_LEASE_NOT_FOUND:
     case E_LEASE_EXIST:
     case E_KEY_NOT_FOUND:
+    case E_VALUE_PROVIDED:
         return CHECK_FAILED;
     case E_TIMEOUT:
     case E_UNAVAILABLE:
