@@ -23,6 +23,8 @@ enum {
     LIMIT_STREAMS_PER_CONN = 10000,                  /* open calls; further ones are refused (8) */
     LIMIT_HEADER_BYTES = 16 * 1024,                  /* header list of one request */
     LIMIT_STREAM_QUEUE_BYTES = 1024 * 1024,          /* queued output: the source is not pulled */
+    LIMIT_SERVER_QUEUE_BYTES = 24 * 1024 * 1024,     /* on all streams: then a stream may */
+    LIMIT_STREAM_SCARCE_BYTES = 8 * 1024,            /* queue this much */
     LIMIT_CONN_QUEUE_BYTES = 4 * 1024 * 1024,        /* queued output: reading stops */
     LIMIT_CONN_PARTIAL_BYTES = 64 * 1024 * 1024,     /* half-received requests: more get 8 */
     LIMIT_CONN_REPLY_BYTES = 64 * 1024 * 1024,       /* unread replies: further calls get 8 */

@@ -212,12 +212,21 @@ void call_deadlines_run(struct rpc_server *s)
 
 /* --- back-pressure ---------------------------------------------------------------------------- */
 
+/* A thousand streams that nobody reads must not hold a thousand full queues: when all of them
+ * together hold much, each may hold little. A stream that is read never notices, since its queue is
+ * empty at the end of most turns. */
+static size_t queue_limit(const struct rpc_server *s)
+{
+    return s->queued < LIMIT_SERVER_QUEUE_BYTES ? LIMIT_STREAM_QUEUE_BYTES
+                                                : LIMIT_STREAM_SCARCE_BYTES;
+}
+
 bool rpc_writable(const struct rpc_call *call)
 {
     if (call->ended) {
         return false;
     }
-    bool room = call->stream.queued < LIMIT_STREAM_QUEUE_BYTES && !conn_congested(call->sc->conn);
+    bool room = call->stream.queued < queue_limit(call->server) && !conn_congested(call->sc->conn);
     if (!room && list_empty(&call->blocked)) {
         /* Asking is a promise to wait for `writable`. */
         struct rpc_call *c = (struct rpc_call *)(uintptr_t)call;
@@ -240,7 +249,7 @@ void calls_wake_writable(struct server_conn *sc)
     while ((l = list_pop_front(&waiting)) != NULL) {
         struct rpc_call *call = LIST_ENTRY(l, struct rpc_call, blocked);
         const struct rpc_method *m = call->method->method;
-        if (call->stream.queued > LIMIT_STREAM_QUEUE_BYTES / 2) {
+        if (call->stream.queued > queue_limit(call->server) / 2) {
             list_push_back(&sc->blocked, &call->blocked);
         } else if (m->writable != NULL && !call->finished) {
             m->writable(call);

@@ -35,13 +35,13 @@ static void stream_attach(struct h2 *h2, struct h2_stream *s, int32_t id)
 {
     s->h2 = h2;
     s->id = id;
-    h2->queued += s->queued;
+    h2_count_queued(h2, s->queued, 0);
     list_push_back(&h2->streams, &s->link);
 }
 
 static void stream_close(struct h2 *h2, struct h2_stream *s, uint32_t code)
 {
-    h2->queued -= s->queued;
+    h2_count_queued(h2, 0, s->queued);
     list_remove(&s->link);
     s->h2 = NULL;
     h2_stream_fini(s);
@@ -350,6 +350,7 @@ struct h2 *h2_new(const struct h2_options *options, const struct h2_events *even
     h2->events = events;
     h2->arg = arg;
     h2->server = options->server;
+    h2->queued_total = options->queued_total;
     list_init(&h2->streams);
     session_open(h2, options);
     nghttp2_settings_entry iv[] = {

@@ -90,6 +90,8 @@ struct h2_options {
     uint32_t stream_window;
     uint32_t conn_window;
     bool manual_window; /* the owner calls h2_consume for what it has read */
+    size_t *queued_total; /* kept up to date with the bytes queued on all streams of all sessions
+                           * that were given it; may be NULL */
 };
 
 struct h2 *h2_new(const struct h2_options *options, const struct h2_events *events, void *arg);

@@ -16,12 +16,22 @@ struct h2 {
     const struct h2_sink *sink; /* while pulling */
     struct list streams;
     size_t queued;
+    size_t *queued_total; /* of all sessions of one owner; may be NULL */
     bool server;
     bool flooded;
     uint64_t now_ms;
     uint64_t flood_start_ms;
     uint32_t flood_seen[FLOOD_KINDS];
 };
+
+/* Bytes came into the queues of this session's streams, or left them. */
+static inline void h2_count_queued(struct h2 *h2, size_t came, size_t left)
+{
+    h2->queued += came - left;
+    if (h2->queued_total != NULL) {
+        *h2->queued_total += came - left;
+    }
+}
 
 static inline struct h2_stream *h2_stream_of(nghttp2_session *session, int32_t id)
 {

@@ -68,7 +68,7 @@ static void send_chunks(struct h2 *h2, struct h2_stream *s, size_t n)
     INVARIANT(n <= s->queued);
     s->queued -= n;
     s->sent_bytes += n;
-    h2->queued -= n;
+    h2_count_queued(h2, 0, n);
     while (n > 0) {
         struct h2_chunk *c = LIST_ENTRY(list_first(&s->chunks), struct h2_chunk, link);
         size_t part = c->len < n ? c->len : n;
@@ -144,7 +144,7 @@ static void queue(struct h2_stream *s, struct value *v, uint8_t *owned, const ui
     list_push_back(&s->chunks, &c->link);
     s->queued += len;
     if (s->h2 != NULL) {
-        s->h2->queued += len;
+        h2_count_queued(s->h2, len, 0);
         resume(s);
     }
 }

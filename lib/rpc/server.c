@@ -190,6 +190,11 @@ size_t rpc_server_conns(const struct rpc_server *s)
     return s->n_conns;
 }
 
+size_t rpc_server_queued(const struct rpc_server *s)
+{
+    return s->queued;
+}
+
 size_t rpc_server_calls(const struct rpc_server *s)
 {
     return s->n_calls;

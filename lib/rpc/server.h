@@ -77,6 +77,8 @@ int rpc_server_listen(struct rpc_server *s, const char *address, struct err *err
 const char *rpc_server_address(const struct rpc_server *s, size_t k);
 size_t rpc_server_conns(const struct rpc_server *s);
 size_t rpc_server_calls(const struct rpc_server *s);
+/* Bytes queued on all streams. */
+size_t rpc_server_queued(const struct rpc_server *s);
 /* Graceful: stops accepting, sends GOAWAY, waits for open unary calls (at most grace_ms), closes
  * streams (status UNAVAILABLE "etcdserver: server stopped"), then stopped(). */
 void rpc_server_stop(struct rpc_server *s, uint64_t grace_ms, void (*stopped)(void *arg),
@@ -110,7 +112,9 @@ bool rpc_send(struct rpc_call *call, const ProtobufCMessage *msg);
  * encoding: the gRPC frame header is put before them. */
 bool rpc_send_parts(struct rpc_call *call, struct slice head, struct value *const *shared,
                     size_t n);
-/* Below LIMIT_STREAM_QUEUE_BYTES queued on this stream and the connection not congested. */
+/* Below LIMIT_STREAM_QUEUE_BYTES queued on this stream and the connection not congested; while all
+ * streams of the server hold LIMIT_SERVER_QUEUE_BYTES, below LIMIT_STREAM_SCARCE_BYTES. False is a
+ * promise of `writable`. */
 bool rpc_writable(const struct rpc_call *call);
 size_t rpc_call_queued(const struct rpc_call *call);
 /* Ends a stream with OK or an error; finishes the call. */

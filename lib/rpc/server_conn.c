@@ -202,6 +202,7 @@ static void begin_h2(struct server_conn *sc)
         .header_bytes_max = LIMIT_HEADER_BYTES,
         .stream_window = STREAM_WINDOW,
         .conn_window = CONN_WINDOW,
+        .queued_total = &sc->server->queued,
     };
     sc->mode = MODE_H2;
     sc->h2 = h2_new(&o, &server_h2_events, sc);

@@ -47,6 +47,7 @@ struct rpc_server {
 
     struct list conns; /* struct server_conn.link */
     size_t n_conns;
+    size_t queued;  /* bytes, on all streams of all conns */
     size_t n_calls; /* allocated: open, or not yet finished by their handler */
     struct list dirty; /* conns with something to send */
     struct turn_hook flush;

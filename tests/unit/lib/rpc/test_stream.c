@@ -60,6 +60,46 @@ static void the_server_queue_stays_bounded_while_the_reader_pauses(void **state)
     fixture_close(&f);
 }
 
+/* One alone may have a full queue; sixty together may not. */
+static void many_stalled_streams_share_what_a_server_queues(void **state)
+{
+    (void)state;
+    enum { STREAMS = 60 };
+    struct fixture f;
+    struct outcome o[STREAMS];
+    fixture_open(&f);
+    f.flood_left = 140 * 1000 * 1000;
+    struct echo m = echo_text("go");
+    for (size_t i = 0; i < STREAMS; i++) {
+        outcome_init(&o[i], &f);
+        open_stream(&o[i], "/t.Echo/Flood");
+        rpc_stream_send(o[i].stream, &m.base);
+        rpc_stream_pause(o[i].stream, true);
+    }
+    size_t sent;
+    do {
+        sent = f.flood_sent;
+        fixture_run_ms(&f, 100);
+    } while (f.flood_sent != sent || sent == 0);
+    size_t piece = LIMIT_STREAM_SCARCE_BYTES + 2 * f.flood_piece;
+    assert_true(rpc_server_queued(f.server) <= LIMIT_SERVER_QUEUE_BYTES + STREAMS * piece);
+    assert_true(f.flood_left > 0);
+
+    size_t messages = 0;
+    for (size_t i = 0; i < STREAMS; i++) {
+        rpc_stream_pause(o[i].stream, false);
+    }
+    for (size_t i = 0; i < STREAMS; i++) {
+        fixture_wait(&f, &o[i].done);
+        assert_int_equal(o[i].err, 0);
+        messages += o[i].messages;
+        outcome_fini(&o[i]);
+    }
+    assert_int_equal(messages, 14000);
+    assert_int_equal(rpc_server_queued(f.server), 0);
+    fixture_close(&f);
+}
+
 static void messages_read_while_paused_come_in_order_and_before_the_end(void **state)
 {
     (void)state;
@@ -237,6 +277,7 @@ int test_stream_run(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_echoes_in_order_and_ends_with_half_close),
         cmocka_unit_test(the_server_queue_stays_bounded_while_the_reader_pauses),
+        cmocka_unit_test(many_stalled_streams_share_what_a_server_queues),
         cmocka_unit_test(messages_read_while_paused_come_in_order_and_before_the_end),
         cmocka_unit_test(a_paused_ended_stream_is_told_when_the_channel_goes),
         cmocka_unit_test(one_slow_stream_does_not_hold_up_the_others),
