@@ -10,7 +10,13 @@
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 
-enum { WINDOW_MS = 1000, DRAIN_MS = 3000, PROBE_TIMEOUT_MS = 2000, PROBE_PAUSE_MS = 50 };
+enum {
+    WINDOW_MS = 1000,
+    DRAIN_MS = 3000,
+    PROBE_TIMEOUT_MS = 2000,
+    PROBE_PAUSE_MS = 50,
+    SMALL_WINDOW = 65535
+};
 
 /* --- counting -------------------------------------------------------------------------------- */
 
@@ -235,6 +241,7 @@ static void channels_open(struct bench *b)
             .connect_timeout_ms = 1000,
             .ping_ms = 5000,
             .ping_timeout_ms = 10000,
+            .stream_window = (b->load->traits & LOAD_SMALL_WINDOW) != 0 ? SMALL_WINDOW : 0,
             .seed = rng_u64(&b->rng),
         };
         b->channels[i] = rpc_channel_new(&options);

@@ -21,9 +21,10 @@ struct caller;
 struct fill;
 
 enum load_traits {
-    LOAD_NEEDS_KEYS = 1 << 0,  /* the key space is filled first */
-    LOAD_SELF_ENDING = 1 << 1, /* ends by bench_finish, not by time; no warm-up */
-    LOAD_NO_PROBE = 1 << 2,    /* does not wait for an answer first */
+    LOAD_NEEDS_KEYS = 1 << 0,   /* the key space is filled first */
+    LOAD_SELF_ENDING = 1 << 1,  /* ends by bench_finish, not by time; no warm-up */
+    LOAD_NO_PROBE = 1 << 2,     /* does not wait for an answer first */
+    LOAD_SMALL_WINDOW = 1 << 3, /* streams take 64 KiB ahead, HTTP/2's own default */
 };
 
 struct load {
@@ -115,11 +116,13 @@ void unary_get_serializable(struct caller *c);
 void unary_txn(struct caller *c);
 void unary_list(struct caller *c);
 
-/* fill.c, watch.c, lease.c, first_read.c */
+/* fill.c, watch.c, stalled.c, lease.c, first_read.c */
 void fill_load_start(struct bench *b);
 void watch_load_start(struct bench *b);
 void watch_load_stop(struct bench *b);
 void watch_load_free(struct bench *b);
+void stalled_start(struct bench *b);
+void stalled_free(struct bench *b);
 void lease_load_start(struct bench *b);
 void lease_load_free(struct bench *b);
 void first_read_start(struct bench *b);

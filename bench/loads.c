@@ -15,13 +15,16 @@ const struct load bench_loads[] = {
       unary_start, unary_list, NULL, unary_free },
     { "watch", "events", "--clients watchers of one prefix; latency is from put to event", 0,
       watch_load_start, NULL, watch_load_stop, watch_load_free },
+    { "stalled", "events",
+      "--clients watchers read nothing while --keys puts happen, then everything",
+      LOAD_SELF_ENDING | LOAD_SMALL_WINDOW, stalled_start, NULL, NULL, stalled_free },
     { "lease", "keepalives", "--clients keepalive streams, each with a lease of its own", 0,
       lease_load_start, NULL, NULL, lease_load_free },
     { "fill", "keys", "write each key once, in txns of --batch puts; ends when done",
       LOAD_SELF_ENDING, fill_load_start, NULL, NULL, NULL },
     { "first-read", "reads",
-      "ask until the first linearizable read is served; latency is that time", LOAD_SELF_ENDING |
-      LOAD_NO_PROBE, first_read_start, NULL, NULL, first_read_free },
+      "ask until the first linearizable read is served; latency is that time",
+      LOAD_SELF_ENDING | LOAD_NO_PROBE, first_read_start, NULL, NULL, first_read_free },
 };
 const size_t bench_loads_n = ARRAY_LEN(bench_loads);
 

@@ -250,6 +250,7 @@ struct rpc_channel *rpc_channel_new(const struct rpc_channel_options *o)
     ch->address = mem_strdup(o->address);
     ch->authority = mem_strdup(o->authority != NULL ? o->authority : o->address);
     ch->connect_timeout_ms = o->connect_timeout_ms != 0 ? o->connect_timeout_ms : 1000;
+    ch->stream_window = o->stream_window != 0 ? o->stream_window : STREAM_WINDOW;
     ch->ping_ms = o->ping_ms != 0 ? o->ping_ms : 500;
     ch->ping_timeout_ms = o->ping_timeout_ms != 0 ? o->ping_timeout_ms : 1000;
     ch->on_state = o->on_state;

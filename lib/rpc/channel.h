@@ -29,6 +29,7 @@ struct rpc_channel_options {
     uint64_t connect_timeout_ms; /* default 1000 */
     uint64_t ping_ms;           /* default 500 while calls are open */
     uint64_t ping_timeout_ms;   /* default 1000 */
+    uint32_t stream_window;     /* bytes a stream takes ahead of its reader; default 1 MiB */
     uint64_t seed;
     /* May be NULL. */
     void (*on_state)(void *arg, enum rpc_channel_state state, const struct err *why);

@@ -18,6 +18,7 @@ enum {
     CALM_PING_MS = 10000, /* servers of the grpc-go family refuse more than one ping in 5 s */
     CLIENT_CALL_POOL_MAX = 256,
     CLIENT_METADATA_MAX = 8,
+    STREAM_WINDOW = 1024 * 1024,
 };
 
 struct link;
@@ -27,6 +28,7 @@ struct rpc_channel {
     char *address;
     char *authority;
     uint64_t connect_timeout_ms, ping_ms, ping_timeout_ms;
+    uint32_t stream_window;
     uint64_t ping_floor_ms; /* what the server bears */
     void (*on_state)(void *arg, enum rpc_channel_state state, const struct err *why);
     void *arg;

@@ -13,7 +13,7 @@
 #include "lib/rpc/channel_int.h"
 #include "lib/rpc/h2_conn.h"
 
-enum { STREAM_WINDOW = 1024 * 1024, CONN_WINDOW = 16 * 1024 * 1024 };
+enum { CONN_WINDOW = 16 * 1024 * 1024 };
 
 void link_dirty(struct link *l)
 {
@@ -251,7 +251,7 @@ void link_new(struct rpc_channel *ch, struct conn *c, uint64_t handshake_ms)
     static const struct conn_events events = { on_read, on_drain, on_close };
     struct h2_options o = {
         .header_bytes_max = LIMIT_HEADER_BYTES,
-        .stream_window = STREAM_WINDOW,
+        .stream_window = ch->stream_window,
         .conn_window = CONN_WINDOW,
         .manual_window = true,
     };
