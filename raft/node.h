@@ -195,6 +195,7 @@ struct snapshots {
     struct worker *install_worker;
     struct snapshot_take *taking;
     uint64_t swap_index;          /* installed on disk, waits until `taking` has unpinned; 0 none */
+    bool renew;                   /* the file of `current` is damaged: another one is due */
     uint64_t bytes_applied;       /* since the newest snapshot was pinned */
     uint64_t not_before_ms;       /* the disk was full: next try */
     struct list sends;            /* struct snapshot_send */

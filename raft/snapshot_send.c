@@ -3,7 +3,8 @@
  * InstallSnapshot message (u32 big-endian length, payload), for its term.
  *
  * The core asks again at every heartbeat while the peer is not there yet: one stream a peer, and a
- * pause after it so that the peer can install. */
+ * pause after it so that the peer can install. A peer that has it all and asks again could not use
+ * it: then the file is read back, and when its bytes are damaged a new one is taken from memory. */
 #include <inttypes.h>
 
 #include "lib/base/alloc.h"
@@ -22,6 +23,14 @@ struct snapshot_send {
     uint64_t size;
     struct buf head;
     uint64_t quiet_until_ms;
+    uint64_t index;          /* of the snapshot being sent */
+    uint64_t sent_index;     /* of the last one that arrived whole */
+    uint64_t checked_index;  /* this one's file is good */
+    struct job check;
+    bool checking;
+    char *check_path;
+    int check_status;
+    struct err check_err;
 };
 
 static int on_next(void *arg, struct buf *out)
@@ -54,6 +63,7 @@ static void on_done(void *arg, int status)
     s->file = NULL;
     uint64_t pause = status == 0 ? 2 * n->options.election_timeout_ms : n->options.heartbeat_ms;
     s->quiet_until_ms = loop_now_ms(n->loop) + pause;
+    s->sent_index = status == 0 ? s->index : s->sent_index;
     log_info("raft", status == 0 ? "snapshot sent" : "sending a snapshot failed",
              "to=%016" PRIx64 " bytes=%" PRIu64 " status=%s", s->to, s->offset, err_name(status));
 }
@@ -73,10 +83,64 @@ static struct snapshot_send *send_of(struct rnode *n, uint64_t to)
     return s;
 }
 
+/* --- asked for again: is the file good? --- */
+
+static void check_run(struct job *job)
+{
+    struct snapshot_send *s = CONTAINER_OF(job, struct snapshot_send, check);
+    struct snapshot_reader r;
+    autobuf chunk = BUF_INIT;
+    int rv = snapshot_reader_open(&r, s->n->fs, s->check_path, 0, &s->check_err);
+    if (rv == 0) {
+        while ((rv = snapshot_reader_next(&r, &chunk, &s->check_err)) == 1) {
+        }
+        snapshot_reader_close(&r);
+    }
+    s->check_status = rv;
+}
+
+static void check_done(struct job *job)
+{
+    struct snapshot_send *s = CONTAINER_OF(job, struct snapshot_send, check);
+    struct rnode *n = s->n;
+    s->checking = false;
+    mem_free(s->check_path);
+    s->check_path = NULL;
+    if (s->check_status == 0) {
+        s->checked_index = s->sent_index;
+    } else if (s->check_status == E_CORRUPT && s->sent_index == n->snapshots.current.index) {
+        log_error("raft", "the snapshot on this disk is damaged: it is written anew; check the "
+                  "disk", "error=\"%s\"", s->check_err.msg);
+        n->snapshots.renew = true;
+        snapshot_take_maybe(n);
+    }
+}
+
+/* Whoever has received it whole and asks again could not use it. */
+static bool must_check(struct snapshot_send *s)
+{
+    struct rnode *n = s->n;
+    const struct snapshot_info *info = &n->snapshots.current;
+    if (s->sent_index != info->index || s->checked_index == info->index) {
+        return n->snapshots.renew;
+    }
+    if (!s->checking) {
+        s->checking = true;
+        s->check_path = snapshot_path(n->snapshots.dir, info->index, info->term);
+        s->check = (struct job){ .run = check_run, .done = check_done };
+        list_init(&s->check.link);
+        worker_submit(n->snapshots.worker, &s->check);
+    }
+    return true;
+}
+
+/* --- start --- */
+
 void snapshot_send_start(struct rnode *n, uint64_t to, const struct raft_install_snapshot *m)
 {
     struct snapshot_send *s = send_of(n, to);
-    if (s->stream != NULL || loop_now_ms(n->loop) < s->quiet_until_ms || n->closing != CLOSE_NO) {
+    if (s->stream != NULL || loop_now_ms(n->loop) < s->quiet_until_ms || n->closing != CLOSE_NO ||
+        must_check(s)) {
         return;
     }
     const struct snapshot_info *info = &n->snapshots.current;
@@ -102,6 +166,7 @@ void snapshot_send_start(struct rnode *n, uint64_t to, const struct raft_install
     buf_put_u32(&s->head, (uint32_t)payload.len);
     buf_append_slice(&s->head, buf_slice(&payload));
     s->offset = 0;
+    s->index = info->index;
     uint64_t id = n->epoch << 32 | ++n->snapshots.next_stream;
     s->stream = transport_stream_start(n->transport, to, id, on_next, on_done, s);
 }
@@ -113,6 +178,7 @@ void snapshot_send_fini(struct rnode *n)
         struct snapshot_send *s = LIST_ENTRY(l, struct snapshot_send, link);
         file_close(s->file);
         buf_fini(&s->head);
+        mem_free(s->check_path);
         mem_free(s);
     }
 }

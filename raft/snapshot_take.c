@@ -29,6 +29,7 @@ struct snapshot_take {
     void *pin;
     atomic_bool canceled;
     bool remove_older;
+    bool renews;
     int status;
     struct err err;
 };
@@ -119,6 +120,7 @@ static void taken(struct snapshot_take *t)
         }
         return;
     }
+    n->snapshots.renew = n->snapshots.renew && !t->renews;
     if (!n->installing && n->closing < CLOSE_TRANSPORT &&
         t->info.index > n->snapshots.current.index) {
         uint64_t trailing = snapshot_trailing(n, t->info.index);
@@ -160,6 +162,9 @@ void snapshot_take_cancel(struct rnode *n)
 static bool is_due(const struct rnode *n)
 {
     uint64_t newest = n->snapshots.current.index;
+    if (n->snapshots.renew) {
+        return n->applied >= newest && n->conf != NULL;
+    }
     if (n->applied <= newest || n->conf == NULL) {
         return false;
     }
@@ -192,6 +197,7 @@ void snapshot_take_maybe(struct rnode *n)
                                       .attrs = membership_encode_attrs(n) };
     t->pin = t->fsm.snapshot_pin(t->fsm.arg);
     t->remove_older = list_empty(&s->sends);
+    t->renews = s->renew;
     s->taking = t;
     s->bytes_applied = 0;
     worker_submit(s->worker, &t->job);

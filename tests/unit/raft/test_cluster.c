@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "raft/membership.h"
+#include "raft/snapshot_file.h"
 
 enum { MEMBERS = 4 }; /* three founders, one that joins */
 
@@ -173,6 +174,40 @@ static void a_member_that_lags_behind_the_log_gets_a_snapshot(void **state)
     cluster_close(&c);
 }
 
+/* The newest snapshot file of a member. */
+static char *snapshot_of(struct cluster *c, const struct member *m)
+{
+    char *path = NULL;
+    char *dir = mem_printf("%s/%zu/snap", c->dir, (size_t)(m - c->m));
+    assert_int_equal(snapshot_newest(NULL, dir, &path, NULL), 0);
+    assert_non_null(path);
+    mem_free(dir);
+    return path;
+}
+
+static void a_leader_writes_its_damaged_snapshot_anew(void **state)
+{
+    (void)state;
+    struct cluster c;
+    cluster_open(&c, 50);
+    struct member *leader = leader_of(&c);
+    struct member *lost = follower_of(&c, leader);
+    assert_int_equal(propose(lost, "a"), 0);
+    rnode_abandon(lost->node);
+    lost->node = NULL;
+    for (int i = 0; i < 300; i++) {
+        assert_int_equal(propose(leader, "filler"), 0);
+    }
+    run_for(c.loop, 100); /* a snapshot that is being written is on disk afterwards */
+    char *path = snapshot_of(&c, leader);
+    file_flip_bit(path, 90, 3);
+    mem_free(path);
+    member_start(&c, (size_t)(lost - c.m));
+    wait_equal(&c, leader, lost);
+    assert_true(lost->machine.restored);
+    cluster_close(&c);
+}
+
 struct outcome {
     bool done;
     int status;
@@ -301,6 +336,7 @@ int test_cluster_run(void)
         cmocka_unit_test(a_read_at_a_follower_sees_what_was_answered_before),
         cmocka_unit_test(a_killed_leader_is_replaced_and_comes_back),
         cmocka_unit_test(a_member_that_lags_behind_the_log_gets_a_snapshot),
+        cmocka_unit_test(a_leader_writes_its_damaged_snapshot_anew),
         cmocka_unit_test(leadership_moves_to_the_member_that_is_named),
         cmocka_unit_test(a_learner_joins_is_promoted_and_is_removed),
         cmocka_unit_test(a_second_change_or_transfer_meanwhile_is_refused),
