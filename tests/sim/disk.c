@@ -388,7 +388,7 @@ static bool is_log_end(const struct name *file, size_t page)
     return !later && len > 4 && strcmp(file->path + len - 4, ".wal") == 0;
 }
 
-/* One page that was written, drawn among all; to replace `other` (or NULL): not the end of a log. */
+/* One page that was written, drawn among all; to replace `other` (unless NULL): no log's end. */
 static struct page *any_page(struct fs *fs, const struct page *other, const char **ret_path,
                              uint64_t *ret_offset)
 {

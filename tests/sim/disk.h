@@ -95,7 +95,8 @@ size_t inode_read(const struct inode *n, uint8_t *out, size_t len, uint64_t offs
 void inode_sync(struct inode *n);
 void inode_truncate(struct inode *n, uint64_t size);
 struct name *names_find(struct names *t, const char *path);
-/* Creates (to, inode), renames (from, to, inode), removes (from), renames a directory (from, to). */
+/* Creates (to, inode), renames (from, to, inode), removes (from), or renames a directory (from,
+ * to). */
 void fs_change(struct fs *fs, const char *from, const char *to, struct inode *inode);
 void fs_commit_dir(struct fs *fs, const char *dir);
 /* Before every operation that changes something: the node may die here, or the disk fail. */

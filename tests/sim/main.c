@@ -167,7 +167,8 @@ static void print_summary(const struct sim_stats *t, uint64_t wall_ms, unsigned 
     printf("  elections %" PRIu64 "  crashes %" PRIu64 "  stops %" PRIu64 "  pauses %" PRIu64
            "  transfers %" PRIu64 "  changes %" PRIu64 "  snapshots %" PRIu64
            "  installs %" PRIu64 "  bit flips %" PRIu64 " (members lost %" PRIu64
-           ", replaced %" PRIu64 ")  full disks %" PRIu64 "  stalled disks %" PRIu64 "  handovers %" PRIu64 "\n",
+           ", replaced %" PRIu64 ")  full disks %" PRIu64 "  stalled disks %" PRIu64
+           "  handovers %" PRIu64 "\n",
            t->elections, t->crashes, t->stops, t->pauses, t->transfers, t->changes, t->snapshots,
            t->installs, t->flips, t->lost, t->replaced, t->full,
            t->disk_stalls, t->handovers);

@@ -3,7 +3,7 @@
 #include <raft.h>
 
 #include "lib/base/alloc.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/world.h"
 
 struct node *sim_leader(struct sim *s)
 {
@@ -265,7 +265,9 @@ static void act_transfer(struct sim *s)
 static void act_membership(struct sim *s)
 {
     struct node *leader = sim_leader(s);
-    if (leader != NULL) {
+    if (leader != NULL && s->world != NULL) {
+        world_membership(s, leader);
+    } else if (leader != NULL) {
         nemesis_membership(s, leader);
     }
 }

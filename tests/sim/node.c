@@ -75,15 +75,16 @@ void node_lose(struct node *n, const char *why)
     SIM_LOG(n->sim, "%s %u is lost: %s", n->kind->name, n->id, why);
 }
 
-void node_joins_again(struct node *n, uint64_t member_id)
+void node_joins(struct node *n, uint64_t member_id)
 {
     struct mirror *m = &n->mirror;
-    if (!n->flipped || member_id != n->next_id) {
-        sim_violation(n->sim, "ANOTHER MEMBER: %s %u was well, and opens as %" PRIx64, n->kind->name,
-                      n->id, member_id);
+    bool is_new = n->member_id == 0;
+    if (!is_new && (!n->flipped || member_id != n->next_id)) {
+        sim_violation(n->sim, "ANOTHER MEMBER: %s %u was well, and opens as %" PRIx64,
+                      n->kind->name, n->id, member_id);
     }
-    SIM_LOG(n->sim, "%s %u joins again as %" PRIx64, n->kind->name, n->id, member_id);
-    n->sim->stats->replaced++;
+    SIM_LOG(n->sim, "%s %u joins as %" PRIx64, n->kind->name, n->id, member_id);
+    n->sim->stats->replaced += !is_new;
     n->member_id = member_id;
     n->next_id = 0;
     n->flipped = false;

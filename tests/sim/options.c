@@ -116,7 +116,6 @@ static void draw_world(const struct sim_setup *setup, struct rng *r, struct sim_
         o->faults |= rng_chance(r, 0.6) ? 1u << i : 0;
     }
     o->faults = bearable(o->faults & ~setup->faults_off, o->founders);
-    o->faults &= ~(uint32_t)FAULT_MEMBERSHIP; /* no such call in the API yet */
     o->acts = o->faults;
     o->keys = (unsigned)PICK(r, 3, 6, 12);
     o->clients = (unsigned)PICK(r, 2, 3, 4);

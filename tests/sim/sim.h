@@ -419,8 +419,8 @@ void node_crash(struct node *n, bool in_write, bool cut);
 void node_stop(struct node *n);
 /* Its disk is damaged beyond use: it never starts again. */
 void node_lose(struct node *n, const char *why);
-/* Its member is another one from here on: it lost its state, and joined again. */
-void node_joins_again(struct node *n, uint64_t member_id);
+/* Its member is another one from here on: a new one, or it lost its state and joined again. */
+void node_joins(struct node *n, uint64_t member_id);
 /* The run is over. */
 void node_end(struct node *n);
 /* Runs fn(arg) as this node's code: a disk that dies or a fatal error ends in a crash. */

@@ -41,6 +41,15 @@ bool world_usable(const struct node *n);
 /* The running member's store; NULL while it starts or is down. */
 struct store *world_store(const struct node *n);
 
+/* A machine for a member that will be added to these. */
+struct node *world_member_new(struct sim *s, const struct rnode_member *members, size_t n);
+/* In the end: a member of the leader's cluster, so it must be there. */
+bool world_member_expected(const struct node *n);
+
+/* --- world_change.c ---------------------------------------------------------------------- */
+/* A client asks for some change. */
+void world_membership(struct sim *s, const struct node *leader);
+
 /* --- world_client.c ---------------------------------------------------------------------- */
 /* A client of all members for the program that is booting on this machine. */
 struct client *world_client_new(struct node *n);

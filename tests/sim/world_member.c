@@ -22,16 +22,14 @@ void __real_store_apply(struct store *s, uint64_t index, const struct command *c
                         struct store_result *ret_result);
 void __wrap_store_apply(struct store *s, uint64_t index, const struct command *c,
                         struct store_result *ret_result);
-void __real_server_watch_publish(struct server *s, int64_t revision,
-                                 struct record *const *records, size_t n);
-void __wrap_server_watch_publish(struct server *s, int64_t revision,
-                                 struct record *const *records, size_t n);
+void __real_server_watch_publish(struct server *s, int64_t revision, struct record *const *records,
+                                 size_t n);
+void __wrap_server_watch_publish(struct server *s, int64_t revision, struct record *const *records,
+                                 size_t n);
 void __real_server_lease_changed(void *arg, const struct lease_info *lease, bool removed);
 void __wrap_server_lease_changed(void *arg, const struct lease_info *lease, bool removed);
-int __real_store_restore_finish(struct store_restore *r, struct store **ret_store,
-                                struct err *err);
-int __wrap_store_restore_finish(struct store_restore *r, struct store **ret_store,
-                                struct err *err);
+int __real_store_restore_finish(struct store_restore *r, struct store **ret_store, struct err *err);
+int __wrap_store_restore_finish(struct store_restore *r, struct store **ret_store, struct err *err);
 
 /* --- where its parts meet --------------------------------------------------------------------- */
 
@@ -41,8 +39,7 @@ uint64_t __wrap_rng_os_seed(void)
     return s != NULL ? rng_u64(&s->rng) : __real_rng_os_seed();
 }
 
-int __wrap_rnode_open(const struct rnode_options *options, struct rnode **ret_node,
-                      struct err *err)
+int __wrap_rnode_open(const struct rnode_options *options, struct rnode **ret_node, struct err *err)
 {
     struct node *n = sim_loop_node(options->loop);
     const struct sim *s = n->sim;
@@ -56,7 +53,7 @@ int __wrap_rnode_open(const struct rnode_options *options, struct rnode **ret_no
     };
     o.snapshot_trailing = s->o.snapshot_trailing;
     if (o.join && o.member_id != 0 && o.member_id != n->member_id) {
-        node_joins_again(n, o.member_id);
+        node_joins(n, o.member_id);
     }
     int rv = rnode_open_tuned(&o, &tuning, ret_node, err);
     if (rv == 0) {
@@ -93,8 +90,8 @@ void __wrap_store_apply(struct store *store, uint64_t index, const struct comman
     }
 }
 
-void __wrap_server_watch_publish(struct server *s, int64_t revision,
-                                 struct record *const *records, size_t n)
+void __wrap_server_watch_publish(struct server *s, int64_t revision, struct record *const *records,
+                                 size_t n)
 {
     const struct node *node = member_running();
     if (node != NULL) {
@@ -219,6 +216,34 @@ static void abandon(struct node *n)
         store_free(server->store);
         metrics_free(server->metrics);
     }
+}
+
+struct node *world_member_new(struct sim *s, const struct rnode_member *members, size_t n)
+{
+    struct node *node = sim_node_add(s, &STORE_KIND);
+    node->member_id = 0; /* the cluster says */
+    add(node);
+    struct member_machine *m = node->data;
+    m->o.existing = true;
+    m->o.n_initial = n < SIM_MEMBERS_MAX ? n : SIM_MEMBERS_MAX;
+    memcpy(m->founders, members, m->o.n_initial * sizeof *members);
+    return node;
+}
+
+bool world_member_expected(const struct node *n)
+{
+    const struct node *leader = sim_leader(n->sim);
+    size_t n_members;
+    if (leader == NULL) {
+        return true; /* which is told by its check */
+    }
+    const struct rnode_member *members = rnode_members(leader->rnode, &n_members);
+    for (size_t i = 0; i < n_members; i++) {
+        if (members[i].id == n->member_id || (n->next_id != 0 && members[i].id == n->next_id)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The end: it has all that anyone has, and equals the leader. */
