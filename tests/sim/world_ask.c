@@ -1,6 +1,6 @@
-/* What a client machine reads and writes. Keys: "k07" are put, deleted and compared, "c07" only put and
- * compared: a txn that says "must not exist" may be sent twice by the client library, which is one
- * write only where nobody deletes. Each value is written once in a run. */
+/* What a client machine reads and writes. Keys: "k07" are put, deleted and compared, "c07" only put
+ * and compared: a txn that says "must not exist" may be sent twice by the client library, which is
+ * one write only where nobody deletes. Each value is written once in a run. */
 #include <inttypes.h>
 #include <stdio.h>
 

@@ -1,5 +1,6 @@
-/* A client machine: one client for all it does, one elector that stands for a lock, a few watches and
- * leases. world_client.c lives, world_ask.c asks, world_hold.c keeps watches, leases and the lock. */
+/* A client machine: one client for all it does, one elector that stands for a lock, a few watches
+ * and leases. world_client.c lives, world_ask.c asks, world_hold.c keeps watches, leases and the
+ * lock. */
 #ifndef BARQUE_TESTS_SIM_WORLD_CLIENT_H
 #define BARQUE_TESTS_SIM_WORLD_CLIENT_H
 
@@ -14,7 +15,7 @@ struct held_watch {
     struct client_machine *machine;
     struct client_watch *watch; /* NULL: free */
     char key[8], range_end[8];
-    int64_t told;               /* all events up to here; 0: not known yet (from now) */
+    int64_t told; /* all events up to here; 0: not known yet (from now) */
 };
 
 struct held_lease {

@@ -1,7 +1,7 @@
 /* The run's records and the verdicts on them (check/).
  *
- * History: what clients asked and were told (world_wire.c), on the world's clock. Log: each revision
- * when the first member applied it; that all members apply the same is seen at each index
+ * History: what clients asked and were told (world_wire.c), on the world's clock. Log: each
+ * revision when the first member applied it; that all members apply the same is seen at each index
  * (check_state) and again by check_digests. Leases have a history of their own, on a clock that
  * runs a little faster where machines' clocks drift: their promise is one of time, and time is what
  * the drifting leader measures. */
@@ -25,12 +25,14 @@ struct judge {
     struct sim *sim;
     struct check_pool pool;
     struct history history;
-    struct history leases;  /* lease operations alone, on the leases' clock */
-    uint32_t *twins;        /* by operation of history: the one of leases */
+    struct history leases; /* lease operations alone, on the leases' clock */
+    uint32_t *twins;       /* by operation of history: the one of leases */
     size_t cap_twins;
     struct check_log log;
     struct check_digest *digests;
     size_t n_digests, cap_digests;
+    struct check_watch **watches;
+    size_t n_watches, cap_watches;
     struct check_lease_end *ends;
     size_t n_ends, cap_ends;
     int64_t *leaders_us;
@@ -58,6 +60,7 @@ void judge_free(struct judge *j)
         check_log_fini(&j->log);
         check_pool_fini(&j->pool);
         mem_free(j->digests);
+        mem_free(j->watches);
         mem_free(j->ends);
         mem_free(j->leaders_us);
         mem_free(j);
@@ -186,8 +189,8 @@ void judge_revision(struct judge *j, int64_t revision, struct record *const *rec
         events[i].kv.key = v.key;
         events[i].kv.mod_revision = v.mod_revision;
         if (!v.tombstone) {
-            events[i].kv = (struct check_kv){ v.key, v.value, v.create_revision, v.mod_revision,
-                                              v.version, v.lease };
+            events[i].kv = (struct check_kv){ v.key,          v.value,   v.create_revision,
+                                              v.mod_revision, v.version, v.lease };
         }
     }
     int rv = check_log_add(&j->log, revision, now_us(j), events, n);
@@ -217,12 +220,23 @@ void judge_lease_end(struct judge *j, int64_t lease)
 
 void judge_leader(struct judge *j)
 {
-    j->leaders_us = mem_grow(j->leaders_us, &j->cap_leaders, j->n_leaders + 1,
-                             sizeof *j->leaders_us);
+    j->leaders_us =
+        mem_grow(j->leaders_us, &j->cap_leaders, j->n_leaders + 1, sizeof *j->leaders_us);
     j->leaders_us[j->n_leaders++] = lease_us(j);
 }
 
 /* --- watches ---------------------------------------------------------------------------------- */
+
+struct check_watch *judge_watch(struct judge *j, const struct node *n)
+{
+    struct check_watch *w = check_watch_new(&j->pool, n->id, (uint32_t)j->n_watches + 1);
+    if (w == NULL) {
+        sim_violation(j->sim, "RECORDS DROPPED: the run is too long for its pool");
+    }
+    j->watches = mem_grow(j->watches, &j->cap_watches, j->n_watches + 1, sizeof *j->watches);
+    j->watches[j->n_watches++] = w;
+    return w;
+}
 
 void judge_settle(struct judge *j)
 {
@@ -253,8 +267,8 @@ void judge_told(struct judge *j, const struct node *n, struct slice key, struct 
             if (at == n_events || events[at].kv.mod_revision != r ||
                 !slice_eq(events[at].kv.key, k) ||
                 (events[at].type == EVENT_DELETE) != rev->events[i].deleted) {
-                sim_violation(j->sim, "CLIENT WATCH: client %u is not told revision %" PRId64, n->id,
-                              r);
+                sim_violation(j->sim, "CLIENT WATCH: client %u is not told revision %" PRId64,
+                              n->id, r);
             }
             at++;
         }
@@ -290,6 +304,18 @@ static void pronounce(struct judge *j, const struct check_report *report)
     }
 }
 
+static void judge_watches(struct judge *j, struct check_report *report)
+{
+    struct check_watch_options o = { .complete_revision = j->settled };
+    for (size_t i = 0; i < j->history.n; i++) {
+        const struct check_op *op = &j->history.ops[i];
+        if (op->kind == CHECK_COMPACT && op->lease > o.compacted_revision) {
+            o.compacted_revision = op->lease;
+        }
+    }
+    (void)check_watches(j->watches, j->n_watches, &j->log, &o, report);
+}
+
 void judge_end(struct judge *j)
 {
     struct check_report report;
@@ -298,6 +324,7 @@ void judge_end(struct judge *j)
         sim_violation(j->sim, "RECORDS DROPPED: the run is too long for its pool");
     }
     (void)check_linearizable(&j->history, &j->log, &report);
+    judge_watches(j, &report);
     (void)check_digests(j->digests, j->n_digests, &report);
     pronounce(j, &report);
     check_report_fini(&report);

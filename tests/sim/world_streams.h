@@ -18,8 +18,16 @@ struct wire_stream {
     struct rpc_stream *stream;
     unsigned member;
     const struct rpc_stream_events *events;
-    void *arg;               /* the client's: one watch mux has one stream at a time */
-    struct list keepalives;  /* asked, not answered */
+    void *arg;              /* the client's: one watch mux has one stream at a time */
+    struct list keepalives; /* asked, not answered */
 };
+
+/* --- world_watch.c ----------------------------------------------------------------------- */
+void streams_watch_request(struct wire_stream *s, const Etcdserverpb__WatchRequest *pb);
+void streams_watch_response(struct wire_stream *s, const Etcdserverpb__WatchResponse *pb);
+/* The stream ends: what is under way on it never comes. */
+void streams_watches_lost(const struct wire_stream *s);
+/* NULL: of all machines. */
+void streams_watches_gone(struct wire *w, const struct node *n);
 
 #endif

@@ -30,18 +30,14 @@ struct wire_keepalive {
     uint32_t op;
 };
 
-struct rpc_request *__real_rpc_call_unary(struct rpc_channel *ch, const char *path,
-                                          const ProtobufCMessage *msg,
-                                          const ProtobufCMessageDescriptor *response,
-                                          uint64_t timeout_ms,
-                                          void (*done)(void *arg, const struct rpc_result *result),
-                                          void *arg);
-struct rpc_request *__wrap_rpc_call_unary(struct rpc_channel *ch, const char *path,
-                                          const ProtobufCMessage *msg,
-                                          const ProtobufCMessageDescriptor *response,
-                                          uint64_t timeout_ms,
-                                          void (*done)(void *arg, const struct rpc_result *result),
-                                          void *arg);
+struct rpc_request *
+__real_rpc_call_unary(struct rpc_channel *ch, const char *path, const ProtobufCMessage *msg,
+                      const ProtobufCMessageDescriptor *response, uint64_t timeout_ms,
+                      void (*done)(void *arg, const struct rpc_result *result), void *arg);
+struct rpc_request *
+__wrap_rpc_call_unary(struct rpc_channel *ch, const char *path, const ProtobufCMessage *msg,
+                      const ProtobufCMessageDescriptor *response, uint64_t timeout_ms,
+                      void (*done)(void *arg, const struct rpc_result *result), void *arg);
 void __real_rpc_request_cancel(struct rpc_request *r);
 void __wrap_rpc_request_cancel(struct rpc_request *r);
 struct rpc_stream *__real_rpc_stream_open(struct rpc_channel *ch, const char *path,
@@ -99,12 +95,10 @@ static void on_done(void *arg, const struct rpc_result *result)
     done(done_arg, result);
 }
 
-struct rpc_request *__wrap_rpc_call_unary(struct rpc_channel *ch, const char *path,
-                                          const ProtobufCMessage *msg,
-                                          const ProtobufCMessageDescriptor *response,
-                                          uint64_t timeout_ms,
-                                          void (*done)(void *arg, const struct rpc_result *result),
-                                          void *arg)
+struct rpc_request *
+__wrap_rpc_call_unary(struct rpc_channel *ch, const char *path, const ProtobufCMessage *msg,
+                      const ProtobufCMessageDescriptor *response, uint64_t timeout_ms,
+                      void (*done)(void *arg, const struct rpc_result *result), void *arg)
 {
     struct wire *w = current();
     if (w == NULL) {
@@ -118,8 +112,7 @@ struct rpc_request *__wrap_rpc_call_unary(struct rpc_channel *ch, const char *pa
     c->op = judge_call(w->sim->world->judge, c->node, member_of(ch), msg);
     list_init(&c->link);
     list_push_back(&w->calls, &c->link);
-    struct rpc_request *r =
-        __real_rpc_call_unary(ch, path, msg, response, timeout_ms, on_done, c);
+    struct rpc_request *r = __real_rpc_call_unary(ch, path, msg, response, timeout_ms, on_done, c);
     c->key = (uint64_t)(uintptr_t)r;
     u64map_put(&w->call_of, c->key, c);
     return r;
@@ -170,6 +163,7 @@ static void keepalive_response(struct wire_stream *s, const ProtobufCMessage *ms
 static void stream_free(struct wire_stream *s)
 {
     struct list *it;
+    streams_watches_lost(s);
     while ((it = list_pop_front(&s->keepalives)) != NULL) {
         mem_free(LIST_ENTRY(it, struct wire_keepalive, link));
     }
@@ -181,7 +175,10 @@ static void stream_free(struct wire_stream *s)
 static void on_message(void *arg, const ProtobufCMessage *msg)
 {
     struct wire_stream *s = arg;
-    if (msg->descriptor == &etcdserverpb__lease_keep_alive_response__descriptor) {
+    const void *m = msg;
+    if (msg->descriptor == &etcdserverpb__watch_response__descriptor) {
+        streams_watch_response(s, m);
+    } else if (msg->descriptor == &etcdserverpb__lease_keep_alive_response__descriptor) {
         keepalive_response(s, msg);
     }
     s->events->message(s->arg, msg);
@@ -236,7 +233,11 @@ static struct wire_stream *stream_find(struct rpc_stream *stream)
 void __wrap_rpc_stream_send(struct rpc_stream *stream, const ProtobufCMessage *msg)
 {
     struct wire_stream *s = stream_find(stream);
-    if (s != NULL && msg->descriptor == &etcdserverpb__lease_keep_alive_request__descriptor) {
+    const void *m = msg;
+    if (s != NULL && msg->descriptor == &etcdserverpb__watch_request__descriptor) {
+        streams_watch_request(s, m);
+    } else if (s != NULL &&
+               msg->descriptor == &etcdserverpb__lease_keep_alive_request__descriptor) {
         keepalive_request(s, msg);
     }
     __real_rpc_stream_send(stream, msg);
@@ -262,6 +263,7 @@ void wire_gone(struct wire *w, const struct node *n)
             call_free(c);
         }
     }
+    streams_watches_gone(w, n);
     LIST_FOREACH_SAFE(it, &w->streams)
     {
         struct wire_stream *s = LIST_ENTRY(it, struct wire_stream, link);

@@ -1,12 +1,14 @@
 /* What passes between clients and members, recorded for the checkers (check/).
  *
- * The client library's calls into lib/rpc are seen on their way (linked with --wrap), so whoever has
- * a client is recorded, whatever it does: each attempt of a unary call is one operation, with the
- * answer that came; each keepalive is one. */
+ * The client library's calls into lib/rpc are seen on their way (linked with --wrap), so whoever
+ * has a client is recorded, whatever it does: each attempt of a unary call is one operation, with
+ * the answer that came; each keepalive is one; each watch is one, over all the streams it is
+ * resumed on. */
 #ifndef BARQUE_TESTS_SIM_WORLD_WIRE_H
 #define BARQUE_TESTS_SIM_WORLD_WIRE_H
 
 #include "check/history.h"
+#include "check/watch.h"
 #include "proto/rpc.pb-c.h"
 #include "tests/sim/world.h"
 
@@ -26,6 +28,8 @@ uint32_t judge_call(struct judge *j, const struct node *n, unsigned member,
 /* msg: the answer, when err is 0. */
 void judge_return(struct judge *j, uint32_t op, int err, bool never_sent,
                   const ProtobufCMessage *msg);
+/* A logical watch that has begun; owned by the judge. */
+struct check_watch *judge_watch(struct judge *j, const struct node *n);
 /* What members did: a revision was applied, a lease ended, one became leader. */
 void judge_revision(struct judge *j, int64_t revision, struct record *const *records, size_t n);
 void judge_digest(struct judge *j, const struct node *n, uint64_t index, uint64_t digest);
@@ -33,7 +37,8 @@ void judge_lease_end(struct judge *j, int64_t lease);
 void judge_leader(struct judge *j);
 /* A client library told these events of [key, range_end): all there are in (after, revision]. */
 void judge_told(struct judge *j, const struct node *n, struct slice key, struct slice range_end,
-                int64_t after, int64_t revision, const struct client_event *events, size_t n_events);
+                int64_t after, int64_t revision, const struct client_event *events,
+                size_t n_events);
 /* From here on nothing has to wait for long; what is asked for now must be there in the end. */
 void judge_settle(struct judge *j);
 /* All verdicts; a violation does not return. */
