@@ -126,7 +126,9 @@ static void on_resume(void *arg, const char *endpoint, int64_t resume_revision)
     if (w->facts != NULL) {
         check_watch_lost(w->facts, now_us(w));
     }
-    asked(w, resume_revision);
+    /* It may resume at a bookmark's own revision, where our log has not begun. */
+    int64_t first = w->loads->start_revision + 1;
+    asked(w, resume_revision > first ? resume_revision : first);
     w->created = false;
     created(w, resume_revision);
     chaos_report_add_counter(w->loads->report, "watches resumed", 1);

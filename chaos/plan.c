@@ -8,7 +8,11 @@
 #include "lib/base/assert.h"
 #include "lib/base/rng.h"
 
-enum { SHORT_RUN_MS = 60 * 1000 };
+enum {
+    SHORT_RUN_MS = 60 * 1000,
+    LASTS_MIN_MS = 1500,
+    NODE_LASTS_MS = 4500, /* until it is missed and its pods are elsewhere */
+};
 
 static uint64_t clamp(uint64_t v, uint64_t lo, uint64_t hi)
 {
@@ -174,7 +178,9 @@ static struct plan_step draw_step(struct dealer *d, bool short_run)
     const struct fault *f = &faults[s.kind];
     s.who = draw_who(&d->rng, f->who);
     s.pick = (uint32_t)rng_range(&d->rng, 0, UINT32_MAX);
-    s.lasts_ms = short_run ? rng_range(&d->rng, 1500, 2500) : rng_range(&d->rng, 2500, 8000);
+    s.lasts_ms =
+        short_run ? rng_range(&d->rng, LASTS_MIN_MS, 2500) : rng_range(&d->rng, 2500, 8000);
+    s.lasts_ms += s.kind == FAULT_NODE ? NODE_LASTS_MS : 0;
     if (f->unit != NULL) {
         uint64_t span = (uint64_t)(f->amount_max - f->amount_min);
         s.amount = f->amount_min + (int64_t)rng_range(&d->rng, 0, span);
@@ -200,9 +206,10 @@ static void fill(struct plan *p, struct dealer *d)
             s.at_ms = next_end(p, s.at_ms);
             INVARIANT(s.at_ms != UINT64_MAX); /* alone, every step of the deck fits */
         }
-        if (s.at_ms + s.lasts_ms > until) {
+        if (s.at_ms + LASTS_MIN_MS > until) {
             return;
         }
+        s.lasts_ms = s.lasts_ms < until - s.at_ms ? s.lasts_ms : until - s.at_ms;
         add(p, &s);
         uint64_t rest = short_run ? rng_range(&d->rng, 2000, 3500) : rng_range(&d->rng, 4000, 9000);
         at = s.at_ms + rest + (p->options.together > 1 ? 0 : s.lasts_ms);

@@ -6,6 +6,8 @@
 #include "lib/base/arena.h"
 
 /* Strings and NULL-terminated words are the arena's; NULL = not given. */
+struct demo_cluster;
+
 struct given_member {
     pid_t pid;
     const char *pid_file;
@@ -19,8 +21,15 @@ struct given {
     char dir[200];
     struct given_member members[TARGET_MEMBERS_MAX];
     struct arena arena;
+    struct target_ops ops;        /* of an etcd: given_ops and a membership that changes */
+    struct demo_cluster *cluster; /* its names and ports */
+    const char *program;
 };
 
 extern const struct target_ops given_ops;
+/* An empty target of no members yet, with what such a target cannot do. */
+struct given *given_new(struct target *ret_target);
+/* What else is not possible, from what is known of each member. */
+void given_find_lacks(struct target *t, const struct given *g);
 
 #endif

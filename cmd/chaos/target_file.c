@@ -1,4 +1,4 @@
-/* Where given members come from: a file, a list of endpoints, or an etcd started for the run.
+/* Where given members come from: a file or a list of endpoints.
  *
  *   members:
  *   - name: m1
@@ -11,10 +11,8 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "cmd/chaos/given.h"
-#include "cmd/demo/cluster.h"
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/base/str.h"
@@ -22,7 +20,7 @@
 
 enum { FILE_MAX = 256 * 1024, WORDS_MAX = 64 };
 
-static struct given *given_new(struct target *ret_target)
+struct given *given_new(struct target *ret_target)
 {
     struct given *g = mem_zalloc(sizeof *g);
     arena_init(&g->arena);
@@ -47,7 +45,7 @@ static void lack(struct target *t, enum fault_need need, bool has, const char *w
     }
 }
 
-static void find_lacks(struct target *t, const struct given *g)
+void given_find_lacks(struct target *t, const struct given *g)
 {
     for (size_t i = 0; i < t->n_members; i++) {
         const struct given_member *m = &g->members[i];
@@ -204,7 +202,7 @@ int target_described(const char *path, struct target *ret_target, struct err *er
     }
     snprintf(ret_target->text, sizeof ret_target->text, "%zu members of %s", ret_target->n_members,
              path);
-    find_lacks(ret_target, g);
+    given_find_lacks(ret_target, g);
     return 0;
 }
 
@@ -234,71 +232,6 @@ int target_endpoints(const char *list, struct target *ret_target, struct err *er
         return rv;
     }
     snprintf(t->text, sizeof t->text, "%zu members at %.100s", t->n_members, list);
-    find_lacks(t, g);
-    return 0;
-}
-
-/* --- an etcd ---------------------------------------------------------------------------------- */
-
-/* Ports are the demo's way of choosing them. */
-static void etcd_words(struct given *g, const struct demo_cluster *c, size_t i, char **words)
-{
-    struct arena *a = &g->arena;
-    const struct demo_process *p = &c->masters[i];
-    struct utsname machine;
-    size_t n = 0;
-    autobuf initial = BUF_INIT;
-    for (size_t k = 0; k < c->n_masters; k++) {
-        buf_printf(&initial, "%s%s=http://127.0.0.1:%d", k > 0 ? "," : "", c->masters[k].name,
-                   c->masters[k].peer_port);
-    }
-    uname(&machine);
-    words[n++] = arena_strdup(a, "/usr/bin/env");
-    words[n++] = arena_printf(a, "ETCD_UNSUPPORTED_ARCH=%s",
-                              str_eq(machine.machine, "aarch64") ? "arm64" : machine.machine);
-    words[n++] = NULL; /* the program */
-    words[n++] = arena_strdup(a, "--logger=zap");
-    words[n++] = arena_printf(a, "--name=%s", p->name);
-    words[n++] = arena_printf(a, "--data-dir=%s/%s", c->dir, p->name);
-    words[n++] = arena_printf(a, "--listen-client-urls=http://127.0.0.1:%d", p->client_port);
-    words[n++] = arena_printf(a, "--advertise-client-urls=http://127.0.0.1:%d", p->client_port);
-    words[n++] = arena_printf(a, "--listen-peer-urls=http://127.0.0.1:%d", p->peer_port);
-    words[n++] = arena_printf(a, "--initial-advertise-peer-urls=http://127.0.0.1:%d", p->peer_port);
-    words[n++] = arena_printf(a, "--initial-cluster=%s", buf_str(&initial));
-    words[n++] = arena_strdup(a, "--initial-cluster-token=barque-chaos");
-    PRE(n < WORDS_MAX);
-}
-
-int target_etcd(struct loop *loop, const char *program, size_t n, struct target *ret_target,
-                struct err *err)
-{
-    struct given *g = given_new(ret_target);
-    struct target *t = ret_target;
-    struct demo_cluster c;
-    int rv = own_dir(g->dir, sizeof g->dir, err);
-    rv = rv != 0 ? rv : demo_cluster_new(g->dir, n, 0, &c, err);
-    if (rv != 0) {
-        given_ops.free(t);
-        return rv;
-    }
-    g->loop = loop;
-    t->own = true;
-    t->server = "etcd";
-    t->n_members = n;
-    snprintf(t->text, sizeof t->text, "an etcd of its own: %zu members of %.100s", n, program);
-    for (size_t i = 0; i < n; i++) {
-        struct target_member *m = &t->members[i];
-        str_copy(m->name, sizeof m->name, c.masters[i].name);
-        str_copy(m->endpoint, sizeof m->endpoint, c.endpoints[i]);
-        snprintf(m->data, sizeof m->data, "%s/%s", c.dir, m->name);
-        snprintf(m->log, sizeof m->log, "%s/%s.log", c.dir, m->name);
-        g->members[i].start = arena_zalloc(&g->arena, WORDS_MAX * sizeof(char *));
-        etcd_words(g, &c, i, g->members[i].start);
-        g->members[i].start[2] = arena_strdup(&g->arena, program);
-    }
-    find_lacks(t, g);
-    t->why_not[NEED_NODES] = t->why_not[NEED_MASTERS] = "an etcd has no such thing";
-    t->why_not[NEED_SHIM] = t->why_not[NEED_DATA] = "only Barque's members read a faults file";
-    t->why_not[NEED_REJOIN] = "an etcd does not repair damaged data by itself";
+    given_find_lacks(t, g);
     return 0;
 }
