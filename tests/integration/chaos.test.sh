@@ -39,7 +39,7 @@ like '--help lists the faults' "$(cat "$T/out")" 'slow-disk'
 own() { sentence=$1; seed=$2; shift 2; held "seed $seed: $sentence" --start 3 --seed "$seed" --seconds 10 "$@"; }
 own 'kill and pause' 101 --faults kill,pause
 own 'the masters whose controllers and scheduler lead are killed' 102 --faults controllers,scheduler
-own 'a node is lost with its pods' 103 --faults node
+own 'a node is lost with its pods' 103 --faults node --seconds 15
 own 'links are cut' 104 --faults partition,partial --nodes 1
 own 'links are cut one way' 105 --faults one-way --nodes 1
 own 'messages are late and lost' 106 --faults delay,loss --nodes 1
@@ -51,7 +51,7 @@ own 'all members die, or most stop' 110 --faults kill-all,pause-most --break-quo
 # --- a real etcd -------------------------------------------------------------------------------
 
 if [ -x "$ETCD" ]; then
-    held 'seed 111: a real etcd' --start-etcd "$ETCD" --seed 111 --seconds 10
+    held 'seed 111: a real etcd' --start-etcd "$ETCD" --seed 111 --seconds 15
 else
     skip 'seed 111: a real etcd' 'there is no etcd here'
 fi
