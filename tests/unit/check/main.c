@@ -9,5 +9,6 @@ int main(void)
     failed += run_lin_small_tests();
     failed += run_lin_teeth_tests();
     failed += run_watch_tests();
+    failed += run_lease_tests();
     return failed != 0;
 }

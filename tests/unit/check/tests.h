@@ -12,6 +12,7 @@
 int run_history_tests(void);
 int run_lin_small_tests(void);
 int run_lin_teeth_tests(void);
+int run_lease_tests(void);
 int run_lin_tests(void);
 int run_watch_tests(void);
 
