@@ -10,5 +10,6 @@ int main(void)
     failed += run_lin_teeth_tests();
     failed += run_watch_tests();
     failed += run_lease_tests();
+    failed += run_lock_tests();
     return failed != 0;
 }

@@ -14,6 +14,7 @@ int run_lin_small_tests(void);
 int run_lin_teeth_tests(void);
 int run_lease_tests(void);
 int run_lin_tests(void);
+int run_lock_tests(void);
 int run_watch_tests(void);
 
 #endif
