@@ -18,6 +18,7 @@ enum choice {
     CHOICE_CLIENT, /* a client event */
     CHOICE_PROBE,  /* from here on: never left out */
     CHOICE_GONE,
+    CHOICE_RESUMED, /* a request that waited */
     CHOICES
 };
 

@@ -31,13 +31,16 @@ struct request {
     uint64_t need;    /* reads: the index to be seen */
     bool own_seen;    /* proposals: the state machine got it as its own */
     uint64_t since;
+    uint64_t timeout_ms;
+    uint64_t serial;
+    bool waiting;     /* in the socket of a stopped process */
 };
 
 struct clients {
     struct sim *sim;
     struct list open;
     size_t n_open;
-    uint64_t next_id;
+    uint64_t next_id, next_serial;
     uint64_t known; /* highest index acknowledged or read */
     bool probed[SIM_NODES_MAX + 1][2]; /* proposal, read */
 };
@@ -74,6 +77,9 @@ static struct request *request_new(struct clients *c, struct node *n, enum kind 
     r->kind = kind;
     r->id = kind == KIND_READ ? 0 : ++c->next_id;
     r->since = c->sim->now;
+    r->serial = ++c->next_serial;
+    r->need = c->known;
+    r->timeout_ms = rng_range(&c->sim->dice, 500, 5000);
     list_init(&r->link);
     list_push_back(&c->open, &r->link);
     c->n_open++;
@@ -213,25 +219,20 @@ static void start(struct node *n, void *arg)
 {
     struct request *r = arg;
     struct sim *s = n->sim;
-    uint64_t timeout_ms = rng_range(&s->dice, 500, 5000);
+    r->waiting = false;
     if (r->kind == KIND_PROPOSAL) {
         autobuf command = BUF_INIT;
         machine_command(s, r->id, &command);
         r->u.proposal.done = proposal_done;
         s->stats->proposed++;
-        rnode_propose(n->rnode, &r->u.proposal, buf_slice(&command), timeout_ms);
+        rnode_propose(n->rnode, &r->u.proposal, buf_slice(&command), r->timeout_ms);
     } else if (r->kind == KIND_READ) {
         r->u.read.done = read_done;
-        r->need = r->clients->known;
-        if ((s->gates_off & BUG_LOCAL_READ) != 0) {
-            read_done(&r->u.read, 0);
-            return;
-        }
-        rnode_read_index(n->rnode, &r->u.read, timeout_ms);
+        rnode_read_index(n->rnode, &r->u.read, r->timeout_ms);
     } else {
         struct question q = { .id = r->id };
         r->u.ask.done = ask_done;
-        rnode_ask_leader(n->rnode, &r->u.ask, slice_make(&q, sizeof q), timeout_ms);
+        rnode_ask_leader(n->rnode, &r->u.ask, slice_make(&q, sizeof q), r->timeout_ms);
     }
 }
 
@@ -250,17 +251,43 @@ static void forget(struct node *n, void *arg)
     request_free(r);
 }
 
-static bool usable(const struct node *n)
+static bool accepts(const struct node *n)
 {
-    return n->up && !n->stopping && !n->removed && n->paused_until <= n->sim->now;
+    return n->up && !n->stopping && !n->removed;
 }
 
+/* What is asked of a stopped process waits in its socket beside what its peers have sent, and comes
+ * up when it goes on: before some of that, after the rest. */
 static void ask(struct clients *c, struct node *n, enum kind kind, bool probe)
 {
-    if (c->n_open < OPEN_MAX && usable(n)) {
+    if (c->n_open < OPEN_MAX && accepts(n)) {
         struct request *r = request_new(c, n, kind);
         r->probe = probe;
-        node_enter(n, start, r);
+        r->waiting = n->paused_until > c->sim->now;
+        if (r->waiting) {
+            sim_post(c->sim, n->paused_until, EV_ASKED, n, r->serial, NULL);
+        } else {
+            node_enter(n, start, r);
+        }
+    }
+}
+
+void clients_asked(struct node *n, uint64_t serial)
+{
+    struct sim *s = n->sim;
+    (void)sim_choose(s, CHOICE_RESUMED);
+    LIST_FOREACH_SAFE(it, &s->clients->open)
+    {
+        struct request *r = LIST_ENTRY(it, struct request, link);
+        if (r->serial != serial) {
+            continue;
+        }
+        if (accepts(n)) {
+            node_enter(n, start, r);
+        } else {
+            request_free(r);
+        }
+        return;
     }
 }
 
@@ -272,7 +299,8 @@ static void forget_one(struct clients *c)
     {
         struct request *r = LIST_ENTRY(it, struct request, link);
         if (skip-- == 0) {
-            if (usable(r->node) && !r->probe) {
+            if (accepts(r->node) && r->node->paused_until <= c->sim->now && !r->waiting &&
+                !r->probe) {
                 c->sim->stats->forgotten++;
                 node_enter(r->node, forget, r);
             }
@@ -321,7 +349,7 @@ void clients_node_down(struct node *n)
         if (r->node != n) {
             continue;
         }
-        if (n->closed) {
+        if (n->closed && !r->waiting) {
             sim_violation(n->sim, "NEVER ANSWERED: member %u stopped with a request open", n->id);
         }
         request_free(r);

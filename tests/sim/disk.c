@@ -4,9 +4,9 @@
  * Data: pages of 4 KiB; a written page keeps its synced bytes in `old` until file_sync. A crash
  * keeps or loses each dirty 512-byte sector, by a policy drawn per crash: all lost, all kept, any
  * subset, or those written first (a torn tail). A size is as of the last sync, or newer. A
- * truncation is all or nothing. Names: creations, renames and removals are a journal; fs_sync_dir
- * makes it durable up to the last entry of that directory, a crash up to any entry after that.
- * mkdir is durable at once.
+ * truncation is all or nothing. Names: creations, renames and removals are a journal, and each
+ * directory has its own order in it: fs_sync_dir makes the entries of that directory durable and no
+ * others, a crash those up to any one after that. mkdir is durable at once.
  *
  * A disk may be told to die before its n-th operation (a crash in the middle of a job), or to fail.
  * */
@@ -274,34 +274,49 @@ void fs_change(struct fs *fs, const char *from, const char *to, struct inode *in
     fs->journal[fs->n_journal++] = c;
 }
 
-/* Makes the journal's first n entries durable. */
-static void journal_commit(struct fs *fs, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        change_apply(&fs->durable, &fs->journal[i]);
-        if (fs->journal[i].inode != NULL) {
-            inode_unref(fs->journal[i].inode);
-        }
-    }
-    memmove(fs->journal, fs->journal + n, (fs->n_journal - n) * sizeof *fs->journal);
-    fs->n_journal -= n;
-}
-
 static bool in_dir(const char *path, const char *dir)
 {
     size_t n = strlen(dir);
     return strncmp(path, dir, n) == 0 && path[n] == '/' && strchr(path + n + 1, '/') == NULL;
 }
 
-void fs_commit_dir(struct fs *fs, const char *dir)
+/* Takes the entries of one directory (NULL: of all) out of the journal's first n: they are durable
+ * now, or lost. */
+static void journal_take(struct fs *fs, const char *dir, size_t n, bool durable)
 {
-    size_t upto = 0;
+    size_t kept = 0;
     for (size_t i = 0; i < fs->n_journal; i++) {
-        if (in_dir(fs->journal[i].to, dir) || in_dir(fs->journal[i].from, dir)) {
-            upto = i + 1;
+        struct change *c = &fs->journal[i];
+        if (i >= n || (dir != NULL && !in_dir(c->to, dir) && !in_dir(c->from, dir))) {
+            fs->journal[kept++] = *c;
+            continue;
+        }
+        if (durable) {
+            change_apply(&fs->durable, c);
+        }
+        if (c->inode != NULL) {
+            inode_unref(c->inode);
         }
     }
-    journal_commit(fs, upto);
+    fs->n_journal = kept;
+}
+
+void fs_commit_dir(struct fs *fs, const char *dir)
+{
+    journal_take(fs, dir, fs->n_journal, true);
+}
+
+/* Any subset: each directory keeps its own changes up to one of them. */
+static void journal_crash_any(struct fs *fs)
+{
+    while (fs->n_journal > 0) {
+        const struct change *c = &fs->journal[0];
+        char dir[PATH_BYTES];
+        str_copy(dir, sizeof dir, c->to[0] != '\0' ? c->to : c->from);
+        *strrchr(dir, '/') = '\0';
+        journal_take(fs, dir, (size_t)rng_range(&fs->sim->rng, 0, fs->n_journal), true);
+        journal_take(fs, dir, fs->n_journal, false);
+    }
 }
 
 /* --- the disk --------------------------------------------------------------------------------- */
@@ -314,22 +329,12 @@ struct fs *sim_fs_new(struct sim *s)
     return fs;
 }
 
-static void journal_drop(struct fs *fs)
-{
-    for (size_t i = 0; i < fs->n_journal; i++) {
-        if (fs->journal[i].inode != NULL) {
-            inode_unref(fs->journal[i].inode);
-        }
-    }
-    fs->n_journal = 0;
-}
-
 void sim_fs_free(struct fs *fs)
 {
     if (fs == NULL) {
         return;
     }
-    journal_drop(fs);
+    journal_take(fs, NULL, fs->n_journal, false);
     names_clear(&fs->seen);
     names_clear(&fs->durable);
     mem_free(fs->seen.items);
@@ -345,11 +350,12 @@ void sim_fs_crash(struct fs *fs)
     if (policy == CRASH_DRAWN) {
         policy = (enum crash_policy)rng_range(&s->rng, CRASH_LOSE, CRASH_PREFIX);
     }
-    size_t n = policy == CRASH_LOSE   ? 0
-               : policy == CRASH_KEEP ? fs->n_journal
-                                      : (size_t)rng_range(&s->rng, 0, fs->n_journal);
-    journal_commit(fs, n);
-    journal_drop(fs);
+    if (policy == CRASH_ANY) {
+        journal_crash_any(fs);
+    } else if (policy == CRASH_PREFIX) {
+        journal_take(fs, NULL, (size_t)rng_range(&s->rng, 0, fs->n_journal), true);
+    }
+    journal_take(fs, NULL, fs->n_journal, policy == CRASH_KEEP);
     for (size_t i = 0; i < fs->durable.n; i++) {
         inode_crash(s, fs->durable.items[i].inode, policy);
     }

@@ -285,6 +285,16 @@ static void frame_deliver(struct node *n, void *arg)
                         slice_make(f->data, f->len));
 }
 
+/* One that goes on reads its connections one by one, each in its order: what waited at one may come
+ * after what happens now at another. */
+uint64_t sim_net_held(const struct node *n, const struct event *e)
+{
+    enum { APART_US = 5000 };
+    const struct frame *f = e->p;
+    return n->paused_until == 0 ? 0
+                                : n->paused_until + hash_u64(n->paused_until + f->from) % APART_US;
+}
+
 void sim_net_frame(struct sim *s, struct event *e)
 {
     struct node *n = &s->nodes[e->node];

@@ -128,6 +128,9 @@ static void node_event(struct sim *s, struct event *e, struct node *n)
     case EV_STREAM_END:
         sim_net_stream_end(s, e);
         break;
+    case EV_ASKED:
+        clients_asked(n, e->a);
+        break;
     case EV_CONN:
         sim_conn_event(s, e);
         break;
@@ -251,8 +254,9 @@ static void handle(struct sim *s, struct event *e)
             node_boot(n);
         }
     } else if (n->up && n->gen == e->gen) {
-        if (n->paused_until > s->now) {
-            sim_post(s, n->paused_until, e->kind, n, e->a, e->p);
+        uint64_t until = e->kind == EV_FRAME ? sim_net_held(n, e) : n->paused_until;
+        if (until > s->now) {
+            sim_post(s, until, e->kind, n, e->a, e->p);
             return;
         }
         node_event(s, e, n);

@@ -144,6 +144,7 @@ enum event_kind {
     EV_CONNECTED, /* or refused */
     EV_KNOCK,     /* arrives there */
     EV_KNOCKED,   /* its answer, here */
+    EV_ASKED,     /* a request that waited while the process was stopped; a: its serial */
     EV_CLIENT,
     EV_NEMESIS,
     EV_HEAL,
@@ -382,6 +383,8 @@ void sim_fs_fail_after(struct fs *fs, uint64_t n, int error);
 
 /* --- net.c ------------------------------------------------------------------------------- */
 void sim_net_frame(struct sim *s, struct event *e);
+/* When a process that was stopped comes to read this frame's connection. */
+uint64_t sim_net_held(const struct node *n, const struct event *e);
 void sim_net_link(struct sim *s, struct event *e);
 void sim_net_pull(struct sim *s, struct event *e);
 void sim_net_chunk(struct sim *s, struct event *e);
@@ -464,6 +467,7 @@ uint64_t check_last(const struct check *c);
 struct clients *clients_new(struct sim *s);
 void clients_free(struct clients *c);
 void clients_event(struct sim *s);
+void clients_asked(struct node *n, uint64_t serial);
 /* A node's life ended: its requests will never be answered. */
 void clients_node_down(struct node *n);
 void clients_on_ask(struct node *n, uint64_t ask_id, struct slice question);
