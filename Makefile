@@ -2,14 +2,16 @@
 #
 # Each folder in FOLDERS is one archive; LINK_<folder> names the archives it may link, which are
 # the floors below it (tools/layers.txt says the same for includes, and `make lint` checks that).
-# SAN=address,undefined or SAN=thread, and CC=clang, choose a build folder of their own.
+# SAN=address,undefined or SAN=thread, BUGS=1 (known bugs, lib/base/bug.h) and CC=clang choose a
+# build folder of their own.
 
 comma := ,
 ifeq ($(origin CC),default)
 CC := gcc
 endif
 SAN ?=
-MODE := $(if $(filter gcc,$(CC)),,$(notdir $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(COV),-cov)
+BUGS ?=
+MODE := $(if $(filter gcc,$(CC)),,$(notdir $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(COV),-cov)$(if $(BUGS),-recall)
 B := build$(if $(MODE),/$(patsubst -%,%,$(MODE)))
 
 VERSION := 0.1.0
@@ -27,6 +29,9 @@ CFLAGS_ALL += $(if $(COV),,-D_FORTIFY_SOURCE=2)
 else
 CFLAGS_ALL += -fsanitize=$(SAN) -fno-sanitize-recover=all
 LDFLAGS_ALL += -fsanitize=$(SAN)
+endif
+ifneq ($(BUGS),)
+CFLAGS_ALL += -DBARQUE_BUGS
 endif
 ifneq ($(COV),)
 CFLAGS_ALL += --coverage -O0

@@ -8,6 +8,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
+#include "lib/base/bug.h"
 #include "raft/configuration.h"
 #include "raft/node.h"
 
@@ -22,7 +23,7 @@ static void apply_command(struct rnode *n, uint64_t index, const struct entry *e
         return;
     }
     struct rnode_proposal *own = NULL;
-    if (env.origin == n->id && env.epoch == n->epoch) {
+    if (env.origin == n->id && (env.epoch == n->epoch || BUG(BUG_PROPOSE_OLD_EPOCH))) {
         own = proposals_take(n, &env);
     }
     if (own != NULL) {
@@ -87,7 +88,7 @@ void apply_committed(struct rnode *n)
     while (n->core_up) {
         uint64_t commit = raft_commit_index(&n->core);
         n->commit = commit > n->commit ? commit : n->commit;
-        uint64_t limit = n->commit;
+        uint64_t limit = BUG(BUG_APPLY_UNCOMMITTED) ? n->log.last : n->commit;
         if (!gate_on(n, GATE_NO_APPLY)) {
             limit = commit;
         } else if (!gate_may_apply(n->installing)) {

@@ -15,6 +15,7 @@
 #include <inttypes.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/bug.h"
 #include "lib/base/log.h"
 #include "raft/configuration.h"
 #include "raft/node.h"
@@ -280,13 +281,18 @@ static void follow_state(struct rnode *n)
     reads_leader_changed(n);
     asks_leader_changed(n);
     membership_leader_changed(n);
+    if (BUG(BUG_PROPOSE_RETRY_EARLY)) {
+        proposals_term_passed(n, n->core.current_term);
+    }
     loop_ready(n->loop, &n->change_ready);
     node_turn(n);
 }
 
 static void carry_out(struct rnode *n, struct raft_update *u)
 {
-    store_vote(n);
+    if (!BUG(BUG_META_LATE)) {
+        store_vote(n);
+    }
     if ((u->flags & (unsigned)(RAFT_UPDATE_ENTRIES)) != 0) {
         take_entries(n, u);
     }
@@ -297,6 +303,9 @@ static void carry_out(struct rnode *n, struct raft_update *u)
     follow_state(n);
     if ((u->flags & (unsigned)(RAFT_UPDATE_MESSAGES)) != 0) {
         send_update(n, u);
+    }
+    if (BUG(BUG_META_LATE)) {
+        store_vote(n);
     }
 }
 
@@ -317,6 +326,23 @@ static void step_failed(struct rnode *n, enum raft_event_type type, int rv)
     driver_restart(n, raft_strerror(rv));
 }
 
+/* What Raft §5.4.2 forbids: an entry is committed once a majority holds it, whatever its term. */
+static void commit_by_counting(struct rnode *n)
+{
+    const struct raft_configuration *conf = &n->core.configuration;
+    uint64_t next = n->core.commit_index + 1;
+    unsigned have = 0;
+    for (unsigned i = 0; i < conf->n && n->core.state == RAFT_LEADER; i++) {
+        raft_index match = n->durable;
+        bool known = conf->servers[i].id == n->id ||
+                     raft_match_index(&n->core, conf->servers[i].id, &match) == 0;
+        have += conf->servers[i].role == RAFT_VOTER && known && match >= next;
+    }
+    if (have > configuration_voters(conf) / 2 && next <= n->log.last) {
+        n->core.commit_index = next;
+    }
+}
+
 static int step_core(struct rnode *n, struct raft_event *event, struct raft_update *update)
 {
     event->time = loop_now_ms(n->loop);
@@ -327,6 +353,9 @@ static int step_core(struct rnode *n, struct raft_event *event, struct raft_upda
         gate_on(n, GATE_LEARNER_VOTES)) {
         bool silent = event->time - n->leader_heard_ms > n->options.election_timeout_ms;
         self = gate_vote_begin(&n->core, silent, &role);
+    }
+    if (BUG(BUG_COMMIT_OLD_TERM)) {
+        commit_by_counting(n);
     }
     int rv = raft_step(&n->core, event, update);
     if (self != NULL) {

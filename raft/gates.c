@@ -3,7 +3,29 @@
 #include "raft/gates.h"
 
 #include "lib/base/assert.h"
+#include "lib/base/bug.h"
 #include "raft/configuration.h"
+
+/* G2b's hole is reached only where G3 lets a leader remove itself. */
+uint32_t gates_off_by_bug(void)
+{
+    static const struct {
+        enum bug bug;
+        uint32_t gates;
+    } OPENS[] = {
+        { BUG_G1, GATE_STALE_REPLY },
+        { BUG_G2A, GATE_TERM_BUMP_BOOT },
+        { BUG_G2B, GATE_TERM_BUMP_STEP | GATE_KEEP_LEADER },
+        { BUG_G6, GATE_LEARNER_VOTES },
+        { BUG_G7, GATE_HOLD_CHANGES },
+        { BUG_G13, GATE_NO_APPLY },
+    };
+    uint32_t off = 0;
+    for (size_t i = 0; i < ARRAY_LEN(OPENS); i++) {
+        off |= BUG(OPENS[i].bug) ? OPENS[i].gates : 0;
+    }
+    return off;
+}
 
 /* G1 (S): recv_install_snapshot.c and recv_append_entries.c answer a request of an old term with
  * rejected = 0 (or prev) and an uninitialised last_log_index, stamped with the *current* term. A

@@ -27,6 +27,9 @@ enum gate {
     GATE_ALL = 0x7ffe,
 };
 
+/* The gates that a selected known bug (lib/base/bug.h) opens: GATE_... or 0. */
+uint32_t gates_off_by_bug(void);
+
 /* G1 */
 void gate_stale_reply(struct raft_append_entries_result *result, uint64_t last_index);
 /* G2a */

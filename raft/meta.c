@@ -7,6 +7,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
+#include "lib/base/bug.h"
 #include "lib/base/log.h"
 #include "lib/codec/crc32c.h"
 
@@ -132,9 +133,9 @@ int meta_store(struct meta *m, struct err *err)
     uint8_t bytes[META_COPY_BYTES];
     m->seq++;
     meta_encode(m, bytes);
-    for (uint64_t copy = 0; copy < 2; copy++) {
+    for (uint64_t copy = 0; copy < (BUG(BUG_META_ONE_COPY) ? 1 : 2); copy++) {
         int rv = file_pwrite(m->file, bytes, sizeof bytes, copy * COPY_OFFSET, err);
-        if (rv == 0 && !m->no_fsync) {
+        if (rv == 0 && !m->no_fsync && !BUG(BUG_META_NO_SYNC)) {
             rv = file_sync(m->file, err);
         }
         if (rv != 0) {

@@ -15,6 +15,7 @@
  * Deadlines are looked at by one coarse sweep; there is no timer per proposal. */
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
+#include "lib/base/bug.h"
 #include "lib/base/limits.h"
 #include "lib/codec/mp.h"
 #include "raft/node.h"
@@ -264,6 +265,9 @@ static void submit_own(struct rnode *n)
             uncollect(n, seqs, k);
             return;
         }
+        for (unsigned i = 0; BUG(BUG_REPLY_BEFORE_COMMIT) && i < k; i++) {
+            answer(n, take(&n->proposals, seqs[i]), 0);
+        }
     }
 }
 
@@ -370,7 +374,8 @@ void proposals_receive(struct rnode *n, const struct message *m)
     for (size_t i = 0; i < m->n_commands; i++) {
         struct envelope e;
         if (q->remote_bytes + m->commands[i].len > LIMIT_PROPOSALS_BYTES ||
-            envelope_decode(m->commands[i], &e) != 0 || !seen_add(seen_of(n, &e), &e)) {
+            envelope_decode(m->commands[i], &e) != 0 ||
+            (!seen_add(seen_of(n, &e), &e) && !BUG(BUG_PROPOSE_NO_DEDUPE))) {
             continue;
         }
         q->remote = mem_grow(q->remote, &q->remote_cap, q->remote_n + 1, sizeof(struct value *));
@@ -479,7 +484,8 @@ void proposals_sweep(struct rnode *n, uint64_t now)
             continue;
         }
         if (deadlines && now >= s->deadline_ms) {
-            int status = s->sent_term == 0 ? E_NOLEADER : E_TIMEOUT;
+            bool never = s->sent_term == 0 || BUG(BUG_PROPOSE_NEVER_SENT);
+            int status = never ? E_NOLEADER : E_TIMEOUT;
             answer(n, take(q, seq), status);
             continue;
         }

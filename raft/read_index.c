@@ -18,6 +18,7 @@
  * at them. */
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
+#include "lib/base/bug.h"
 #include "lib/base/limits.h"
 #include "raft/configuration.h"
 #include "raft/node.h"
@@ -94,7 +95,8 @@ void reads_applied(struct rnode *n)
     list_init(&ready);
     struct list *l;
     while ((l = list_first(&n->reads.confirmed)) != NULL &&
-           LIST_ENTRY(l, struct rnode_read, link)->index <= n->applied) {
+           (LIST_ENTRY(l, struct rnode_read, link)->index <= n->applied ||
+            BUG(BUG_READ_BEFORE_APPLY))) {
         list_remove(l);
         list_push_back(&ready, l);
     }
@@ -138,7 +140,7 @@ static void round_free(struct rnode *n, struct read_round *round)
 static bool has_quorum(const struct rnode *n, const struct read_round *round)
 {
     const struct raft_configuration *conf = &n->core.configuration;
-    unsigned votes = 0;
+    unsigned votes = BUG(BUG_READ_NO_QUORUM) ? conf->n : 0;
     for (unsigned i = 0; i < conf->n; i++) {
         const struct raft_server *s = &conf->servers[i];
         bool acked = s->id == n->id;
@@ -183,7 +185,7 @@ static void start_round(struct rnode *n)
 {
     struct reads *q = &n->reads;
     if ((list_empty(&q->waiting) && list_empty(&q->remote)) || q->rounds_n >= PROBE_ROUNDS_MAX ||
-        n->commit < n->elect_last) {
+        (n->commit < n->elect_last && !BUG(BUG_READ_BEFORE_OWN_COMMIT))) {
         return;
     }
     struct read_round *round = mem_zalloc(sizeof *round);
@@ -212,7 +214,8 @@ static void on_ack(struct rnode *n, uint64_t from, const struct message *m)
     list_init(&done);
     LIST_FOREACH_SAFE(l, &n->reads.rounds) {
         struct read_round *round = LIST_ENTRY(l, struct read_round, link);
-        if (round->seq > m->seq || round->term != m->term || round->acks_n == LIMIT_PEERS) {
+        bool old = round->seq > m->seq || round->term != m->term;
+        if ((old && !BUG(BUG_READ_OLD_ROUND)) || round->acks_n == LIMIT_PEERS) {
             continue;
         }
         round->acks[round->acks_n++] = from;
@@ -325,6 +328,9 @@ void reads_receive(struct rnode *n, uint64_t from, const struct message *m)
 void reads_flush(struct rnode *n)
 {
     uint64_t leader = driver_leader(n);
+    if (BUG(BUG_READ_LOCAL)) {
+        confirm(n, &n->reads.waiting, n->applied);
+    }
     if (driver_leads(n)) {
         start_round(n);
     } else if (leader != 0) {
@@ -341,7 +347,7 @@ void reads_leader_changed(struct rnode *n)
     struct list *l;
     while ((l = list_first(&q->rounds)) != NULL) {
         struct read_round *round = LIST_ENTRY(l, struct read_round, link);
-        if (driver_leads(n) && round->term == n->lead_term) {
+        if (BUG(BUG_READ_OLD_ROUND) || (driver_leads(n) && round->term == n->lead_term)) {
             break; /* only who the leader is was learned */
         }
         list_move_all(&again, &round->reads);

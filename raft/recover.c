@@ -10,6 +10,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
+#include "lib/base/bug.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "raft/configuration.h"
@@ -264,7 +265,7 @@ static void on_entry(void *arg, uint64_t index, uint64_t term, uint32_t type, st
     struct rnode *n = arg;
     if (index < n->log.first || index > n->log.last + 1) {
         entry_log_reset(&n->log, index); /* the segments start here; or an overwrite before that */
-    } else if (index <= n->log.last) {
+    } else if (index <= n->log.last && !BUG(BUG_WAL_TRUNCATE_FORGOTTEN)) {
         entry_log_truncate(&n->log, index);
     }
     entry_log_append(&n->log, term, type, value_new(data.data, data.len));

@@ -185,7 +185,7 @@ static struct rnode *node_new(const struct rnode_options *options,
     struct rnode *n = mem_zalloc(sizeof *n);
     copy_options(n, options);
     n->tuning = *tuning;
-    n->gates = GATE_ALL & ~tuning->gates_off;
+    n->gates = GATE_ALL & ~(tuning->gates_off | gates_off_by_bug());
     n->loop = options->loop;
     n->fs = loop_fs(options->loop);
     n->wal_dir = mem_printf("%s/wal", options->dir);

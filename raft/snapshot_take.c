@@ -11,6 +11,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
+#include "lib/base/bug.h"
 #include "lib/base/log.h"
 #include "raft/configuration.h"
 #include "raft/node.h"
@@ -179,7 +180,8 @@ void snapshot_take_maybe(struct rnode *n)
         loop_now_ms(n->loop) < s->not_before_ms) {
         return;
     }
-    uint64_t term = driver_entry_term(n, n->applied);
+    uint64_t index = BUG(BUG_SNAPSHOT_BEHIND) ? n->applied - 1 : n->applied;
+    uint64_t term = driver_entry_term(n, index);
     if (term == 0) {
         return;
     }
@@ -191,7 +193,7 @@ void snapshot_take_maybe(struct rnode *n)
     t->fs = n->fs;
     t->fsm = n->options.fsm;
     t->dir = mem_strdup(s->dir);
-    t->info = (struct snapshot_info){ .cluster_id = n->cluster_id, .index = n->applied,
+    t->info = (struct snapshot_info){ .cluster_id = n->cluster_id, .index = index,
                                       .term = term, .conf_index = n->conf_index,
                                       .conf = value_ref(n->conf),
                                       .attrs = membership_encode_attrs(n) };

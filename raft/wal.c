@@ -10,6 +10,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
+#include "lib/base/bug.h"
 #include "lib/io/timer.h"
 #include "lib/io/work.h"
 #include "raft/wal_file.h"
@@ -237,7 +238,7 @@ void wal_append(struct wal *w, uint64_t index, uint64_t term, uint32_t type, str
 {
     PRE(index > 0);
     PRE(index <= w->last + 1);
-    if (index <= w->batch_safe) {
+    if (index <= w->batch_safe && !BUG(BUG_WAL_OLD_DURABLE)) {
         w->batch_safe = index - 1;
     }
     w->last = index;

@@ -13,6 +13,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
+#include "lib/base/bug.h"
 #include "lib/base/limits.h"
 #include "store/internal.h"
 
@@ -79,6 +80,9 @@ void write_put(struct store *s, const struct put_request *p, struct op_result *r
 {
     struct record *head = tree_get(&s->tree, p->key);
     const struct record *live = head != NULL && !head->tombstone ? head : NULL;
+    if (BUG(BUG_STORE_VERSION_KEPT) && head != NULL && head->tombstone) {
+        live = head->prev;
+    }
     struct kv_view v = {
         .key = p->key,
         .value = p->value,
@@ -97,7 +101,9 @@ void write_put(struct store *s, const struct put_request *p, struct op_result *r
         ret_result->prev = record_ref(head);
     }
     write_record(s, &v, head);
-    if (old_lease != v.lease) {
+    if (BUG(BUG_STORE_LEASE_KEPT)) {
+        lease_attach(&s->leases, v.lease, p->key);
+    } else if (old_lease != v.lease) {
         lease_detach(&s->leases, old_lease, p->key);
         lease_attach(&s->leases, v.lease, p->key);
     }
@@ -233,7 +239,7 @@ static int apply_revoke(struct store *s, const struct command *c, struct store_r
         lease_drop(&s->leases, l);
     }
     qsort(heads, n, sizeof *heads, compare_heads);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && !BUG(BUG_STORE_REVOKE_KEEPS_KEYS); i++) {
         write_tombstone(s, heads[i]);
     }
     r->lease_id = n_ids == 1 ? ids[0] : 0;

@@ -3,6 +3,7 @@
  * revision. A tombstone that is only there because nobody has swept it yet is left out, so
  * members agree however far each one's sweeping is. The sum is ours, not etcd's: it is
  * comparable between Barque members only. */
+#include "lib/base/bug.h"
 #include "lib/codec/crc32c.h"
 #include "store/internal.h"
 
@@ -34,7 +35,7 @@ static uint32_t hash_key(uint32_t crc, struct record *head, int64_t revision, in
 {
     struct record *r = record_at(head, revision);
     for (; r != NULL; r = r->prev) {
-        bool base = r->mod_revision <= compacted;
+        bool base = r->mod_revision <= compacted && !BUG(BUG_STORE_HASH_OF_GARBAGE);
         if (!base || !r->tombstone) {
             crc = hash_record(crc, r);
         }

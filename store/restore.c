@@ -8,6 +8,7 @@
  * counting instead of sorting. */
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
+#include "lib/base/bug.h"
 #include "lib/codec/crc32c.h"
 #include "lib/codec/mp.h"
 #include "store/internal.h"
@@ -333,6 +334,9 @@ int store_restore_finish(struct store_restore *r, struct store **ret_store, stru
     }
     if (rv == 0) {
         rv = rebuild_log(r, err);
+    }
+    if (rv == 0 && BUG(BUG_STORE_COMPACT_REVISION_LOST)) {
+        r->store->compact_revision = 0;
     }
     if (rv == 0) {
         *ret_store = TAKE(r->store);

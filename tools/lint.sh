@@ -76,6 +76,19 @@ for d in $(git ls-files '*.c' | grep -vE '^tests/unit' | sed 's|/[^/]*$||' | sor
     elif [ "$(wc -l <"$d/README.md")" -gt 30 ]; then printf '%s/README.md:1: over 30 lines\n' "$d"; fi
 done >>"$out"
 
+# 6. Known bugs: each has its row, its plan, and its switch in the file that the row names, only there.
+bugs=lib/base/bug.c
+awk '/^    \[BUG_/ { text = "" } { text = text $0 } /\},$/ && match(text, /\[BUG_[A-Z0-9_]+\]/) {
+         name = substr(text, RSTART + 1, RLENGTH - 2); sub(/" \},$/, "", text); sub(/.*"/, "", text)
+         print name, text; text = "" }' $bugs >"$out.bugs"
+for bug in $(grep -oE '^    BUG_[A-Z0-9_]+,' lib/base/bug.h | tr -d ' ,' | grep -v '^BUG_NONE$'); do
+    where=$(sed -n "s/^$bug //p" "$out.bugs")
+    used=$(git ls-files '*.c' '*.h' | grep -vE '^(lib/base/bug\.|tests/)' | xargs grep -lw "$bug" | tr '\n' ' ')
+    [ "$used" = "$where " ] || echo "$bugs:1: $bug is at \"$where\", but used in \"${used% }\""
+    grep -qE "\[$bug\] = \{ FINDER_" tests/recall/plan.c || echo "tests/recall/plan.c:1: no plan for $bug"
+done >>"$out"
+rm -f "$out.bugs"
+
 cat "$out"
 n=$(wc -l <"$out")
 printf 'lint: %d problems\n' "$n"

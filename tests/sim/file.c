@@ -106,11 +106,9 @@ int file_pread(struct file *f, void *data, size_t len, uint64_t offset, size_t *
 
 int file_sync(struct file *f, struct err *err)
 {
-    struct sim *s = f->fs->sim;
     struct disk_op op = { .kind = DISK_SYNC, .inode = f->inode };
     int rv = fs_operation(f->fs, &op, err);
-    bool forgets = (s->gates_off & BUG_SOME_FSYNC) != 0 && rng_chance(&s->rng, 0.5);
-    if (rv == 0 && !forgets) {
+    if (rv == 0) {
         inode_sync(f->inode);
     }
     return rv;
@@ -183,7 +181,7 @@ int fs_unlink(struct fs *fs, const char *path, struct err *err)
 int fs_sync_dir(struct fs *fs, const char *path, struct err *err)
 {
     int rv = fs_operation(fs, &(struct disk_op){ .kind = DISK_SYNC_DIR }, err);
-    if (rv == 0 && (fs->sim->gates_off & BUG_NO_DIR_SYNC) == 0) {
+    if (rv == 0) {
         fs_commit_dir(fs, path);
     }
     return rv;

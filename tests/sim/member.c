@@ -83,7 +83,6 @@ static void boot(struct node *n)
         .heartbeat_ms = 100,
         .snapshot_entries = s->o.snapshot_entries,
         .snapshot_trailing = s->o.snapshot_trailing,
-        .unsafe_no_fsync = (s->gates_off & BUG_NO_FSYNC) != 0,
         .fsm = machine_fsm(n->machine),
         .on_change = on_change,
         .on_ask = on_ask,
@@ -91,7 +90,7 @@ static void boot(struct node *n)
         .arg = n,
     };
     struct rnode_tuning tuning = {
-        .gates_off = s->gates_off & ~(uint32_t)BUGS,
+        .gates_off = s->gates_off,
         .wal_segment_bytes = s->o.wal_segment_bytes,
         .inflight_max = s->o.inflight_max,
         .no_pre_vote = s->o.no_pre_vote,

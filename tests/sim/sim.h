@@ -75,16 +75,6 @@ enum sim_fault {
     FAULTS = 22
 };
 
-/* Bugs made on purpose, to show that the checks find them; beside the driver's gates in one mask.
- * */
-enum sim_bug {
-    BUG_NO_FSYNC = 1 << 16,      /* rnode_options.unsafe_no_fsync */
-    BUG_SOME_FSYNC = 1 << 17,    /* the disk forgets every other sync */
-    BUG_NO_DIR_SYNC = 1 << 18,   /* the disk forgets every sync of a directory */
-    BUG_LOCAL_READ = 1 << 19,    /* reads are answered at once from the member's own state */
-    BUGS = 0xf << 16,
-};
-
 struct sim_options {
     uint64_t seed;
     uint32_t faults;

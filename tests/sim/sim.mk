@@ -6,7 +6,7 @@ SIM_RAFT := $(filter-out $(wildcard raft/transport*.c) raft/peer_frame.c,$(wildc
 # Addresses and URLs are text: the real ones.
 SIM_OBJ := $(SIM_SRC:%.c=$(B)/%.o) $(SIM_RAFT:%.c=$(B)/%.o) $(B)/lib/io/address.o
 # Seen or answered by the simulator: world_member.c, world_wire.c, check.c.
-SIM_WRAP := raft_step rnode_open rnode_read_index store_apply store_restore_finish rng_os_seed \
+SIM_WRAP := raft_step rnode_open store_apply store_restore_finish rng_os_seed \
 	server_watch_publish server_lease_changed rpc_call_unary rpc_request_cancel rpc_stream_open rpc_stream_send \
 	rpc_stream_cancel
 
@@ -17,10 +17,7 @@ $(B)/sim: $(SIM_OBJ) $(call archives,server client check api store lib/rpc proto
 # The commit that is printed first is the newest one.
 $(B)/tests/sim/main.o: $(wildcard .git/logs/HEAD)
 
-.PHONY: sim-recall
 sim: $(B)/sim ## the simulator: build/sim --seed N, --hours H
-sim-recall: $(B)/sim ## what the raft gates prevent is found without them
-	@$(B)/sim --recall tests/sim/regressions.txt --jobs 2
 test-sim: check-deps $(B)/sim
 	@tests/run $(B) sim
 test-programs: $(B)/sim

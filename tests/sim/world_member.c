@@ -16,8 +16,6 @@ uint64_t __real_rng_os_seed(void);
 uint64_t __wrap_rng_os_seed(void);
 int __wrap_rnode_open(const struct rnode_options *options, struct rnode **ret_node,
                       struct err *err);
-void __real_rnode_read_index(struct rnode *rnode, struct rnode_read *r, uint64_t timeout_ms);
-void __wrap_rnode_read_index(struct rnode *rnode, struct rnode_read *r, uint64_t timeout_ms);
 void __real_store_apply(struct store *s, uint64_t index, const struct command *c,
                         struct store_result *ret_result);
 void __wrap_store_apply(struct store *s, uint64_t index, const struct command *c,
@@ -45,7 +43,7 @@ int __wrap_rnode_open(const struct rnode_options *options, struct rnode **ret_no
     const struct sim *s = n->sim;
     struct rnode_options o = *options;
     struct rnode_tuning tuning = {
-        .gates_off = s->gates_off & ~(uint32_t)BUGS,
+        .gates_off = s->gates_off,
         .wal_segment_bytes = s->o.wal_segment_bytes,
         .inflight_max = s->o.inflight_max,
         .no_pre_vote = s->o.no_pre_vote,
@@ -60,17 +58,6 @@ int __wrap_rnode_open(const struct rnode_options *options, struct rnode **ret_no
         n->rnode = *ret_node;
     }
     return rv;
-}
-
-/* The bug of that name: no question to the leader. */
-void __wrap_rnode_read_index(struct rnode *rnode, struct rnode_read *r, uint64_t timeout_ms)
-{
-    const struct sim *s = sim_current();
-    if ((s->gates_off & BUG_LOCAL_READ) != 0) {
-        r->done(r, 0);
-        return;
-    }
-    __real_rnode_read_index(rnode, r, timeout_ms);
 }
 
 static struct node *member_running(void)
@@ -158,7 +145,6 @@ static void add(struct node *n)
         .election_ms = 1000,
         .snapshot_count = s->o.snapshot_entries,
         .progress_notify_ms = 3000,
-        .unsafe_no_fsync = (s->gates_off & BUG_NO_FSYNC) != 0,
         .fatal = member_fatal,
         .arg = n,
     };

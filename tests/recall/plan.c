@@ -1,0 +1,70 @@
+/* The table of plans. A bug without arguments is found in what the seeds draw anyhow; the others
+ * need a rare meeting of faults, which is made likelier here and drawn like everything else. */
+#include "tests/recall/plan.h"
+
+static const struct finder_info FINDER_INFOS[FINDERS] = {
+    [FINDER_NONE] = { "none", "", NULL, false },
+    [FINDER_SIM] = { "sim", "sim", NULL, true },
+    [FINDER_STORE] = { "sim --fsm store", "sim", "--fsm store", true },
+    [FINDER_WORLD] = { "sim --world", "sim", "--world", true },
+    [FINDER_UNIT_RAFT] = { "unit-raft", "tests/unit-raft", NULL, false },
+    [FINDER_UNIT_STORE] = { "unit-store", "tests/unit-store", NULL, false },
+};
+
+/* enum sim_fault in tests/sim/sim.h: 0x1 crash, 0x2 crash-in-write, 0x4 pause, 0x8 partition,
+ * 0x20 membership, 0x400 reorder, 0x8000 bit-flip. */
+static const struct plan PLANS[BUGS] = {
+    [BUG_WAL_NO_SYNC] = { FINDER_SIM, NULL, false },
+    [BUG_WAL_SOME_SYNC] = { FINDER_SIM, NULL, false },
+    [BUG_WAL_NO_DIR_SYNC] = { FINDER_SIM, NULL, false },
+    [BUG_WAL_NO_CRC] = { FINDER_SIM, NULL, false },
+    [BUG_WAL_MARK_IGNORED] = { FINDER_SIM, NULL, false },
+    [BUG_WAL_TRUNCATE_FORGOTTEN] = { FINDER_SIM, NULL, false },
+    [BUG_WAL_OLD_DURABLE] = { FINDER_UNIT_RAFT, NULL, false },
+    [BUG_META_NO_SYNC] = { FINDER_SIM, NULL, false },
+    [BUG_META_ONE_COPY] = { FINDER_UNIT_RAFT, NULL, false },
+    [BUG_META_LATE] = { FINDER_SIM, NULL, false },
+    [BUG_SNAPSHOT_NO_SYNC] = { FINDER_SIM, NULL, false },
+    [BUG_SNAPSHOT_BEHIND] = { FINDER_SIM, NULL, false },
+    [BUG_INSTALL_NO_SYNC] = { FINDER_SIM, NULL, false },
+    [BUG_INSTALL_NO_DIR_SYNC] = { FINDER_SIM, NULL, false },
+
+    [BUG_APPLY_UNCOMMITTED] = { FINDER_SIM, NULL, false },
+    [BUG_REPLY_BEFORE_COMMIT] = { FINDER_SIM, NULL, false },
+    [BUG_COMMIT_OLD_TERM] = { FINDER_SIM, NULL, false },
+    [BUG_READ_LOCAL] = { FINDER_SIM, NULL, false },
+    [BUG_READ_NO_QUORUM] = { FINDER_SIM, NULL, false },
+    [BUG_READ_OLD_ROUND] = { FINDER_SIM, "--with 0x4 --founders 3", false },
+    [BUG_READ_BEFORE_OWN_COMMIT] = { FINDER_SIM, NULL, false },
+    [BUG_READ_BEFORE_APPLY] = { FINDER_SIM, NULL, false },
+    [BUG_PROPOSE_NO_DEDUPE] = { FINDER_SIM, NULL, false },
+    [BUG_PROPOSE_OLD_EPOCH] = { FINDER_SIM, NULL, false },
+    [BUG_PROPOSE_RETRY_EARLY] = { FINDER_SIM, NULL, false },
+    [BUG_PROPOSE_NEVER_SENT] = { FINDER_SIM, NULL, false },
+    [BUG_PROPOSE_OVER_SNAPSHOT] = { FINDER_SIM, NULL, false },
+
+    [BUG_G1] = { FINDER_SIM, NULL, false },
+    [BUG_G2A] = { FINDER_SIM, NULL, false },
+    [BUG_G2B] = { FINDER_SIM, "--with 0x21 --founders 2", false },
+    [BUG_G6] = { FINDER_SIM, NULL, false },
+    [BUG_G7] = { FINDER_SIM, "--with 0x23 --without 0x400 --founders 2", false },
+    [BUG_G13] = { FINDER_SIM, NULL, true },
+
+    [BUG_STORE_LEASES_UNTOLD] = { FINDER_STORE, NULL, false },
+    [BUG_STORE_COMPACT_REVISION_LOST] = { FINDER_STORE, NULL, false },
+    [BUG_STORE_VERSION_KEPT] = { FINDER_UNIT_STORE, NULL, false },
+    [BUG_STORE_LEASE_KEPT] = { FINDER_UNIT_STORE, NULL, false },
+    [BUG_STORE_REVOKE_KEEPS_KEYS] = { FINDER_UNIT_STORE, NULL, false },
+    [BUG_STORE_TXN_UNCHECKED] = { FINDER_UNIT_STORE, NULL, false },
+    [BUG_STORE_HASH_OF_GARBAGE] = { FINDER_STORE, NULL, false },
+};
+
+const struct plan *plan_of(enum bug bug)
+{
+    return &PLANS[bug];
+}
+
+const struct finder_info *finder_info(enum finder finder)
+{
+    return &FINDER_INFOS[finder];
+}
