@@ -10,6 +10,8 @@
 #include "chaos/report_words.h"
 #include "lib/base/assert.h"
 
+enum { TWO_COLUMNS_FROM = 8 };
+
 static const char *const icons[] = {
     [CHAOS_CHECK_HELD] =
         "<svg viewBox=\"0 0 24 24\" aria-hidden=\"true\"><circle cx=\"12\" cy=\"12\" r=\"11\" "
@@ -235,8 +237,9 @@ static void check_item(const struct chaos_check *c, struct buf *out)
 {
     buf_printf(out, "<li class=\"%s\">%s<div><b>", words_result(c->result), icons[c->result]);
     words_escape(out, c->name, WORDS_TEXT);
-    buf_append_str(out, "</b>");
-    paragraph(out, "p", c->claim);
+    buf_append_str(out, "</b><p>");
+    words_sentence(out, c->claim);
+    buf_append_str(out, "</p>");
     if (c->reason != NULL && c->reason[0] != '\0') {
         buf_append_str(out, "<p>Not run: ");
         words_escape(out, c->reason, WORDS_TEXT);
@@ -246,9 +249,8 @@ static void check_item(const struct chaos_check *c, struct buf *out)
     if (c->result == CHAOS_CHECK_NOT_RUN) {
         buf_append_str(out, "not run");
     } else {
-        buf_printf(out, "%s%s ", c->result == CHAOS_CHECK_VIOLATED ? "violated; " : "",
-                   words_count(c->checked).s);
-        words_escape(out, c->unit != NULL ? c->unit : "checked", WORDS_TEXT);
+        buf_append_str(out, c->result == CHAOS_CHECK_VIOLATED ? "violated; " : "");
+        words_escape(out, words_units(c->checked, c->unit).s, WORDS_TEXT);
     }
     buf_append_str(out, "</div>");
     if (c->counterexample != NULL && c->counterexample[0] != '\0') {
@@ -257,25 +259,33 @@ static void check_item(const struct chaos_check *c, struct buf *out)
     buf_append_str(out, "</li>\n");
 }
 
-static void page_checks(const struct chaos_report *r, struct buf *out)
+/* Those of one result; in two columns when they are many and short. */
+static void check_list(const struct chaos_report *r, enum chaos_result result, size_t n,
+                       struct buf *out)
 {
-    static const enum chaos_result order[] = {
-        CHAOS_CHECK_VIOLATED,
-        CHAOS_CHECK_HELD,
-        CHAOS_CHECK_NOT_RUN,
-    };
+    if (n == 0) {
+        return;
+    }
+    buf_printf(out, "<ul class=\"checks%s\">\n",
+               result != CHAOS_CHECK_VIOLATED && n >= TWO_COLUMNS_FROM ? " two" : "");
+    for (size_t i = 0; i < r->check_count; i++) {
+        if (r->checks[i].result == result) {
+            check_item(&r->checks[i], out);
+        }
+    }
+    buf_append_str(out, "</ul>\n");
+}
+
+static void page_checks(const struct chaos_report *r, const struct figures *fig, struct buf *out)
+{
     if (r->check_count == 0) {
         return;
     }
-    buf_append_str(out, "<section id=\"checks\"><h2>What must hold</h2>\n<ul class=\"checks\">\n");
-    for (size_t k = 0; k < ARRAY_LEN(order); k++) {
-        for (size_t i = 0; i < r->check_count; i++) {
-            if (r->checks[i].result == order[k]) {
-                check_item(&r->checks[i], out);
-            }
-        }
-    }
-    buf_append_str(out, "</ul></section>\n");
+    buf_append_str(out, "<section id=\"checks\"><h2>What must hold</h2>\n");
+    check_list(r, CHAOS_CHECK_VIOLATED, fig->violated, out);
+    check_list(r, CHAOS_CHECK_HELD, fig->held, out);
+    check_list(r, CHAOS_CHECK_NOT_RUN, fig->not_run, out);
+    buf_append_str(out, "</section>\n");
 }
 
 /* --- how to repeat it ------------------------------------------------------------------------- */
@@ -342,11 +352,11 @@ void chaos_report_html(const struct chaos_report *r, struct buf *out)
     page_top(r, &fig, out);
     page_tiles(r, &fig, out);
     if (fig.violated != 0) { /* what everybody looks for first */
-        page_checks(r, out);
+        page_checks(r, &fig, out);
         page_timeline(r, out);
     } else {
         page_timeline(r, out);
-        page_checks(r, out);
+        page_checks(r, &fig, out);
     }
     html_recovery(r, &fig, out);
     html_workload(r, &fig, out);

@@ -30,6 +30,8 @@ enum {
     BARS = 60,
     NAME = 10, /* columns before the bars, and of other names at the left */
     CHECK_NAME = 20,
+    LIST_INDENT = 12,  /* of names that share lines */
+    REST_COLUMNS = 12, /* "1,234 more" */
 };
 
 #define RED    "\x1b[1;31m"
@@ -174,8 +176,9 @@ static void check(struct screen *s, const struct chaos_check *c)
     if (c->result == CHAOS_CHECK_NOT_RUN) {
         buf_append_str(&about, or_empty(c->reason));
     } else {
-        buf_printf(&about, "%13s %s", words_count(c->checked).s,
-                   c->unit != NULL ? c->unit : "checked");
+        struct word units = words_units(c->checked, c->unit);
+        const char *rest = strchr(units.s, ' ');
+        buf_printf(&about, "%13.*s%s", (int)(rest - units.s), units.s, rest);
     }
     words_line(s->out, buf_str(&about), COLUMNS - 12 - CHECK_NAME - 1);
     buf_append_char(s->out, '\n');
@@ -200,18 +203,35 @@ static void checks_of(struct screen *s, enum chaos_result result, size_t lines)
     }
 }
 
-static void checks_in_one_line(struct screen *s, enum chaos_result result)
+/* The names of many, on at most so many lines; what does not fit is counted. */
+static void checks_in_lines(struct screen *s, enum chaos_result result, size_t n, size_t lines)
 {
-    autobuf names = BUF_INIT;
+    size_t used = 0, told = 0, room = COLUMNS - LIST_INDENT;
+    if (n == 0) {
+        return;
+    }
+    buf_printf(s->out, "  %-*s", LIST_INDENT - 2, result_words[result]);
     for (size_t i = 0; i < s->r->check_count; i++) {
-        if (s->r->checks[i].result == result) {
-            buf_append_str(&names, names.len != 0 ? ", " : "");
-            words_line(&names, s->r->checks[i].name, CHECK_NAME);
+        if (s->r->checks[i].result != result) {
+            continue;
         }
+        autobuf name = BUF_INIT;
+        size_t width = words_line(&name, s->r->checks[i].name, CHECK_NAME) + 2;
+        size_t reserve = lines == 1 && told + 1 < n ? REST_COLUMNS : 0;
+        if (used + width + reserve > room && lines == 1) {
+            buf_printf(s->out, "%s%zu more", used != 0 ? " " : "", n - told);
+            break;
+        }
+        if (used + width > room) {
+            buf_printf(s->out, "\n%*s", LIST_INDENT, "");
+            used = 0;
+            lines--;
+        }
+        told++;
+        buf_printf(s->out, "%s%s%s", used != 0 ? " " : "", buf_str(&name), told < n ? "," : "");
+        used += width;
     }
-    if (names.len != 0) {
-        line(s, "  %-10s%s", result_words[result], buf_str(&names));
-    }
+    buf_append_char(s->out, '\n');
 }
 
 static size_t lines_of_violations(const struct screen *s)
@@ -227,25 +247,29 @@ static size_t lines_of_violations(const struct screen *s)
     return n;
 }
 
-/* One a line where there is room; else those that were not run share one, then those that held too.
- */
+/* One a line where there is room; else those that were not run share lines, then those that held
+ * too. */
 static void checks(struct screen *s, size_t lines)
 {
     size_t violations = lines_of_violations(s), held = s->fig.held, not_run = s->fig.not_run;
     bool each_not_run = violations + held + not_run <= lines;
     not_run = each_not_run || not_run == 0 ? not_run : 1;
     bool each_held = violations + held + not_run <= lines;
-    held = each_held || held == 0 ? held : 1;
-    checks_of(s, CHAOS_CHECK_VIOLATED, lines > held + not_run ? lines - held - not_run : 0);
+    size_t held_least = each_held || held == 0 ? held : 1;
+    violations = violations + held_least + not_run <= lines ? violations
+                 : lines > held_least + not_run             ? lines - held_least - not_run
+                                                            : 0;
+    checks_of(s, CHAOS_CHECK_VIOLATED, violations);
     if (each_held) {
         checks_of(s, CHAOS_CHECK_HELD, held);
     } else {
-        checks_in_one_line(s, CHAOS_CHECK_HELD);
+        size_t left = lines > violations + not_run ? lines - violations - not_run : 1;
+        checks_in_lines(s, CHAOS_CHECK_HELD, held, left);
     }
     if (each_not_run) {
         checks_of(s, CHAOS_CHECK_NOT_RUN, not_run);
     } else {
-        checks_in_one_line(s, CHAOS_CHECK_NOT_RUN);
+        checks_in_lines(s, CHAOS_CHECK_NOT_RUN, s->fig.not_run, 1);
     }
 }
 

@@ -152,6 +152,19 @@ struct word words_plural(uint64_t n, const char *one)
     return w;
 }
 
+struct word words_units(uint64_t n, const char *units)
+{
+    units = units != NULL ? units : "checked";
+    size_t len = strlen(units);
+    len = len < 32 ? len : 32;
+    if (n == 1 && len > 1 && units[len - 1] == 's') {
+        len -= len > 4 && memcmp(units + len - 4, "ches", 4) == 0 ? 2 : 1;
+    }
+    struct word w;
+    (void)snprintf(w.s, sizeof w.s, "%.28s %.*s", words_count(n).s, (int)len, units);
+    return w;
+}
+
 /* --- names ------------------------------------------------------------------------------------ */
 
 static const char *const roles[CHAOS_ROLE_N] = { "member", "node", "other" };
@@ -337,6 +350,19 @@ void words_escape(struct buf *out, const char *text, enum words_escape how)
     for (uint32_t c = words_next(&at); c != 0; c = words_next(&at)) {
         escape_point(out, c, how);
     }
+}
+
+void words_sentence(struct buf *out, const char *text)
+{
+    if (text == NULL || text[0] == '\0') {
+        return;
+    }
+    char first[2] = { text[0], '\0' };
+    bool small = first[0] >= 'a' && first[0] <= 'z';
+    first[0] = (char)(small ? first[0] - 'a' + 'A' : first[0]);
+    words_escape(out, small ? first : "", WORDS_TEXT);
+    words_escape(out, text + small, WORDS_TEXT);
+    buf_append_str(out, strchr(".!?:", text[strlen(text) - 1]) != NULL ? "" : ".");
 }
 
 void words_escape_cut(struct buf *out, const char *text, size_t points)

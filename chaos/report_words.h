@@ -21,6 +21,9 @@ struct word words_timestamp(int64_t wall_ms); /* "2026-11-28T15:27:00", UTC: JUn
 struct word words_seed(uint64_t seed);   /* digits as they are, for commands */
 struct word words_plural(uint64_t n, const char *one); /* "1 fault", "1,200 faults" */
 
+/* "1 election", "2 elections", of a unit in the plural; NULL: "checked". Cut to fit. */
+struct word words_units(uint64_t n, const char *units);
+
 /* Names as the JSON has them; from name to value: -1 when there is none of that name. */
 const char *words_role(enum chaos_role role);
 const char *words_family(enum chaos_family family);          /* "process" */
@@ -47,6 +50,8 @@ enum words_escape {
  * characters that turn the direction of writing become U+FFFD. NULL is "". */
 void words_escape(struct buf *out, const char *text, enum words_escape how);
 
+/* As text, as a sentence: it begins with a capital and ends with a full stop. "" stays "". */
+void words_sentence(struct buf *out, const char *text);
 /* The same as text, but at most `points` code points of it, then an ellipsis. */
 void words_escape_cut(struct buf *out, const char *text, size_t points);
 

@@ -58,6 +58,16 @@ static void news(struct run *r, const char *fmt, ...)
 
 /* --- what others tell ------------------------------------------------------------------------- */
 
+static void mark_leader(struct run *r, int member, uint64_t term)
+{
+    struct chaos_mark *mark =
+        chaos_report_add_mark(r->report, CHAOS_MARK_LEADER, (int64_t)(now_ms(r) - r->started_ms));
+    if (mark != NULL) {
+        mark->lane = member;
+        mark->term = term;
+    }
+}
+
 static void on_leader(void *arg, int member, uint64_t term)
 {
     struct run *r = arg;
@@ -67,12 +77,7 @@ static void on_leader(void *arg, int member, uint64_t term)
     if (!r->began) {
         return;
     }
-    struct chaos_mark *mark =
-        chaos_report_add_mark(r->report, CHAOS_MARK_LEADER, (int64_t)(now_ms(r) - r->started_ms));
-    if (mark != NULL) {
-        mark->lane = member;
-        mark->term = term;
-    }
+    mark_leader(r, member, term);
     news(r, "%s leads (term %" PRIu64 ")", r->o.target->members[member].name, term);
 }
 
@@ -281,6 +286,7 @@ static void begin(struct run *r)
     r->began = true;
     r->started_ms = now_ms(r);
     r->report->start_wall_ms = loop_wall_ms(r->o.loop);
+    mark_leader(r, r->sight.leader, r->sight.term);
     l->loop = r->o.loop;
     l->target = r->o.target;
     l->ops = &r->ops;

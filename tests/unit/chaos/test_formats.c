@@ -68,6 +68,32 @@ static void many_violations_still_fit(void **state)
     has(&text, "VIOLATED: 21 of 26 checks");
 }
 
+static void checks_that_have_no_line_of_their_own_are_named_or_counted(void **state)
+{
+    (void)state;
+    for (int more = 1; more < 50; more += 6) {
+        autobuf text = BUF_INIT;
+        struct chaos_report *r = sample_run(14, more % 2 != 0);
+        for (int i = 0; i < more; i++) {
+            chaos_report_add_check(r, chaos_report_printf(r, "check %d", i), "x")->result =
+                CHAOS_CHECK_HELD;
+        }
+        fits_a_screen(r, &text);
+        int absent = 0;
+        for (int i = 0; i < more; i++) {
+            autobuf name = BUF_INIT;
+            buf_printf(&name, "check %d%s", i, more == 1 ? "" : ",");
+            absent += strstr(buf_str(&text), buf_str(&name)) == NULL;
+        }
+        bool last = more > 1 && absent == 1; /* has no comma */
+        if (absent != 0 && !last) {
+            autobuf rest = BUF_INIT;
+            buf_printf(&rest, "%d more\n", absent);
+            has(&text, buf_str(&rest));
+        }
+    }
+}
+
 static void colours_are_only_there_when_asked_for(void **state)
 {
     (void)state;
@@ -253,6 +279,7 @@ int test_formats_run(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_report_fits_a_screen),
         cmocka_unit_test(many_violations_still_fit),
+        cmocka_unit_test(checks_that_have_no_line_of_their_own_are_named_or_counted),
         cmocka_unit_test(colours_are_only_there_when_asked_for),
         cmocka_unit_test(a_report_reads_back_and_renders_the_same),
         cmocka_unit_test(absent_and_empty_stay_apart),

@@ -26,6 +26,10 @@ static void numbers_are_for_people(void **state)
     assert_string_equal(words_bytes(UINT64_C(8375186227)).s, "7.8 GiB");
     assert_string_equal(words_plural(1, "fault").s, "1 fault");
     assert_string_equal(words_plural(1200, "fault").s, "1,200 faults");
+    assert_string_equal(words_units(1, "elections").s, "1 election");
+    assert_string_equal(words_units(1, "watches").s, "1 watch");
+    assert_string_equal(words_units(2, "watches").s, "2 watches");
+    assert_string_equal(words_units(0, NULL).s, "0 checked");
     assert_string_equal(words_date(INT64_C(1795879620000)).s, "2026-11-28 15:27:00 UTC");
 }
 
@@ -56,6 +60,19 @@ static void markup_and_bytes_become_harmless(void **state)
     autobuf attr = BUF_INIT;
     words_escape(&attr, "a\n\"b\"", WORDS_ATTR);
     assert_string_equal(buf_str(&attr), "a&#10;&quot;b&quot;");
+}
+
+static void a_claim_reads_as_a_sentence(void **state)
+{
+    (void)state;
+    autobuf out = BUF_INIT;
+    words_sentence(&out, "no event comes <twice>");
+    assert_string_equal(buf_str(&out), "No event comes &lt;twice&gt;.");
+    buf_reset(&out);
+    words_sentence(&out, "Done.");
+    words_sentence(&out, "");
+    words_sentence(&out, NULL);
+    assert_string_equal(buf_str(&out), "Done.");
 }
 
 static void a_line_never_exceeds_its_columns(void **state)
@@ -95,6 +112,7 @@ int test_words_run(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_for_people),
         cmocka_unit_test(markup_and_bytes_become_harmless),
+        cmocka_unit_test(a_claim_reads_as_a_sentence),
         cmocka_unit_test(a_line_never_exceeds_its_columns),
         cmocka_unit_test(names_read_back),
     };
