@@ -96,9 +96,14 @@ for k in 1 2 3; do cluster_new "lie$k" barque 1; cluster_start "lie$k"; done
         echo "- { name: m$k, endpoint: $(endpoint "lie$k" 1), pid_file: $T/lie$k/m1.pid }"
     done
 } >"$T/lie.yaml"
-chaos run --target "$T/lie.yaml" --seed 113 --seconds 9 --faults none
+chaos run --target "$T/lie.yaml" --seed 113 --seconds 9 --faults none --html "$T/lie.html" --json "$T/lie.json" \
+    --junit "$T/lie.xml"
 is 'members that are no cluster are found out: exit 1' "$RC" 1
 like 'with what differs' "$(cat "$T/out")" 'VIOLATED'
+is 'the page, the data and JUnit tell it too' "$(grep -lE "violated|<failure" \
+    "$T/lie.html" "$T/lie.json" "$T/lie.xml" | wc -l)" 3
+chaos report "$T/lie.json"
+like 'a report that was kept is shown again' "$(cat "$T/out")" 'VIOLATED'
 echo '- { name: m4, endpont: x }' >>"$T/lie.yaml"
 chaos run --target "$T/lie.yaml"
 like 'a mistake in a description has line and column' "$(cat "$T/err")" 'lie.yaml: 5:.*did you mean endpoint'

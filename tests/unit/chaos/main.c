@@ -46,6 +46,7 @@ int main(int argc, char **argv)
         return 0;
     }
     int failed = test_plan_run();
+    failed += test_act_run();
     failed += test_report_run();
     failed += test_html_run();
     failed += test_formats_run();

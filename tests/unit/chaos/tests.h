@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+int test_act_run(void);
 int test_plan_run(void);
 int test_report_run(void);
 int test_html_run(void);
