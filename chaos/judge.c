@@ -5,11 +5,15 @@
 #include <inttypes.h>
 
 #include "chaos/run_internal.h"
+#include "check/lease.h"
 #include "check/lin.h"
+#include "check/lock.h"
 #include "check/watch.h"
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/base/str.h"
+
+enum { LEASE_SLACK_US = 8 * 1000 * 1000 }; /* an election, another, + 5 s, and our view */
 
 struct judge {
     struct run *run;
@@ -145,6 +149,22 @@ static void watches(struct judge *j)
     check_watches(l->watches, l->n_watches, j->log, &o, &j->report);
 }
 
+static void leases(struct judge *j)
+{
+    struct check_lease_facts f = { .leaders_us = j->run->leaders_us,
+                                   .n_leaders = j->run->n_leaders,
+                                   .slack_us = LEASE_SLACK_US };
+    check_leases(&j->run->history, j->log, &f, &j->report);
+}
+
+static void locks(struct judge *j)
+{
+    char lock[96], data[96];
+    struct check_lock one = { .lock_prefix = loads_key(&j->run->loads, lock, "lock/key"),
+                              .data_prefix = loads_key(&j->run->loads, data, "lockdata/") };
+    check_locks(&j->run->history, j->log, &one, 1, &j->report);
+}
+
 /* --- the table -------------------------------------------------------------------------------- */
 
 struct check {
@@ -153,11 +173,18 @@ struct check {
     void (*judge)(struct judge *j);
 };
 
+/* clang-format off */
 static const struct check checks[] = {
-    { "recovers", NULL, false, recovers },        { "one leader", NULL, false, one_leader },
-    { "logs agree", NULL, false, logs_agree },    { "data equal", NULL, false, hashes_agree },
-    { "linearizable", NULL, true, linearizable }, { "watches", "watch", true, watches },
+    { "recovers", NULL, false, recovers },
+    { "one leader", NULL, false, one_leader },
+    { "logs agree", NULL, false, logs_agree },
+    { "data equal", NULL, false, hashes_agree },
+    { "linearizable", NULL, true, linearizable },
+    { "watches", "watch", true, watches },
+    { "leases", "lease", true, leases },
+    { "locks", "txn", true, locks },
 };
+/* clang-format on */
 
 static void tell(struct run *r, const struct check_verdict *v)
 {

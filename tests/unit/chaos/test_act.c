@@ -1,5 +1,5 @@
-/* What is told to members that misbehave: the rules of each fault are valid, hit whom they should and
- * nobody else. Percentiles of latencies are within what their buckets promise. */
+/* What is told to members that misbehave: the rules of each fault are valid, hit whom they should
+ * and nobody else. Percentiles of latencies are within what their buckets promise. */
 #include "tests/unit/chaos/tests.h"
 
 #include <stdio.h>
@@ -27,8 +27,12 @@ static void scene_init(struct scene *s, enum fault_kind kind, int64_t amount)
         snprintf(s->target.members[i].name, TARGET_NAME_BYTES, "m%zu", i + 1);
     }
     s->step = (struct plan_step){ .kind = kind, .amount = amount };
-    s->injury = (struct injury){ .nemesis = &s->nemesis, .step = &s->step, .members = 2, .node = -1,
-                                 .other = 2, .state = INJURY_HURT };
+    s->injury = (struct injury){ .nemesis = &s->nemesis,
+                                 .step = &s->step,
+                                 .members = 2,
+                                 .node = -1,
+                                 .other = 2,
+                                 .state = INJURY_HURT };
     s->plan.options.seed = 77;
     s->nemesis.o.target = &s->target;
     s->nemesis.o.plan = &s->plan;
