@@ -261,6 +261,31 @@ static void change_apply(struct names *t, const struct change *c)
     }
 }
 
+static bool below(const char *path, const char *dir)
+{
+    size_t n = strlen(dir);
+    return strncmp(path, dir, n) == 0 && path[n] == '/';
+}
+
+/* What was changed in a directory goes with it when that is renamed. Only data that nobody reads any
+ * more is moved aside, so it may as well be durable at once. */
+static void journal_settle(struct fs *fs, const char *dir)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < fs->n_journal; i++) {
+        struct change *c = &fs->journal[i];
+        if (!below(c->from, dir) && !below(c->to, dir)) {
+            fs->journal[kept++] = *c;
+            continue;
+        }
+        change_apply(&fs->durable, c);
+        if (c->inode != NULL) {
+            inode_unref(c->inode);
+        }
+    }
+    fs->n_journal = kept;
+}
+
 void fs_change(struct fs *fs, const char *from, const char *to, struct inode *inode)
 {
     struct change c = { .inode = inode };
@@ -268,6 +293,8 @@ void fs_change(struct fs *fs, const char *from, const char *to, struct inode *in
     str_copy(c.to, sizeof c.to, to);
     if (inode != NULL) {
         inode->refs++;
+    } else if (to[0] != '\0') {
+        journal_settle(fs, from);
     }
     change_apply(&fs->seen, &c);
     fs->journal = mem_grow(fs->journal, &fs->journal_cap, fs->n_journal + 1, sizeof *fs->journal);

@@ -90,10 +90,12 @@ static void do_something(struct node *n, void *arg)
     struct client_machine *m = n->data;
     uint64_t what = rng_range(&n->sim->dice, 0, 99);
     (void)arg;
-    if (what < 80) {
+    if (what < 70) {
         ask_something(m);
     } else if (what < 90 && elector_leading(m->elector)) {
         ask_fenced(m);
+    } else if (what < 80) {
+        ask_something(m);
     } else if (what < 96) {
         hold_watch(m);
     } else {

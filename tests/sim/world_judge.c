@@ -15,11 +15,16 @@
 #include "check/digest.h"
 #include "check/lease.h"
 #include "check/lin.h"
+#include "check/lock.h"
 #include "check/log.h"
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
-enum { POOL_BYTES = 1 << 30 };
+enum {
+    POOL_BYTES = 1 << 30,
+    LEASE_EXCUSE_US = 500000,
+    LEASE_SLACK_US = 7000000, /* an election, 5 s, and what clocks drift meanwhile */
+};
 
 struct judge {
     struct sim *sim;
@@ -74,9 +79,14 @@ static int64_t now_us(const struct judge *j)
 
 /* As the fastest clock of a member would count: a lease that holds by that is not early by its
  * own. */
+static int64_t on_lease_clock(const struct judge *j, int64_t us)
+{
+    return us + ((j->sim->o.faults & FAULT_CLOCK) != 0 ? us / 16 : 0);
+}
+
 static int64_t lease_us(const struct judge *j)
 {
-    return now_us(j) + ((j->sim->o.faults & FAULT_CLOCK) != 0 ? now_us(j) / 16 : 0);
+    return on_lease_clock(j, now_us(j));
 }
 
 /* --- operations ------------------------------------------------------------------------------- */
@@ -218,11 +228,16 @@ void judge_lease_end(struct judge *j, int64_t lease)
     j->ends[j->n_ends++] = (struct check_lease_end){ lease, lease_us(j) };
 }
 
-void judge_leader(struct judge *j)
+static void note_leader(struct judge *j, int64_t at_us)
 {
     j->leaders_us =
         mem_grow(j->leaders_us, &j->cap_leaders, j->n_leaders + 1, sizeof *j->leaders_us);
-    j->leaders_us[j->n_leaders++] = lease_us(j);
+    j->leaders_us[j->n_leaders++] = at_us;
+}
+
+void judge_leader(struct judge *j)
+{
+    note_leader(j, lease_us(j));
 }
 
 /* --- watches ---------------------------------------------------------------------------------- */
@@ -316,6 +331,36 @@ static void judge_watches(struct judge *j, struct check_report *report)
     (void)check_watches(j->watches, j->n_watches, &j->log, &o, report);
 }
 
+/* While there are faults the members may be without a quorum at any time, so how late is asked of
+ * the second phase alone. */
+static void judge_leases(struct judge *j, struct check_report *report)
+{
+    int64_t healed_us = (int64_t)j->sim->o.fault_us;
+    for (int64_t at_us = 0; at_us <= healed_us; at_us += LEASE_EXCUSE_US) {
+        note_leader(j, on_lease_clock(j, at_us));
+    }
+    struct check_lease_facts facts = {
+        .ends = j->ends,
+        .n_ends = j->n_ends,
+        .leaders_us = j->leaders_us,
+        .n_leaders = j->n_leaders,
+        .slack_us = LEASE_SLACK_US,
+        .end_us = lease_us(j),
+    };
+    (void)check_leases(&j->leases, NULL, &facts, report);
+}
+
+/* The elector's election is a mutex of etcd's kind; "data" is what it protects. */
+static void judge_lock(struct judge *j, struct check_report *report)
+{
+    const struct check_lock lock = {
+        .lock_prefix = slice_str("lock/0/"),
+        .data_prefix = slice_str("data"),
+        .queue = true,
+    };
+    (void)check_locks(&j->history, &j->log, &lock, 1, report);
+}
+
 void judge_end(struct judge *j)
 {
     struct check_report report;
@@ -325,6 +370,8 @@ void judge_end(struct judge *j)
     }
     (void)check_linearizable(&j->history, &j->log, &report);
     judge_watches(j, &report);
+    judge_leases(j, &report);
+    judge_lock(j, &report);
     (void)check_digests(j->digests, j->n_digests, &report);
     pronounce(j, &report);
     check_report_fini(&report);
