@@ -118,6 +118,7 @@ static void draw_world(const struct sim_setup *setup, struct rng *r, struct sim_
     o->faults = bearable(o->faults & ~setup->faults_off, o->founders);
     o->acts = o->faults;
     o->keys = (unsigned)PICK(r, 3, 6, 12);
+    o->payload_max = (unsigned)PICK(r, 0, 0, 100, 3000, 40000);
     o->clients = (unsigned)PICK(r, 2, 3, 4);
     o->client_lo_us = 1000 * PICK(r, 5, 20, 50);
     o->client_hi_us = 1000 * PICK(r, 60, 150, 400);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The simulator as a test: tests/sim/sim.test.sh BUILD. SIM_HOURS (default 300) is split between bare
-# members with the small state machine and with the real store (3/8 each) and whole worlds; SIM_FROM is
+# members with the small state machine and with the real store (2/5 each) and whole worlds; SIM_FROM is
 # the first seed. TAP on stdout.
 set -u
 sim=$1/sim
@@ -29,8 +29,8 @@ check() { # name command...
 failures=$1/sim-failures
 mkdir -p "$failures"
 
-bare=$(awk "BEGIN { print $hours * 3 / 8 }")
-world=$(awk "BEGIN { print $hours / 4 }")
+bare=$(awk "BEGIN { print $hours * 2 / 5 }")
+world=$(awk "BEGIN { print $hours / 5 }")
 check raft_keeps_every_promise_under_faults \
     "$sim" --hours "$bare" --from "$from" --jobs "$jobs" --keep-going --shrink-failures "$failures"
 check the_store_keeps_every_promise_under_faults \

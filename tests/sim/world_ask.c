@@ -34,11 +34,16 @@ static struct name key_name(char kind, unsigned i)
     return n;
 }
 
-static struct name fresh_value(const struct client_machine *m)
+/* Written once in the run; now and then so long that streams and windows fill. */
+static void fresh_value(const struct client_machine *m, struct buf *out)
 {
-    struct name n;
-    snprintf(n.text, sizeof n.text, "v%" PRIu64, ++m->node->sim->world->next_value);
-    return n;
+    uint64_t most = m->node->sim->o.payload_max;
+    buf_printf(out, "v%" PRIu64, ++m->node->sim->world->next_value);
+    if (most > 0 && rng_chance(dice(m), 0.1)) {
+        size_t len = (size_t)rng_range(dice(m), 0, most);
+        memset(buf_reserve(out, len), '.', len);
+        buf_advance(out, len);
+    }
 }
 
 /* --- answers ---------------------------------------------------------------------------------- */
@@ -105,10 +110,11 @@ void asks_forget(struct client_machine *m)
 void ask_put(struct client_machine *m)
 {
     struct name key = key_name(rng_chance(dice(m), 0.3) ? 'c' : 'k', draw_key(m));
-    struct name value = fresh_value(m);
+    autobuf value = BUF_INIT;
+    fresh_value(m, &value);
     struct client_put put = {
         .key = slice_str(key.text),
-        .value = slice_str(value.text),
+        .value = buf_slice(&value),
         .prev_kv = rng_chance(dice(m), 0.3),
     };
     if (key.text[0] == 'k' && rng_chance(dice(m), 0.25)) {
@@ -155,11 +161,15 @@ static void ask_cas(struct client_machine *m)
     struct rng *d = dice(m);
     struct name keys[2] = { key_name(rng_chance(d, 0.5) ? 'c' : 'k', draw_key(m)),
                             key_name('c', draw_key(m)) };
-    struct name values[2] = { fresh_value(m), fresh_value(m) };
+    autobuf first = BUF_INIT;
+    autobuf second = BUF_INIT;
+    const struct buf *values[2] = { &first, &second };
     struct client_guard guards[2];
     struct client_write writes[2];
     size_t n = rng_chance(d, 0.3) && strcmp(keys[0].text, keys[1].text) != 0 ? 2 : 1;
     bool drop = rng_chance(d, 0.2);
+    fresh_value(m, &first);
+    fresh_value(m, &second);
     for (size_t i = 0; i < n; i++) {
         struct slice key = slice_str(keys[i].text);
         int64_t revision = *known(m, key);
@@ -170,7 +180,7 @@ static void ask_cas(struct client_machine *m)
         guards[i] = (struct client_guard){ key, revision };
         writes[i] = (struct client_write){
             .key = key,
-            .value = slice_str(values[i].text),
+            .value = buf_slice(values[i]),
             .is_delete = drop && keys[i].text[0] == 'k',
         };
     }
@@ -188,9 +198,10 @@ static void ask_compact(struct client_machine *m)
 
 void ask_fenced(struct client_machine *m)
 {
-    struct name value = fresh_value(m);
+    autobuf value = BUF_INIT;
+    fresh_value(m, &value);
     struct client_guard guard = elector_guard(m->elector);
-    struct client_write write = { .key = slice_str("data"), .value = slice_str(value.text) };
+    struct client_write write = { .key = slice_str("data"), .value = buf_slice(&value) };
     client_cas(m->client, &guard, 1, &write, 1, on_answer, ask_new(m));
 }
 

@@ -85,11 +85,9 @@ static void machine_end(struct node *n)
 
 /* --- what it does ----------------------------------------------------------------------------- */
 
-static void do_something(struct node *n, void *arg)
+static void do_one(struct client_machine *m)
 {
-    struct client_machine *m = n->data;
-    uint64_t what = rng_range(&n->sim->dice, 0, 99);
-    (void)arg;
+    uint64_t what = rng_range(&m->node->sim->dice, 0, 99);
     if (what < 70) {
         ask_something(m);
     } else if (what < 90 && elector_leading(m->elector)) {
@@ -100,6 +98,17 @@ static void do_something(struct node *n, void *arg)
         hold_watch(m);
     } else {
         hold_lease(m);
+    }
+}
+
+/* Now and then many at once. */
+static void do_something(struct node *n, void *arg)
+{
+    struct rng *dice = &n->sim->dice;
+    unsigned k = rng_chance(dice, 0.03) ? (unsigned)rng_range(dice, 2, 12) : 1;
+    (void)arg;
+    for (unsigned i = 0; i < k; i++) {
+        do_one(n->data);
     }
 }
 
