@@ -57,7 +57,7 @@ struct plan {
     bool all;         /* every variant of a point, not one in turn */
     uint64_t only;    /* this point alone, in this process; 0 none */
     int variant;      /* and this variant of it; -1: its first */
-    uint32_t bugs;    /* enum sim_bug: made on purpose, to be found */
+    uint32_t lies;    /* a bit of 1 << DISK_SYNC, 1 << DISK_SYNC_DIR: said to be done, and is not */
     bool verbose;
     const char *script;
     struct outcome *total; /* shared */
@@ -134,7 +134,7 @@ struct actor {
 };
 
 /* Plays the whole script and judges the end; does not return when something is wrong. */
-void play(const struct script *script, uint32_t bugs, bool verbose);
+void play(const struct script *script, bool verbose);
 
 /* play.c: steps */
 bool run_until(struct actor *p, bool (*cond)(struct actor *p), uint64_t within_ms);

@@ -9,11 +9,11 @@ if [ -n "${FAILURE_FULL:-}" ]; then set -- --full; else set -- --tries "${FAILUR
 plan=$(mktemp); trap 'rm -f "$plan"' EXIT
 "$failure" --dir "$dir" --tap "$@" 2>&1 | tee "$plan"
 n=$(grep -cE '^(not )?ok ' "$plan"); bad=$(grep -cE '^not ok ' "$plan")
-for bug in no-fsync no-dir-sync; do
+for lie in sync sync-dir; do
     n=$((n + 1))
-    if "$failure" --dir "$dir" --bug "$bug" --script mixed --kind crash --tries 40 >/dev/null 2>&1
-    then echo "not ok $n - bug_${bug}_is_found"; bad=1
-    else echo "ok $n - bug_${bug}_is_found"
+    if "$failure" --dir "$dir" --lie "$lie" --script mixed --kind crash --tries 40 >/dev/null 2>&1
+    then echo "not ok $n - a_disk_that_lies_about_${lie}_is_found_out"; bad=1
+    else echo "ok $n - a_disk_that_lies_about_${lie}_is_found_out"
     fi
 done
 echo "1..$n"

@@ -9,7 +9,7 @@
  *             scarce   this one fails, and for two seconds nothing large can be had
  *     io      EIO, ENOSPC, a part of a write and then either, a disk that is full for three seconds
  *     crash   power goes before the operation, or in the middle of a write, after any byte of it;
- *             what was not synced is lost, kept, or any part of it
+ *             what was not synced is lost, kept, or any part of it; or the process is killed
  *
  * After a sync that failed its pages count as clean, as Linux has it: another sync of that file
  * would succeed and mean nothing, so there must be none. */
@@ -38,7 +38,7 @@ void __wrap_member_cannot_start(struct node *n, int rv, const struct err *err)
     __attribute__((noreturn));
 
 enum { HANG_S = 60, SMALL_WRITE = 256, LARGE_BYTES = 8 << 20, FULL_US = 3000000 };
-enum { SCARCE_US = 2000000 };
+enum { SCARCE_US = 2000000, CUTS_FROM = 4 };
 enum alloc_variant { ALLOC_ONCE, ALLOC_SPENT, ALLOC_SCARCE, ALLOC_VARIANTS };
 
 static struct {
@@ -291,6 +291,7 @@ static void write_part(const struct disk_op *op, size_t bytes)
 }
 
 enum io_variant { IO_EIO, IO_ENOSPC, IO_FULL, IO_PART_EIO, IO_PART_ENOSPC };
+enum sync_variant { SYNC_POWER, SYNC_PROCESS };
 
 static int io_variants(enum disk_op_kind kind)
 {
@@ -308,13 +309,18 @@ static int io_variants(enum disk_op_kind kind)
     }
 }
 
-/* Seen by programs, never on the disk: what Linux makes of dirty pages after a failed sync. Here
- * the crash that must follow loses them, as they are still dirty. */
-static void sync_failed(struct inode *inode)
+/* What Linux makes of it: the pages count as clean, programs go on seeing them, and they are not on
+ * the disk. Either the power goes with the member, or only its process ends and the next one finds
+ * the pages in the cache; the power goes later, then. */
+static int sync_fails(struct fs *fs, const struct disk_op *op, int variant, struct err *err)
 {
-    in.unsynced = inode;
+    happens("sync", variant == SYNC_POWER ? "EIO, and power is lost" : "EIO, and pages are lost");
+    fs->policy = variant == SYNC_POWER ? CRASH_LOSE : CRASH_NOT;
+    in.unsynced = op->inode;
     in.unsynced_gen = in.sim->running->gen;
-    inode->refs++; /* so that no other file takes its place */
+    op->inode->refs++; /* so that no other file takes its place */
+    inode_sync_fails(op->inode);
+    return err_set(err, E_IO, "sync: EIO");
 }
 
 static int io_fails(struct fs *fs, const struct disk_op *op, int variant, struct err *err)
@@ -322,8 +328,11 @@ static int io_fails(struct fs *fs, const struct disk_op *op, int variant, struct
     static const char *const NAMES[] = { "EIO", "ENOSPC", "full for 3 s", "part, then EIO",
                                          "part, then ENOSPC" };
     struct node *n = in.sim->running;
-    happens(OP_NAMES[op->kind], NAMES[variant]);
     n->broken = true; /* it may end */
+    if (op->kind == DISK_SYNC) {
+        return sync_fails(fs, op, variant, err);
+    }
+    happens(OP_NAMES[op->kind], NAMES[variant]);
     fs->policy = variant % 2 == 0 ? CRASH_LOSE : CRASH_KEEP;
     if (variant == IO_FULL) {
         sim_fs_set_full(fs, true);
@@ -332,10 +341,6 @@ static int io_fails(struct fs *fs, const struct disk_op *op, int variant, struct
     }
     if (variant >= IO_PART_EIO) {
         write_part(op, write_bytes(op) / 2);
-    }
-    if (op->kind == DISK_SYNC) {
-        sync_failed(op->inode);
-        fs->policy = CRASH_LOSE;
     }
     bool full = variant == IO_ENOSPC || variant == IO_PART_ENOSPC;
     return err_set(err, full ? E_DISKFULL : E_IO, "%s: %s", OP_NAMES[op->kind], NAMES[variant]);
@@ -358,23 +363,23 @@ static size_t crash_prefix(size_t bytes, int k)
 static int crash_variants(const struct disk_op *op)
 {
     size_t bytes = op->kind == DISK_WRITE ? write_bytes(op) : 0;
-    return 3 + (int)(bytes <= SMALL_WRITE ? bytes : 14);
+    return CUTS_FROM + (int)(bytes <= SMALL_WRITE ? bytes : 14);
 }
 
 static void crash(struct fs *fs, const struct disk_op *op, int variant)
 {
-    static const enum crash_policy POLICIES[] = { CRASH_LOSE, CRASH_KEEP, CRASH_ANY };
+    static const enum crash_policy POLICIES[] = { CRASH_LOSE, CRASH_KEEP, CRASH_ANY, CRASH_NOT };
     static const char *const NAMES[] = { "power; unsynced is lost", "power; unsynced is kept",
-                                         "power; any part is kept" };
+                                         "power; any part is kept", "killed" };
     char how[40];
-    fs->policy = variant < 3 ? POLICIES[variant] : CRASH_KEEP;
-    if (variant >= 3) {
-        size_t bytes = write_bytes(op), part = crash_prefix(bytes, variant - 3);
+    fs->policy = variant < CUTS_FROM ? POLICIES[variant] : CRASH_KEEP;
+    if (variant >= CUTS_FROM) {
+        size_t bytes = write_bytes(op), part = crash_prefix(bytes, variant - CUTS_FROM);
         part = part < bytes ? part : bytes;
         write_part(op, part);
         snprintf(how, sizeof how, "power after byte %zu of %zu", part, bytes);
     }
-    happens(OP_NAMES[op->kind], variant < 3 ? NAMES[variant] : how);
+    happens(OP_NAMES[op->kind], variant < CUTS_FROM ? NAMES[variant] : how);
     in.plan->child->crashes++;
     in.plan->child->exited = true;
     node_die(in.sim->running);
@@ -385,6 +390,9 @@ int inject_disk(struct fs *fs, const struct disk_op *op, struct err *err)
     if (op->kind == DISK_SYNC && op->inode == in.unsynced &&
         in.sim->running->gen == in.unsynced_gen) {
         sim_violation(in.sim, "a sync is tried again after one that failed");
+    }
+    if ((in.plan->lies >> op->kind & 1) != 0) {
+        return DISK_PRETEND;
     }
     bool looks = op->kind == DISK_OPEN || op->kind == DISK_READ;
     if (in.plan->kind == KIND_IO) {

@@ -21,7 +21,7 @@ struct args {
     uint64_t n;
     int variant;
     uint64_t share; /* every so many scripts */
-    uint32_t bugs;  /* made on purpose */
+    uint32_t lies;  /* of the disk: the loops must find them out */
     bool verbose, tap;
 };
 
@@ -82,7 +82,7 @@ static bool pass(const struct script *script, const struct plan *plan)
     pid_t pid = fork();
     if (pid == 0) {
         inject_init(plan);
-        play(script, plan->bugs, plan->verbose);
+        play(script, plan->verbose);
         fflush(stdout);
         _exit(0);
     }
@@ -102,7 +102,7 @@ static bool loop(const struct args *a, const struct script *script, enum kind ki
 {
     struct plan plan = {
         .kind = kind, .script = script->name, .total = total, .child = child, .variant = -1,
-        .verbose = a->verbose, .all = a->tries == 0, .bugs = a->bugs,
+        .verbose = a->verbose, .all = a->tries == 0, .lies = a->lies,
     };
     *total = *child = (struct outcome){ 0 };
     if (a->n != 0) {
@@ -189,7 +189,7 @@ static void usage(void)
 {
     printf("failure [--full | --tries N] [--share K] [--script NAME] [--kind alloc|io|crash]\n"
            "        [--n POINT [--variant V]] [--verbose] [--tap] [--dir DIR]\n"
-           "        [--bug no-fsync|no-dir-sync]\n");
+           "        [--lie sync|sync-dir]\n");
     exit(2);
 }
 
@@ -203,11 +203,12 @@ static int kind_named(const char *name)
     usage();
 }
 
-static uint32_t bug_named(const char *name)
+static uint32_t lie_named(const char *name)
 {
-    return str_eq(name, "no-fsync")      ? BUG_NO_FSYNC
-           : str_eq(name, "no-dir-sync") ? BUG_NO_DIR_SYNC
-                                         : (usage(), 0);
+    if (!str_eq(name, "sync") && !str_eq(name, "sync-dir")) {
+        usage();
+    }
+    return 1u << (str_eq(name, "sync") ? DISK_SYNC : DISK_SYNC_DIR);
 }
 
 /* One flag with a value. */
@@ -227,8 +228,8 @@ static void set_value(struct args *a, const char *flag, const char *value)
         a->n = strtoull(value, NULL, 10);
     } else if (str_eq(flag, "--variant")) {
         a->variant = (int)strtoul(value, NULL, 10);
-    } else if (str_eq(flag, "--bug")) {
-        a->bugs |= bug_named(value);
+    } else if (str_eq(flag, "--lie")) {
+        a->lies |= lie_named(value);
     } else {
         usage();
     }

@@ -321,14 +321,13 @@ static struct sim *world_make(struct actor *p, struct sim_setup *setup, struct s
     return s;
 }
 
-void play(const struct script *script, uint32_t bugs, bool verbose)
+void play(const struct script *script, bool verbose)
 {
     struct actor *p = mem_zalloc(sizeof *p);
     struct sim_stats *stats = mem_zalloc(sizeof *stats);
     struct sim_setup *setup = mem_zalloc(sizeof *setup);
     setup->machine = &WORLD_OPS;
     setup->verbose = verbose;
-    setup->gates_off = bugs;
     setup->verdict = &inject_outcome()->verdict;
     p->script = script;
     p->at = 1;

@@ -65,12 +65,13 @@ static struct page *page_dirty(struct inode *n, size_t i)
     }
     if (!p->listed) {
         p->listed = true;
+        p->sectors = p->lost ? UINT8_MAX : p->sectors; /* a page is written as a whole */
         n->dirty = mem_grow(n->dirty, &n->dirty_cap, n->n_dirty + 1, sizeof *n->dirty);
         n->dirty[n->n_dirty++] = i;
         if (p->old == NULL && p->synced) {
             p->old = mem_alloc(PAGE_BYTES);
         }
-        if (p->synced) {
+        if (p->synced && !p->lost) {
             memcpy(p->old, p->data, PAGE_BYTES);
         }
     }
@@ -115,7 +116,7 @@ size_t inode_read(const struct inode *n, uint8_t *out, size_t len, uint64_t offs
 
 static void page_clean(struct page *p)
 {
-    p->listed = false;
+    p->listed = p->lost = false;
     p->synced = true;
     p->sectors = 0;
 }
@@ -128,6 +129,16 @@ void inode_sync(struct inode *n)
     n->n_dirty = 0;
     n->synced_size = n->size;
     n->truncated = false;
+}
+
+void inode_sync_fails(struct inode *n)
+{
+    for (size_t i = 0; i < n->n_dirty; i++) {
+        struct page *p = n->pages[n->dirty[i]];
+        p->listed = false;
+        p->lost = true;
+    }
+    n->n_dirty = 0;
 }
 
 void inode_truncate(struct inode *n, uint64_t size)
@@ -156,6 +167,7 @@ static bool sector_kept(struct sim *s, enum crash_policy policy, bool *prefix)
         return true;
     case CRASH_ANY:
         return rng_chance(&s->rng, 0.5);
+    case CRASH_NOT:
     case CRASH_DRAWN:
     case CRASH_PREFIX:
         break;
@@ -186,6 +198,11 @@ static void inode_crash(struct sim *s, struct inode *n, enum crash_policy policy
         page_crash(s, n->pages[n->dirty[i]], policy, &prefix);
     }
     n->n_dirty = 0;
+    for (size_t i = 0; i < n->n_pages; i++) {
+        if (n->pages[i] != NULL && n->pages[i]->lost) {
+            page_crash(s, n->pages[i], CRASH_LOSE, &prefix);
+        }
+    }
     if (policy == CRASH_LOSE || (policy != CRASH_KEEP && rng_chance(&s->rng, 0.5))) {
         n->size = n->synced_size;
     }
@@ -374,6 +391,10 @@ void sim_fs_crash(struct fs *fs)
 {
     struct sim *s = fs->sim;
     enum crash_policy policy = fs->policy;
+    if (policy == CRASH_NOT) {
+        fs->policy = CRASH_LOSE;
+        return;
+    }
     if (policy == CRASH_DRAWN) {
         policy = (enum crash_policy)rng_range(&s->rng, CRASH_LOSE, CRASH_PREFIX);
     }

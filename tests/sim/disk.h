@@ -18,6 +18,7 @@ struct page {
     uint8_t sectors;          /* written since the last sync */
     bool listed;              /* in its inode's dirty list */
     bool synced;              /* was ever synced (otherwise zeros are on disk) */
+    bool lost;                /* its sync failed: counts as clean, is not on the disk */
 };
 
 struct inode {
@@ -48,7 +49,7 @@ struct change {
     struct inode *inode;
 };
 
-enum crash_policy { CRASH_LOSE, CRASH_KEEP, CRASH_ANY, CRASH_PREFIX, CRASH_DRAWN };
+enum crash_policy { CRASH_LOSE, CRASH_KEEP, CRASH_ANY, CRASH_PREFIX, CRASH_DRAWN, CRASH_NOT };
 
 enum disk_op_kind {
     DISK_OPEN, /* of a file that exists, or a list of names */
@@ -62,6 +63,8 @@ enum disk_op_kind {
     DISK_UNLINK,
     DISK_SYNC_DIR,
 };
+
+enum { DISK_PRETEND = 1 };
 
 /* What is about to be done. */
 struct disk_op {
@@ -84,8 +87,10 @@ struct fs {
     uint64_t fail_after;
     int fail_error;
     bool full;
-    enum crash_policy policy; /* CRASH_DRAWN: another one at each crash */
-    /* Sees every operation before it is done (tests/failure): 0, or the error it ends with. */
+    /* CRASH_DRAWN: another one at each crash; CRASH_NOT: the next one is of the process alone. */
+    enum crash_policy policy;
+    /* Sees every operation before it is done (tests/failure): 0, or the error it ends with, or
+     * DISK_PRETEND: a sync that is said to be done, and is not. */
     int (*hook)(struct fs *fs, const struct disk_op *op, struct err *err);
 };
 
@@ -93,6 +98,8 @@ void inode_unref(struct inode *n);
 void inode_write(struct inode *n, struct slice bytes, uint64_t offset);
 size_t inode_read(const struct inode *n, uint8_t *out, size_t len, uint64_t offset);
 void inode_sync(struct inode *n);
+/* As Linux does it: what was to be synced counts as clean, and is not on the disk. */
+void inode_sync_fails(struct inode *n);
 void inode_truncate(struct inode *n, uint64_t size);
 struct name *names_find(struct names *t, const char *path);
 /* Creates (to, inode), renames (from, to, inode), removes (from), or renames a directory (from,
