@@ -11,5 +11,6 @@ int main(void)
     failed += run_watch_tests();
     failed += run_lease_tests();
     failed += run_lock_tests();
+    failed += run_orch_tests();
     return failed != 0;
 }
