@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "chaos/nemesis.h"
 #include "lib/base/alloc.h"
@@ -250,6 +251,20 @@ int injury_heal(struct injury *i, struct err *err)
         rv = rv == 0 ? started : rv;
     }
     return rv;
+}
+
+bool target_pid_lives(pid_t pid)
+{
+    char path[40], line[256] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *f = pid > 1 ? fopen(path, "re") : NULL;
+    if (f == NULL) {
+        return false;
+    }
+    char *got = fgets(line, sizeof line, f);
+    fclose(f);
+    const char *state = got != NULL ? strrchr(line, ')') : NULL;
+    return state != NULL && state[1] == ' ' && state[2] != 'Z' && state[2] != 'X';
 }
 
 int target_heal(struct target *t, struct err *err)

@@ -317,6 +317,9 @@ static void begin(struct run *r)
     }
     nemesis_start(&r->nemesis, &n);
     ops_start_samples(&r->ops);
+    if (l->deploy != NULL && r->o.target->node_roots[0][0] != '\0') {
+        journal_start(&r->journal, r->o.loop, r->o.target, &r->sight);
+    }
 }
 
 static void step_load(struct run *r)
@@ -416,6 +419,7 @@ static void finish(struct run *r)
         loads_free(&r->loads);
     }
     tail_stop(&r->tail);
+    journal_stop(&r->journal);
     if (r->ops.loop != NULL) {
         ops_close(&r->ops);
     }
@@ -476,6 +480,8 @@ static void on_tick(struct timer *t)
     case RUN_TAIL:
         if (r->tail.done) {
             tail_stop(&r->tail);
+            journal_stop(&r->journal);
+            r->end_us = (int64_t)loop_now_us(r->o.loop);
             enter(r, RUN_CLEAN);
         }
         break;
@@ -573,6 +579,7 @@ void run_free(struct run *r)
         return;
     }
     tail_free(&r->tail);
+    journal_free(&r->journal);
     mem_free(r->loads.seen);
     check_log_fini(&r->base);
     history_fini(&r->history);

@@ -2,6 +2,7 @@
 #ifndef BARQUE_CHAOS_RUN_INTERNAL_H
 #define BARQUE_CHAOS_RUN_INTERNAL_H
 
+#include "chaos/journal.h"
 #include "chaos/nemesis.h"
 #include "chaos/run.h"
 #include "chaos/tail.h"
@@ -36,6 +37,7 @@ struct run {
     struct loads loads;
     struct nemesis nemesis;
     struct tail tail;
+    struct journal journal;
     bool opened;     /* the target */
     bool began;      /* LOAD: nemesis and loads exist */
     bool asking;     /* a call of this phase is under way */
@@ -50,6 +52,7 @@ struct run {
     /* For the lease checks: when members became leader, microseconds. */
     int64_t leaders_us[RUN_LEADERS_MAX];
     size_t n_leaders;
+    int64_t end_us; /* when all had been looked at */
 };
 
 /* judge.c: all checks into the report. */

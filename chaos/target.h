@@ -56,6 +56,7 @@ struct target {
     const char *server; /* "Barque", "etcd"; "" = not known */
     struct target_member members[TARGET_MEMBERS_MAX];
     char nodes[TARGET_NODES_MAX][TARGET_NAME_BYTES];
+    char node_roots[TARGET_NODES_MAX][TARGET_PATH_BYTES]; /* where agents keep pods; "" = unknown */
     size_t n_members, n_nodes;
     const char *why_not[NEEDS_N];
     bool own; /* started for the run and ended after it */
@@ -66,5 +67,8 @@ struct target {
 /* Undoes everything at once, whatever it was: members and nodes go on, faults files are emptied,
  * what is down is started. 0, or the first error (the rest is undone all the same). */
 int target_heal(struct target *t, struct err *err);
+
+/* There is such a process, and it is no zombie. */
+bool target_pid_lives(pid_t pid);
 
 #endif

@@ -88,10 +88,12 @@ static void close_(struct target *t, bool keep)
     if (!t->own) {
         return;
     }
-    for (size_t i = 0; i < t->n_members; i++) {
-        pause_(t, i, false, NULL); /* what is stopped would not end politely */
+    for (size_t i = 0; i < d->cluster.n_agents; i++) { /* nobody needs it any more: not politely */
+        demo_process_kill(&d->cluster, &d->cluster.agents[i]);
     }
-    demo_cluster_stop(&d->cluster);
+    for (size_t i = 0; i < d->cluster.n_masters; i++) {
+        demo_process_kill(&d->cluster, &d->cluster.masters[i]);
+    }
     struct fs *fs = loop_fs(d->loop);
     for (int i = 0; !keep && i < 40 && fs_exists(fs, d->cluster.dir); i++) {
         if (fs_remove_tree(fs, d->cluster.dir, NULL) != 0) {
@@ -161,6 +163,7 @@ static void fill(struct target *t, struct demo_target *d, bool own)
     }
     for (size_t i = 0; i < t->n_nodes; i++) {
         str_copy(t->nodes[i], sizeof t->nodes[i], c->agents[i].name);
+        snprintf(t->node_roots[i], sizeof t->node_roots[i], "%s/%s", c->dir, c->agents[i].name);
     }
     t->why_not[NEED_NODES] = t->n_nodes > 0 ? NULL : "this cluster has no nodes";
     t->why_not[NEED_MEMBERSHIP] =

@@ -30,21 +30,6 @@ static struct given_member *member_of(struct target *t, size_t i)
 
 /* --- process ids ------------------------------------------------------------------------------ */
 
-/* A zombie does not run. */
-static bool lives(pid_t pid)
-{
-    char path[40], line[256] = "";
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *f = pid > 1 ? fopen(path, "re") : NULL;
-    if (f == NULL) {
-        return false;
-    }
-    char *got = fgets(line, sizeof line, f);
-    fclose(f);
-    const char *state = got != NULL ? strrchr(line, ')') : NULL;
-    return state != NULL && state[1] == ' ' && state[2] != 'Z' && state[2] != 'X';
-}
-
 static pid_t pid_of(struct given_member *m)
 {
     if (m->child > 0 && waitpid(m->child, NULL, WNOHANG) == m->child) {
@@ -62,7 +47,7 @@ static pid_t pid_of(struct given_member *m)
             fclose(f);
         }
     }
-    return lives(pid) ? pid : 0;
+    return target_pid_lives(pid) ? pid : 0;
 }
 
 static bool has_pid(const struct given_member *m)
