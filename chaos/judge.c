@@ -8,12 +8,16 @@
 #include "check/lease.h"
 #include "check/lin.h"
 #include "check/lock.h"
+#include "check/orch.h"
 #include "check/watch.h"
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/base/str.h"
 
-enum { LEASE_SLACK_US = 8 * 1000 * 1000 }; /* an election, another, + 5 s, and our view */
+enum {
+    LEASE_SLACK_US = 8 * 1000 * 1000, /* an election, another, + 5 s, and our view */
+    ORPHAN_US = 20 * 1000 * 1000,     /* our pods have a second to end */
+};
 
 struct judge {
     struct run *run;
@@ -165,6 +169,23 @@ static void locks(struct judge *j)
     check_locks(&j->run->history, j->log, &one, 1, &j->report);
 }
 
+static void objects(struct judge *j)
+{
+    const struct journal *n = &j->run->journal;
+    autofree struct check_process *processes = journal_processes(n);
+    struct check_orch_facts f = {
+        .processes = processes,
+        .n_processes = n->n,
+        .contacts = n->contacts,
+        .n_contacts = n->n_contacts,
+        .has_journals = n->loop != NULL && !n->overflow,
+        .orphan_us = ORPHAN_US,
+        .end_us = j->run->end_us,
+        .healed = j->run->unsettled == NULL,
+    };
+    check_orchestration(j->log, &f, &j->report);
+}
+
 /* --- the table -------------------------------------------------------------------------------- */
 
 struct check {
@@ -183,6 +204,7 @@ static const struct check checks[] = {
     { "watches", "watch", true, watches },
     { "leases", "lease", true, leases },
     { "locks", "txn", true, locks },
+    { "objects", "deployments", true, objects },
 };
 /* clang-format on */
 
