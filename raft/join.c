@@ -104,17 +104,22 @@ struct join {
     void *arg;
 };
 
+void join_abandon(struct join *j)
+{
+    timer_stop(&j->timer);
+    mem_free((void *)(uintptr_t)j->o.name);
+    mem_free((void *)(uintptr_t)j->o.address);
+    mem_free(j->addresses);
+    mem_free(j);
+}
+
 static void finish(struct join *j, int status, const struct join_answer *answer)
 {
     void (*done)(void *arg, int status, const struct join_answer *answer, const struct err *err) =
         j->done;
     void *arg = j->arg;
     struct err last = j->last;
-    timer_stop(&j->timer);
-    mem_free((void *)(uintptr_t)j->o.name);
-    mem_free((void *)(uintptr_t)j->o.address);
-    mem_free(j->addresses);
-    mem_free(j);
+    join_abandon(j);
     done(arg, status, answer, &last);
 }
 

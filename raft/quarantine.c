@@ -73,6 +73,20 @@ static int tidy(struct fs *fs, const char *parent, const char *base, uint64_t *r
     return rv;
 }
 
+int quarantine_room(struct fs *fs, const char *dir, uint64_t bytes, struct err *err)
+{
+    autofree char *path = mem_printf("%s.room.tmp", dir);
+    struct file *file;
+    int rv = file_open(fs, path, FILE_READ | FILE_WRITE | FILE_CREATE | FILE_TRUNC, &file, err);
+    if (rv != 0) {
+        return rv;
+    }
+    rv = file_allocate(file, bytes, err);
+    file_close(file);
+    int rv_unlink = fs_unlink(fs, path, rv == 0 ? err : NULL);
+    return rv != 0 ? rv : rv_unlink;
+}
+
 bool quarantine_any(struct fs *fs, const char *dir)
 {
     autofree char *parent = parent_of(dir);

@@ -8,12 +8,13 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/io/file.h"
+#include "lib/io/timer.h"
 #include "raft/join.h"
 #include "raft/quarantine.h"
 #include "server/internal.h"
 #include "server/peers.h"
 
-enum { WHO_TIMEOUT_MS = 30000, REPLACE_TIMEOUT_MS = 10000 };
+enum { WHO_TIMEOUT_MS = 30000, REPLACE_TIMEOUT_MS = 10000, ROOM_AGAIN_MS = 2000 };
 
 struct enter {
     struct server_options o;
@@ -22,6 +23,7 @@ struct enter {
     void (*done)(void *arg, int status, struct server *server, const struct err *err);
     void *arg;
     struct ready ready;
+    struct timer retry; /* when there was no room on the disk */
 };
 
 static void finish(struct enter *e, int status, struct server *server, const struct err *err)
@@ -84,18 +86,38 @@ static size_t ask(struct enter *e, enum join_what what)
 
 /* --- a damaged directory ---------------------------------------------------------------------- */
 
-static void quarantine(struct enter *e, const struct err *damage)
+static void ask_for_replacement(struct enter *e)
 {
     struct err err = ERR_INIT;
-    e->damage = *damage;
-    log_error("server", "the data directory is damaged: asking the others to take a new member in "
-              "its place", "dir=%s damage=\"%s\"", e->o.data_dir, damage->msg);
+    autofree char *dir = mem_printf("%s/member", e->o.data_dir);
+    if (quarantine_room(loop_fs(e->o.loop), dir, LIMIT_WAL_SEGMENT_BYTES, &err) != 0) {
+        log_error("server", "a new start needs room on the disk: waiting for it",
+                  "error=\"%s\" next=\"make room, or remove old member.quarantine-N\"", err.msg);
+        timer_start(&e->retry, ROOM_AGAIN_MS);
+        return;
+    }
     if (ask(e, JOIN_REPLACE) == 0) {
-        err_set(&err, E_CORRUPT, "%s. There are no other members that could replace it. Next: keep "
-                "%s for inspection and put a backup of it in its place", damage->msg,
-                e->o.data_dir);
+        err_set(&err, E_CORRUPT,
+                "%s. There are no other members that could replace it. Next: keep "
+                "%s for inspection and put a backup of it in its place",
+                e->damage.msg, e->o.data_dir);
         finish(e, E_CORRUPT, NULL, &err);
     }
+}
+
+static void on_retry(struct timer *timer)
+{
+    ask_for_replacement(CONTAINER_OF(timer, struct enter, retry));
+}
+
+static void quarantine(struct enter *e, const struct err *damage)
+{
+    e->damage = *damage;
+    log_error("server",
+              "the data directory is damaged: asking the others to take a new member in "
+              "its place",
+              "dir=%s damage=\"%s\"", e->o.data_dir, damage->msg);
+    ask_for_replacement(e);
 }
 
 static void open_member(struct enter *e, const struct join_answer *joined)
@@ -121,6 +143,11 @@ static void move_and_open(struct enter *e, const struct join_answer *answer)
 {
     struct err err = ERR_INIT;
     autofree char *dir = mem_printf("%s/member", e->o.data_dir);
+    autofree char *meta = mem_printf("%s/meta", dir);
+    if (!fs_exists(loop_fs(e->o.loop), meta)) {
+        open_member(e, answer); /* it was moved in an earlier life */
+        return;
+    }
     int rv = quarantine_move(loop_fs(e->o.loop), dir, e->moved_to, sizeof e->moved_to, &err);
     if (rv != 0) {
         finish(e, rv, NULL, &err);
@@ -157,9 +184,11 @@ static void on_replaced(void *arg, int status, const struct join_answer *answer,
     log_error("server", "the others cannot take a new member in place of this damaged one yet; "
               "nothing was changed, and they are asked again", "reason=\"%s\" damage=\"%s\"",
               err->msg, e->damage.msg);
-    ask(e, JOIN_REPLACE);
+    ask_for_replacement(e);
 }
 
+/* Without a state, but with one that was moved aside: a new id again, and not the one that the
+ * others know for this address. It may have been used since, and what it promised is lost. */
 static void begin(struct ready *r)
 {
     struct enter *e = CONTAINER_OF(r, struct enter, ready);
@@ -167,13 +196,20 @@ static void begin(struct ready *r)
     autofree char *dir = mem_printf("%s/member", e->o.data_dir);
     autofree char *meta = mem_printf("%s/meta", dir);
     struct err err = ERR_INIT;
-    /* Without a state, but with one that was moved aside: it ended on its way to a new id. */
-    bool joins = e->o.existing || quarantine_any(fs, dir);
-    if (!joins || fs_exists(fs, meta)) {
+    if (fs_exists(fs, meta)) {
         open_member(e, NULL);
         return;
     }
-    e->o.existing = true;
+    if (quarantine_any(fs, dir)) {
+        err_set(&err, E_CORRUPT,
+                "it was moved aside, and this member ended on its way to a new id");
+        quarantine(e, &err);
+        return;
+    }
+    if (!e->o.existing) {
+        open_member(e, NULL);
+        return;
+    }
     log_info("server", "joining a running cluster", "name=%s address=%s", e->o.name,
              own_address(&e->o));
     if (ask(e, JOIN_WHO) == 0) {
@@ -193,5 +229,6 @@ void server_enter(const struct server_options *options,
     e->done = done;
     e->arg = arg;
     ready_init(&e->ready, begin);
+    timer_init(options->loop, &e->retry, on_retry);
     loop_ready(options->loop, &e->ready);
 }

@@ -1,10 +1,10 @@
 /* How a member comes into being: a founder, a member that returns, one that joins a running
  * cluster, or one whose data directory is damaged.
  *
- *     nothing on disk, --initial-cluster-state existing
- *     or a directory that was moved aside:                JOIN_WHO -> open under that id
+ *     nothing on disk, --initial-cluster-state existing:  JOIN_WHO -> open under that id
  *     otherwise:                                          open
- *       -> E_CORRUPT: JOIN_REPLACE -> the directory is moved aside -> open under a new id, empty
+ *       -> E_CORRUPT, or nothing but a directory that was moved aside:
+ *          JOIN_REPLACE -> the directory is moved aside -> open under a new id, empty
  *
  * A damaged directory is only moved once the others have taken a learner in its place: if they
  * cannot (no quorum without this member) all stays as it is, and they are asked again. Without
