@@ -253,7 +253,7 @@ static void forget(struct node *n, void *arg)
 
 static bool accepts(const struct node *n)
 {
-    return n->up && !n->stopping && !n->removed;
+    return n->up && n->rnode != NULL && !n->stopping && !n->removed;
 }
 
 /* What is asked of a stopped process waits in its socket beside what its peers have sent, and comes

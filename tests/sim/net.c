@@ -28,8 +28,11 @@ bool net_cut(const struct sim *s, const struct node *a, const struct node *b)
 /* Would the other end welcome us now? */
 bool net_reachable(const struct node *from, const struct node *to)
 {
-    return to->up && to->transport != NULL && !to->transport->closing &&
-           to->paused_until <= to->sim->now && !to->transport->peers[from->id].removed &&
+    if (!to->up || to->transport == NULL || to->transport->closing) {
+        return false;
+    }
+    const struct peer_slot *p = &to->transport->peers[from->id];
+    return to->paused_until <= to->sim->now && !(p->removed && p->id == from->member_id) &&
            !net_cut(from->sim, from, to);
 }
 
@@ -56,9 +59,13 @@ static void link_post(struct transport *t, unsigned slot)
              (uint64_t)slot << 32 | t->peers[slot].version, NULL);
 }
 
-static void peer_known(struct transport *t, unsigned slot)
+static void peer_known(struct transport *t, unsigned slot, uint64_t id)
 {
     struct peer_slot *p = &t->peers[slot];
+    if (p->id != id) {
+        *p = (struct peer_slot){ .id = id, .version = p->version };
+        net_streams_end_peer(t, slot);
+    }
     p->removed = false;
     if (!p->known) {
         p->known = true;
@@ -70,7 +77,7 @@ static void peer_known(struct transport *t, unsigned slot)
 
 void net_introduce(const struct node *from, struct node *to)
 {
-    peer_known(to->transport, from->id);
+    peer_known(to->transport, from->id, from->member_id);
 }
 
 static void link_set(struct transport *t, unsigned slot, bool up)
@@ -90,7 +97,7 @@ static void link_check(struct node *n, void *arg)
     struct sim *s = n->sim;
     struct peer_slot *p = &n->transport->peers[slot];
     struct node *to = &s->nodes[slot];
-    bool reachable = net_reachable(n, to);
+    bool reachable = net_reachable(n, to) && to->member_id == p->id;
     if (!p->up) {
         if (reachable && rng_chance(&s->rng, 0.8)) {
             net_introduce(n, to);
@@ -131,9 +138,8 @@ void sim_net_link(struct sim *s, struct event *e)
 
 static unsigned slot_of(const struct transport *t, uint64_t member_id)
 {
-    const struct sim *s = t->node->sim;
-    for (unsigned i = 1; i <= s->n_nodes; i++) {
-        if (s->nodes[i].member_id == member_id || s->nodes[i].next_id == member_id) {
+    for (unsigned i = 1; i <= t->node->sim->n_nodes; i++) {
+        if (t->peers[i].id == member_id) {
             return i;
         }
     }
@@ -205,13 +211,10 @@ void transport_peer_set(struct transport *t, uint64_t id, const char *address)
     unsigned number = 0;
     PRE(!t->closing && id != t->node->member_id);
     INVARIANT(sscanf(address, "10.0.0.%u:", &number) == 1);
-    unsigned slot = slot_of(t, id);
-    if (slot == 0) { /* let in, and not there yet */
-        slot = number;
-        t->node->sim->nodes[slot].next_id = id;
+    INVARIANT(number >= 1 && number <= t->node->sim->n_nodes);
+    if (!node_was(&t->node->sim->nodes[number], id)) { /* who is no more, is no more */
+        peer_known(t, number, id);
     }
-    INVARIANT(slot == number);
-    peer_known(t, slot);
 }
 
 void transport_peer_remove(struct transport *t, uint64_t id)
@@ -219,7 +222,7 @@ void transport_peer_remove(struct transport *t, uint64_t id)
     unsigned slot = slot_of(t, id);
     if (slot != 0) {
         uint32_t version = t->peers[slot].version + 1;
-        t->peers[slot] = (struct peer_slot){ .version = version, .removed = true };
+        t->peers[slot] = (struct peer_slot){ .id = id, .version = version, .removed = true };
         net_streams_end_peer(t, slot);
     }
 }
@@ -281,8 +284,7 @@ static void frame_deliver(struct node *n, void *arg)
 {
     struct frame *f = arg;
     struct transport *t = n->transport;
-    t->options.on_frame(t->options.arg, f->from_member,
-                        slice_make(f->data, f->len));
+    t->options.on_frame(t->options.arg, f->from_member, slice_make(f->data, f->len));
 }
 
 /* One that goes on reads its connections one by one, each in its order: what waited at one may come
@@ -300,7 +302,7 @@ void sim_net_frame(struct sim *s, struct event *e)
     struct node *n = &s->nodes[e->node];
     struct frame *f = e->p;
     if (n->transport == NULL || n->transport->closing || s->cut[f->from][n->id] ||
-        !n->transport->peers[f->from].known) {
+        !n->transport->peers[f->from].known || n->transport->peers[f->from].id != f->from_member) {
         s->stats->frames_lost++;
         return;
     }

@@ -7,7 +7,9 @@
 #include "raft/transport.h"
 #include "tests/sim/sim.h"
 
+/* A machine, and the member of it that is meant: a damaged one comes back as another one. */
 struct peer_slot {
+    uint64_t id;
     bool known;
     bool removed;      /* refused until it is set again */
     bool up;

@@ -75,19 +75,31 @@ void node_lose(struct node *n, const char *why)
     SIM_LOG(n->sim, "%s %u is lost: %s", n->kind->name, n->id, why);
 }
 
+bool node_was(const struct node *n, uint64_t member_id)
+{
+    for (size_t i = 0; i < n->n_past; i++) {
+        if (n->past_ids[i] == member_id) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void node_joins(struct node *n, uint64_t member_id)
 {
     struct mirror *m = &n->mirror;
     bool is_new = n->member_id == 0;
-    if (!is_new && (!n->flipped || member_id != n->next_id)) {
+    if (!is_new && (!n->flipped || node_was(n, member_id))) {
         sim_violation(n->sim, "ANOTHER MEMBER: %s %u was well, and opens as %" PRIx64,
                       n->kind->name, n->id, member_id);
     }
     SIM_LOG(n->sim, "%s %u joins as %" PRIx64, n->kind->name, n->id, member_id);
     n->sim->stats->replaced += !is_new;
+    if (!is_new) {
+        INVARIANT(n->n_past < ARRAY_LEN(n->past_ids));
+        n->past_ids[n->n_past++] = n->member_id;
+    }
     n->member_id = member_id;
-    n->next_id = 0;
-    n->flipped = false;
     n->promises = (struct promises){ 0 };
     *m = (struct mirror){ .terms = m->terms, .cap = m->cap };
 }

@@ -192,7 +192,8 @@ struct node {
     const struct node_kind *kind;
     unsigned id;
     uint64_t member_id; /* 0: not a member */
-    uint64_t next_id;   /* under which others know this machine's next member; 0: the same */
+    uint64_t past_ids[64]; /* of members that it was before */
+    size_t n_past;
     bool used;      /* exists: founder or added */
     bool up;
     bool stopping;  /* rnode_close was called */
@@ -414,6 +415,8 @@ void node_stop(struct node *n);
 void node_lose(struct node *n, const char *why);
 /* Its member is another one from here on: a new one, or it lost its state and joined again. */
 void node_joins(struct node *n, uint64_t member_id);
+/* It was this member before. */
+bool node_was(const struct node *n, uint64_t member_id);
 /* The run is over. */
 void node_end(struct node *n);
 /* Runs fn(arg) as this node's code: a disk that dies or a fatal error ends in a crash. */

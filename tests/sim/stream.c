@@ -35,6 +35,7 @@ struct incoming {
 
 struct chunk {
     unsigned from;
+    uint64_t from_member;
     uint64_t from_life;
     uint64_t serial;
     uint64_t id;
@@ -72,6 +73,7 @@ static void chunk_post(struct transport_stream *x, struct slice bytes, bool last
     struct sim *s = x->t->node->sim;
     struct chunk *c = mem_zalloc(sizeof *c + bytes.len);
     c->from = x->t->node->id;
+    c->from_member = x->t->node->member_id;
     c->from_life = x->t->node->gen;
     c->serial = x->serial;
     c->id = x->id;
@@ -114,7 +116,7 @@ struct transport_stream *transport_stream_start(
     x->done = done;
     x->arg = arg;
     for (unsigned i = 1; i <= s->n_nodes; i++) {
-        x->to = s->nodes[i].member_id == to ? i : x->to;
+        x->to = t->peers[i].id == to ? i : x->to;
     }
     list_init(&x->link);
     list_push_back(&t->streams, &x->link);
@@ -209,8 +211,8 @@ static void chunk_deliver(struct node *n, void *arg)
     if (in == NULL) {
         return;
     }
-    uint64_t from = sender->member_id;
-    bool known = t->peers[c->from].known;
+    uint64_t from = c->from_member;
+    bool known = t->peers[c->from].known && t->peers[c->from].id == from;
     if (c->broken || !known || s->cut[c->from][n->id]) {
         incoming_drop(in);
         t->options.on_stream_broken(t->options.arg, from, c->id);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/str.h"
 #include "raft/tuning.h"
 #include "server/enter.h"
 #include "server/internal.h"
@@ -55,6 +56,7 @@ int __wrap_rnode_open(const struct rnode_options *options, struct rnode **ret_no
     }
     int rv = rnode_open_tuned(&o, &tuning, ret_node, err);
     if (rv == 0) {
+        n->flipped = n->flipped && !o.join; /* what it has now is whole */
         n->rnode = *ret_node;
     }
     return rv;
@@ -218,6 +220,7 @@ struct node *world_member_new(struct sim *s, const struct rnode_member *members,
 
 bool world_member_expected(const struct node *n)
 {
+    const struct member_machine *m = n->data;
     const struct node *leader = sim_leader(n->sim);
     size_t n_members;
     if (leader == NULL) {
@@ -225,7 +228,7 @@ bool world_member_expected(const struct node *n)
     }
     const struct rnode_member *members = rnode_members(leader->rnode, &n_members);
     for (size_t i = 0; i < n_members; i++) {
-        if (members[i].id == n->member_id || (n->next_id != 0 && members[i].id == n->next_id)) {
+        if (str_eq(members[i].peer_address, m->peer)) {
             return true;
         }
     }
