@@ -6,7 +6,11 @@
  * (sequence number, checksum chain, no gap of indexes). The first place that holds no valid record
  * ends the scan of a segment. If a later segment, or a later record of this one, vouches for that
  * place, the disk lost acknowledged bytes: E_CORRUPT. Otherwise it is the torn tail of the last,
- * unacknowledged batch: it is zeroed and writing goes on there. */
+ * unacknowledged batch: it is zeroed and writing goes on there.
+ *
+ * Not all that is read is on the disk: after a sync that failed (and ended the member) the kernel
+ * shows the bytes, counts them as clean, and a later sync of them succeeds and does nothing. So what
+ * no mark vouches for is written once more before it is synced and promised. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -29,6 +33,7 @@ struct scan {
     bool any;               /* an entry or base was seen: `last` counts */
     uint64_t last;
     uint64_t seq;
+    uint64_t mark;          /* the newest that a record carries */
     uint32_t crc;
 };
 
@@ -140,6 +145,7 @@ static bool take(struct scan *s, struct wal_segment *segment, const struct wal_r
         return false;
     }
     s->crc = r->crc;
+    s->mark = r->mark > s->mark ? r->mark : s->mark;
     if (r->type == WAL_TYPE_MARK) {
         return true;
     }
@@ -164,6 +170,14 @@ static int zero_tail(struct scan *s, const char *path, size_t from, struct err *
     autofree uint8_t *zeros = mem_zalloc(end - from);
     int rv = file_pwrite(s->f->file, zeros, end - from, from, err);
     return rv == 0 ? file_sync(s->f->file, err) : rv;
+}
+
+/* Writes again what may only be in the kernel's cache, up to `end`. */
+static int write_again(struct scan *s, size_t end, struct err *err)
+{
+    uint64_t start = wal_position(s->header.seq, WAL_HEADER_BYTES);
+    size_t from = WAL_HEADER_BYTES + (size_t)(s->mark > start ? s->mark - start : 0);
+    return from < end ? file_pwrite(s->f->file, s->bytes.data + from, end - from, from, err) : 0;
 }
 
 /* Reads the records of one segment; the last one is opened for writing at its end. */
@@ -213,6 +227,9 @@ static int scan_segment(struct scan *s, size_t k, struct err *err)
     rv = file_open(f->fs, path, FILE_READ | FILE_WRITE, &f->file, err);
     if (rv == 0) {
         rv = zero_tail(s, path, at, err);
+    }
+    if (rv == 0) {
+        rv = write_again(s, at, err);
     }
     f->file_bytes = s->bytes.len;
     f->offset = at;

@@ -303,6 +303,7 @@ static int io_variants(enum disk_op_kind kind)
         return 3;
     case DISK_RENAME:
     case DISK_TRUNCATE:
+    case DISK_SYNC:
         return 2;
     default:
         return 1;
