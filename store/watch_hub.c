@@ -15,7 +15,9 @@
  * watcher's memory is kept until the pass is over.
  *
  * Lagging watchers have nothing queued: each has a revision, and is fed from the store's
- * history, a piece at a time in turn. A blocked one is left alone until watcher_ready. */
+ * history, a piece at a time in turn. A blocked one is left alone until watcher_ready. Those that
+ * lag at about the same place share a piece, which is held against the tree once for all of them:
+ * a thousand watchers of a key each, cut off together, do not read all history a thousand times. */
 #include "store/watch_hub.h"
 
 #include "lib/base/alloc.h"
@@ -23,12 +25,13 @@
 #include "store/interval.h"
 #include "store/record.h"
 
-enum { PIECE_RECORDS = 256, NO_HIT = -1 };
+enum { PIECE_RECORDS = 256, TOGETHER_FROM = 3, NO_HIT = -1 };
 
 /* All watchers of one range. */
 struct watch_range {
     struct interval interval;
     struct list synced;
+    struct list together; /* those that a piece of history is being held against */
     size_t n; /* watchers of any state */
     uint8_t bytes[];
 };
@@ -40,6 +43,7 @@ struct watcher {
     struct watch_range *range;
     struct list link; /* in range->synced, hub->ready, hub->blocked or hub->dead */
     struct list all;
+    struct list beside; /* in range->together */
     enum watcher_state state;
     int64_t next; /* lagging: the first revision not told; synced: told nothing below this */
     bool no_put, no_delete;
@@ -68,6 +72,8 @@ struct watch_hub {
     size_t n_hurt, hurt_cap;
     struct record **batch;
     size_t batch_cap;
+    struct watcher **group; /* that shares a piece of history */
+    size_t n_group, group_cap;
 };
 
 struct watch_hub *watch_hub_new(struct store *s, const struct watch_hub_events *events)
@@ -95,6 +101,7 @@ void watch_hub_free(struct watch_hub *h)
     mem_free(h->hits);
     mem_free(h->hurt);
     mem_free(h->batch);
+    mem_free(h->group);
     mem_free(h);
 }
 
@@ -116,6 +123,7 @@ static struct watch_range *range_new(struct slice key, struct slice range_end)
     r->interval.hi = slice_make(r->bytes + key.len, end.len + single);
     r->interval.unbounded = range_end.len == 1 && range_end.data[0] == 0;
     list_init(&r->synced);
+    list_init(&r->together);
     return r;
 }
 
@@ -181,6 +189,7 @@ struct watcher *watch_hub_add(struct watch_hub *h, const struct watch_options *o
     w->first_hit = NO_HIT;
     w->next = options->start_revision != 0 ? options->start_revision : h->revision + 1;
     list_init(&w->link);
+    list_init(&w->beside);
     list_push_back(&h->all, &w->all);
     h->n++;
     watcher_move(w, w->next > h->revision ? SYNCED : READY);
@@ -342,6 +351,96 @@ static void tell_piece(struct watch_hub *h, struct watcher *w, struct record *co
     }
 }
 
+/* All that are ready and lag somewhere in this piece. */
+static void gather_group(struct watch_hub *h, int64_t from, int64_t next)
+{
+    h->n_group = 0;
+    LIST_FOREACH(l, &h->ready)
+    {
+        struct watcher *w = LIST_ENTRY(l, struct watcher, link);
+        if (w->next >= from && w->next < next) {
+            h->group = mem_grow(h->group, &h->group_cap, h->n_group + 1, sizeof *h->group);
+            h->group[h->n_group++] = w;
+        }
+    }
+}
+
+static void visit_together(void *arg, struct interval *i)
+{
+    const struct stab *s = arg;
+    const struct watch_range *r = CONTAINER_OF(i, struct watch_range, interval);
+    LIST_FOREACH(l, &r->together)
+    {
+        struct watcher *w = LIST_ENTRY(l, struct watcher, beside);
+        if (w->next <= s->record->mod_revision && wants(w, s->record)) {
+            note_hit(s->hub, w, s->record);
+        }
+    }
+}
+
+/* Notes what each of the group wants of the piece. Ends early, before a revision, when there is
+ * enough to tell for one step; returns the first revision that was not looked at. */
+static int64_t note_piece(struct watch_hub *h, struct record *const *records, size_t n,
+                          int64_t next, size_t enough)
+{
+    h->n_hits = h->n_hurt = 0;
+    for (size_t i = 0; i < h->n_group; i++) {
+        struct watcher *w = h->group[i];
+        list_push_back(&w->range->together, &w->beside);
+    }
+    for (size_t i = 0; i < n; i++) {
+        bool begins = i > 0 && records[i - 1]->mod_revision != records[i]->mod_revision;
+        if (begins && h->n_hits >= enough) {
+            next = records[i]->mod_revision;
+            break;
+        }
+        struct stab s = { h, records[i] };
+        interval_stab(&h->ranges, record_key(records[i]), visit_together, &s);
+    }
+    for (size_t i = 0; i < h->n_group; i++) {
+        list_remove(&h->group[i]->beside);
+    }
+    return next;
+}
+
+/* Tells what was noted, a revision at a time, as tell_piece does. */
+static void tell_noted(struct watch_hub *h, struct watcher *w, int64_t next)
+{
+    ptrdiff_t i = w->first_hit;
+    w->first_hit = NO_HIT;
+    while (i != NO_HIT && w->state == READY) {
+        int64_t revision = h->hits[i].record->mod_revision;
+        size_t n = 0;
+        for (; i != NO_HIT && h->hits[i].record->mod_revision == revision; i = h->hits[i].next) {
+            h->batch = mem_grow(h->batch, &h->batch_cap, n + 1, sizeof(struct record *));
+            h->batch[n++] = h->hits[i].record;
+        }
+        w->next = revision;
+        bool taken = h->events.on_events(w->arg, revision, h->batch, n);
+        if (w->state == READY && !taken) {
+            watcher_move(w, BLOCKED);
+        } else if (w->state == READY) {
+            w->next = revision + 1;
+        }
+    }
+    if (w->state == READY) {
+        w->next = next > w->next ? next : w->next;
+        watcher_move(w, w->next > h->revision ? SYNCED : READY);
+    }
+}
+
+/* A piece to all of the group; returns how much that was. A watcher that another's callback cancels
+ * keeps its memory until the step is over. */
+static size_t tell_group(struct watch_hub *h, struct record *const *records, size_t n, int64_t next,
+                         size_t enough)
+{
+    next = note_piece(h, records, n, next, enough);
+    for (size_t i = 0; i < h->n_group; i++) {
+        tell_noted(h, h->group[i], next);
+    }
+    return n + h->n_hits;
+}
+
 static void drop_compacted(struct watch_hub *h, struct watcher *w)
 {
     void *arg = w->arg;
@@ -368,7 +467,12 @@ bool watch_hub_step(struct watch_hub *h, size_t max_records)
             drop_compacted(h, w);
             n = 0;
         } else {
-            tell_piece(h, w, records, n, next);
+            gather_group(h, w->next, next);
+            if (h->n_group >= TOGETHER_FROM) {
+                n = tell_group(h, records, n, next, left);
+            } else {
+                tell_piece(h, w, records, n, next);
+            }
         }
         left -= n < left ? n + (n == 0) : left;
     }

@@ -1,4 +1,6 @@
 /* Watches: ordered, unique, gapless, whole revisions, whatever the consumer does. */
+#include <stdio.h>
+
 #include "lib/base/alloc.h"
 #include "store/watch_hub.h"
 #include "tests/unit/store/snapshot_bytes.h"
@@ -226,6 +228,42 @@ static void a_compacted_start_cancels_with_the_revision(void **state)
     hub_stop(w, h);
 }
 
+/* A hundred that each read all history would need a hundred times as many steps. */
+static void watchers_that_lag_together_share_the_reading(void **state)
+{
+    enum { MANY = 100, EACH = 10 };
+    struct world *w = *state;
+    struct watch_hub *h = hub_start(w);
+    struct consumer c[MANY] = { { .hub = h } };
+    autobuf want = BUF_INIT;
+    for (int i = 0; i < MANY * EACH; i++) {
+        char key[8];
+        snprintf(key, sizeof key, "k%02d", i % MANY);
+        put(w, key, "v");
+        if (i % MANY == 7) {
+            buf_printf(&want, "%d:+k07 ", i + 2);
+        }
+    }
+    for (int i = 0; i < MANY; i++) {
+        char key[8];
+        snprintf(key, sizeof key, "k%02d", i);
+        watch(&c[i], h, key, "", 2);
+    }
+    int steps = 1;
+    while (watch_hub_step(h, MANY * EACH)) {
+        steps++;
+    }
+    assert_true(steps <= 3); /* what is read and what is told */
+    for (int i = 0; i < MANY; i++) {
+        assert_true(watcher_synced(c[i].watcher));
+    }
+    assert_string_equal(told(&c[7]), buf_str(&want));
+    for (int i = 0; i < MANY; i++) {
+        unwatch(&c[i]);
+    }
+    hub_stop(w, h);
+}
+
 static void callbacks_may_cancel_themselves_and_others(void **state)
 {
     struct world *w = *state;
@@ -303,6 +341,7 @@ int test_watch_run(void)
         WORLD_TEST(a_watch_from_the_future_waits_for_it),
         WORLD_TEST(a_full_consumer_lags_and_misses_nothing),
         WORLD_TEST(a_compacted_start_cancels_with_the_revision),
+        WORLD_TEST(watchers_that_lag_together_share_the_reading),
         WORLD_TEST(callbacks_may_cancel_themselves_and_others),
         WORLD_TEST(callbacks_may_cancel_while_catching_up),
         WORLD_TEST(watchers_survive_a_store_replaced_by_a_snapshot),
