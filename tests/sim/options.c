@@ -118,11 +118,14 @@ static void draw_world(const struct sim_setup *setup, struct rng *r, struct sim_
     o->faults = bearable(o->faults & ~setup->faults_off, o->founders);
     o->acts = o->faults;
     o->keys = (unsigned)PICK(r, 3, 6, 12);
-    o->payload_max = (unsigned)PICK(r, 0, 0, 100, 3000, 40000);
+    o->payload_max = (unsigned)PICK(r, 0, 0, 100, 3000, 40000, 300000);
     o->clients = (unsigned)PICK(r, 2, 3, 4);
     o->client_lo_us = 1000 * PICK(r, 5, 20, 50);
     o->client_hi_us = 1000 * PICK(r, 60, 150, 400);
     o->window_bytes = (size_t)PICK(r, 2048, 65536, 65536, 262144);
+    if (o->window_bytes < 65536 && o->payload_max > 3000) {
+        o->payload_max = 3000; /* 50 KB/s: a long value would take longer than clients wait */
+    }
     o->piece_bytes = (size_t)PICK(r, 200, 1500, 65536, 65536);
     o->split = 0.001 * (double)PICK(r, 0, 20, 20, 300);
 }

@@ -10,6 +10,7 @@
 struct ask {
     struct list link;
     struct client_machine *machine;
+    struct client_call *call;
     bool healed; /* when it was asked */
 };
 
@@ -97,6 +98,26 @@ static struct ask *ask_new(struct client_machine *m)
     return a;
 }
 
+/* Nobody waits for the oldest any more. */
+static void cancel_one(struct client_machine *m)
+{
+    struct list *it = list_pop_front(&m->asks);
+    if (it != NULL) {
+        struct ask *a = LIST_ENTRY(it, struct ask, link);
+        client_call_cancel(a->call);
+        mem_free(a);
+    }
+}
+
+/* Mostly the client's own; a short one now and then, but not once all is well: it is told then that
+ * nobody answers. */
+static uint64_t draw_timeout_ms(const struct client_machine *m)
+{
+    bool is_short = rng_chance(dice(m), 0.1);
+    uint64_t timeout_ms = rng_range(dice(m), 10, 800);
+    return is_short && !m->node->sim->healed ? timeout_ms : 0;
+}
+
 void asks_forget(struct client_machine *m)
 {
     struct list *it;
@@ -120,7 +141,9 @@ void ask_put(struct client_machine *m)
     if (key.text[0] == 'k' && rng_chance(dice(m), 0.25)) {
         put.lease = hold_some_lease(m);
     }
-    client_put_kv(m->client, &put, on_answer, ask_new(m));
+    put.timeout_ms = draw_timeout_ms(m);
+    struct ask *a = ask_new(m);
+    a->call = client_put_kv(m->client, &put, on_answer, a);
 }
 
 /* Of one key, some, or all; at times serializable, old, or not all of it. */
@@ -144,7 +167,9 @@ static void ask_range(struct client_machine *m)
     range.limit = rng_chance(d, 0.15) ? (int64_t)rng_range(d, 1, 4) : 0;
     range.keys_only = rng_chance(d, 0.1);
     range.count_only = rng_chance(d, 0.1);
-    client_get(m->client, &range, on_answer, ask_new(m));
+    range.timeout_ms = draw_timeout_ms(m);
+    struct ask *a = ask_new(m);
+    a->call = client_get(m->client, &range, on_answer, a);
 }
 
 static void ask_delete(struct client_machine *m)
@@ -152,7 +177,8 @@ static void ask_delete(struct client_machine *m)
     struct name key = key_name('k', draw_key(m));
     struct name end = key_name('k', draw_key(m));
     struct slice range_end = rng_chance(dice(m), 0.2) ? slice_str(end.text) : slice_make(NULL, 0);
-    client_delete(m->client, slice_str(key.text), range_end, on_answer, ask_new(m));
+    struct ask *a = ask_new(m);
+    a->call = client_delete(m->client, slice_str(key.text), range_end, on_answer, a);
 }
 
 /* One key or two, as they were last seen; a guarded delete now and then. */
@@ -184,7 +210,9 @@ static void ask_cas(struct client_machine *m)
             .is_delete = drop && keys[i].text[0] == 'k',
         };
     }
-    client_cas(m->client, guards, n, writes, n, on_answer, ask_new(m));
+    size_t n_guards = rng_chance(d, 0.1) ? 0 : n; /* a txn of writes alone */
+    struct ask *a = ask_new(m);
+    a->call = client_cas(m->client, guards, n_guards, writes, n, on_answer, a);
 }
 
 static void ask_compact(struct client_machine *m)
@@ -192,7 +220,8 @@ static void ask_compact(struct client_machine *m)
     int64_t back = (int64_t)rng_range(dice(m), 0, 60);
     bool physical = rng_chance(dice(m), 0.3);
     if (m->revision > back + 1) {
-        client_compact(m->client, m->revision - back, physical, on_answer, ask_new(m));
+        struct ask *a = ask_new(m);
+        a->call = client_compact(m->client, m->revision - back, physical, on_answer, a);
     }
 }
 
@@ -202,12 +231,16 @@ void ask_fenced(struct client_machine *m)
     fresh_value(m, &value);
     struct client_guard guard = elector_guard(m->elector);
     struct client_write write = { .key = slice_str("data"), .value = buf_slice(&value) };
-    client_cas(m->client, &guard, 1, &write, 1, on_answer, ask_new(m));
+    struct ask *a = ask_new(m);
+    a->call = client_cas(m->client, &guard, 1, &write, 1, on_answer, a);
 }
 
 void ask_something(struct client_machine *m)
 {
     uint64_t what = rng_range(dice(m), 0, 99);
+    if (rng_chance(dice(m), 0.02)) {
+        cancel_one(m);
+    }
     if (what < 35) {
         ask_put(m);
     } else if (what < 65) {
