@@ -9,7 +9,7 @@
 #include "lib/base/rng.h"
 #include "tests/unit/check/tests.h"
 
-enum { SEEDS = 300, NODES = 4, REPLICAS = 4, PODS_MAX = 200, SETS_MAX = 30, SECOND = 1000000 };
+enum { SEEDS = 150, NODES = 4, REPLICAS = 4, PODS_MAX = 200, SETS_MAX = 30, SECOND = 1000000 };
 
 enum fault {
     NONE,
