@@ -111,15 +111,17 @@ size_t model_states(const struct model *m);
 /* Every change so far, in the first of the states. */
 const struct told *model_events(const struct model *m, size_t *ret_n);
 
-/* --- play.c, ops.c ------------------------------------------------------------------------ */
+/* --- play.c, ops.c, change.c ------------------------------------------------------------------------ */
 struct watching;
 
 struct actor {
     struct sim *sim;
     const struct script *script;
     struct node *client;
-    struct rpc_channel *channels[SIM_MEMBERS_MAX + 1]; /* by member */
-    unsigned at;          /* the member that is asked */
+    unsigned members[SIM_MEMBERS_MAX]; /* their machines */
+    unsigned n_members;
+    struct rpc_channel *channels[SIM_NODES_MAX + 1]; /* by machine */
+    unsigned at;          /* the member's machine that is asked */
     bool disturbed;       /* by the script itself: a call may be left without an answer */
     struct model *model;
     struct arena arena;   /* of the script's requests: for ever */
@@ -146,7 +148,16 @@ void call_once(struct actor *p, const struct wire *w);
 void call_until_answered(struct actor *p, const struct wire *w);
 bool all_up(struct actor *p);
 bool all_level(struct actor *p);
+/* The member on this machine is one of the cluster's from here on, or no longer. */
+void actor_take_member(struct actor *p, struct node *n);
+void actor_drop_member(struct actor *p, const struct node *n);
+unsigned next_member(const struct actor *p, unsigned at);
+/* change.c */
+void change_add(struct actor *p, struct words *w);
+void change_remove(struct actor *p, struct words *w);
+void change_lead(struct actor *p, struct words *w);
 /* ops.c */
+struct node *node_read(struct actor *p, struct words *w);
 void op_play(struct actor *p, struct words *w);
 /* watching.c */
 void watch_open(struct actor *p, struct words *w);

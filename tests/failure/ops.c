@@ -175,10 +175,14 @@ static void expire(struct actor *p, struct words *w)
 
 /* --- machines --------------------------------------------------------------------------------- */
 
-static struct node *node_read(struct actor *p, struct words *w)
+struct node *node_read(struct actor *p, struct words *w)
 {
     int64_t id = words_number(w, words_next(w));
-    if (id < 1 || id > p->script->members) {
+    bool known = false;
+    for (unsigned i = 0; i < p->n_members; i++) {
+        known = known || p->members[i] == id;
+    }
+    if (!known) {
         words_fail(w, "no such member");
     }
     p->disturbed = true;
@@ -228,10 +232,10 @@ static void restart(struct actor *p, struct words *w)
 static void cut(struct actor *p, struct words *w)
 {
     unsigned id = node_read(p, w)->id;
-    for (unsigned i = 1; i <= p->script->members; i++) {
+    for (unsigned i = 1; i <= p->sim->n_nodes; i++) {
         p->sim->cut[i][id] = p->sim->cut[id][i] = i != id;
     }
-    p->at = p->at == id ? id % p->script->members + 1 : p->at;
+    p->at = p->at == id ? next_member(p, id) : p->at;
 }
 
 static void heal(struct actor *p, struct words *w)
@@ -272,6 +276,7 @@ static const struct {
     { "watch", watch_open }, { "status", status },  { "hash", hash },   { "member-list", members },
     { "power", power },     { "kill", kill_member }, { "restart", restart }, { "cut", cut },
     { "heal", heal },       { "level", level },     { "at", ask_at },   { "wait", wait },
+    { "add", change_add },  { "remove", change_remove }, { "lead", change_lead },
 };
 
 void op_play(struct actor *p, struct words *w)

@@ -45,8 +45,8 @@ void run_for(struct actor *p, uint64_t ms)
 
 bool all_up(struct actor *p)
 {
-    for (unsigned i = 1; i <= p->script->members; i++) {
-        const struct node *n = &p->sim->nodes[i];
+    for (unsigned i = 0; i < p->n_members; i++) {
+        const struct node *n = &p->sim->nodes[p->members[i]];
         if (!n->up || n->stopping || n->rnode == NULL) {
             return false;
         }
@@ -54,16 +54,63 @@ bool all_up(struct actor *p)
     return true;
 }
 
+static struct store *member_store(const struct actor *p, unsigned i)
+{
+    return world_store(&p->sim->nodes[p->members[i]]);
+}
+
 bool all_level(struct actor *p)
 {
-    const struct store *first = all_up(p) ? world_store(&p->sim->nodes[1]) : NULL;
-    for (unsigned i = 1; i <= p->script->members && first != NULL; i++) {
-        const struct store *s = world_store(&p->sim->nodes[i]);
+    const struct store *first = all_up(p) ? member_store(p, 0) : NULL;
+    for (unsigned i = 1; i < p->n_members && first != NULL; i++) {
+        const struct store *s = member_store(p, i);
         if (s == NULL || store_applied_index(s) != store_applied_index(first)) {
             return false;
         }
     }
     return first != NULL;
+}
+
+/* --- who is a member -------------------------------------------------------------------------- */
+
+static void open_channel(struct node *n, void *arg)
+{
+    struct actor *p = n->data;
+    unsigned id = *(const unsigned *)arg;
+    char address[32];
+    snprintf(address, sizeof address, "10.0.0.%u:2379", id);
+    struct rpc_channel_options o = { .loop = n->loop, .address = address, .seed = id };
+    p->channels[id] = rpc_channel_new(&o);
+}
+
+void actor_take_member(struct actor *p, struct node *n)
+{
+    n->fs->policy = CRASH_LOSE;
+    n->fs->hook = inject_disk;
+    p->members[p->n_members++] = n->id;
+    if (p->client != NULL) {
+        node_enter(p->client, open_channel, &n->id);
+    }
+}
+
+void actor_drop_member(struct actor *p, const struct node *n)
+{
+    for (unsigned i = 0; i < p->n_members; i++) {
+        if (p->members[i] == n->id) {
+            p->members[i] = p->members[--p->n_members];
+        }
+    }
+    p->at = p->at == n->id ? p->members[0] : p->at;
+}
+
+unsigned next_member(const struct actor *p, unsigned at)
+{
+    for (unsigned i = 0; i < p->n_members; i++) {
+        if (p->members[i] == at) {
+            return p->members[(i + 1) % p->n_members];
+        }
+    }
+    return p->members[0];
 }
 
 /* --- calls ------------------------------------------------------------------------------------ */
@@ -124,11 +171,6 @@ static bool no_answer(int err)
            err == E_NOSPACE || err == E_TOO_MANY_REQUESTS || err == E_PROTO;
 }
 
-static void next_member(struct actor *p)
-{
-    p->at = p->at % p->script->members + 1;
-}
-
 /* False: ask again. */
 static bool had_answer(struct actor *p)
 {
@@ -139,7 +181,7 @@ static bool had_answer(struct actor *p)
     if (!no_answer(p->err)) {
         return true;
     }
-    next_member(p);
+    p->at = next_member(p, p->at);
     return false;
 }
 
@@ -203,11 +245,8 @@ void ask_now(struct actor *p, const struct ask *a)
 static void boot(struct node *n)
 {
     struct actor *p = n->data;
-    for (unsigned i = 1; i <= p->script->members; i++) {
-        char address[32];
-        snprintf(address, sizeof address, "10.0.0.%u:2379", i);
-        struct rpc_channel_options o = { .loop = n->loop, .address = address, .seed = i };
-        p->channels[i] = rpc_channel_new(&o);
+    for (unsigned i = 0; i < p->n_members; i++) {
+        open_channel(n, &p->members[i]);
     }
     n->process = p;
 }
@@ -251,8 +290,8 @@ static void read_all(struct actor *p)
 /* The power of all machines goes at once, and nothing survives that was not synced. */
 static void power_cut(struct actor *p)
 {
-    for (unsigned i = 1; i <= p->script->members; i++) {
-        struct node *n = &p->sim->nodes[i];
+    for (unsigned i = 0; i < p->n_members; i++) {
+        struct node *n = &p->sim->nodes[p->members[i]];
         n->fs->policy = CRASH_LOSE;
         if (n->up) {
             node_crash(n, false, true);
@@ -265,10 +304,10 @@ static void states_check(struct actor *p)
     if (!run_until(p, all_level, LEVEL_MS)) {
         sim_violation(p->sim, "the members do not level");
     }
-    uint64_t digest = store_digest(world_store(&p->sim->nodes[1]));
-    for (unsigned i = 2; i <= p->script->members; i++) {
-        if (store_digest(world_store(&p->sim->nodes[i])) != digest) {
-            sim_violation(p->sim, "member %u's state differs", i);
+    uint64_t digest = store_digest(member_store(p, 0));
+    for (unsigned i = 1; i < p->n_members; i++) {
+        if (store_digest(member_store(p, i)) != digest) {
+            sim_violation(p->sim, "member %u's state differs", p->members[i]);
         }
     }
 }
@@ -312,8 +351,7 @@ static struct sim *world_make(struct actor *p, struct sim_setup *setup, struct s
     rng_init(&s->dice, 1);
     world_new(s);
     for (unsigned i = 1; i <= script->members; i++) {
-        s->nodes[i].fs->policy = CRASH_LOSE;
-        s->nodes[i].fs->hook = inject_disk;
+        actor_take_member(p, &s->nodes[i]);
     }
     p->client = sim_node_add(s, &PLAYER_KIND);
     p->client->member_id = 0;

@@ -78,7 +78,7 @@ static void on_closed(void *arg, const struct rpc_result *r)
     struct watching *w = arg;
     (void)r;
     w->open = false;
-    w->at = w->at % w->actor->script->members + 1;
+    w->at = next_member(w->actor, w->at);
     w->again_at = w->actor->sim->now + AGAIN_MS * 1000;
 }
 

@@ -141,6 +141,16 @@ void inode_sync_fails(struct inode *n)
     n->n_dirty = 0;
 }
 
+bool inode_has_lost(const struct inode *n)
+{
+    for (size_t i = 0; i < n->n_pages; i++) {
+        if (n->pages[i] != NULL && n->pages[i]->lost && !n->pages[i]->listed) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void inode_truncate(struct inode *n, uint64_t size)
 {
     uint64_t end = n->size;

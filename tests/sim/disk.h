@@ -100,6 +100,8 @@ size_t inode_read(const struct inode *n, uint8_t *out, size_t len, uint64_t offs
 void inode_sync(struct inode *n);
 /* As Linux does it: what was to be synced counts as clean, and is not on the disk. */
 void inode_sync_fails(struct inode *n);
+/* Such bytes are there, and were not written again. */
+bool inode_has_lost(const struct inode *n);
 void inode_truncate(struct inode *n, uint64_t size);
 struct name *names_find(struct names *t, const char *path);
 /* Creates (to, inode), renames (from, to, inode), removes (from), or renames a directory (from,
