@@ -355,14 +355,34 @@ static void journal_take(struct fs *fs, const char *dir, size_t n, bool durable)
     fs->n_journal = kept;
 }
 
+/* Behind the last rename of a directory among the first n entries. The entries before one name
+ * places that are elsewhere after it, and those after it the other way round: nothing passes it. */
+static size_t moved_before(const struct fs *fs, size_t n)
+{
+    while (n > 0 && (fs->journal[n - 1].inode != NULL || fs->journal[n - 1].to[0] == '\0')) {
+        n--;
+    }
+    return n;
+}
+
 void fs_commit_dir(struct fs *fs, const char *dir)
 {
+    size_t upto = fs->n_journal;
+    while (upto > 0 && !in_dir(fs->journal[upto - 1].to, dir) &&
+           !in_dir(fs->journal[upto - 1].from, dir)) {
+        upto--;
+    }
+    journal_take(fs, NULL, moved_before(fs, upto), true);
     journal_take(fs, dir, fs->n_journal, true);
 }
 
 /* Any subset: each directory keeps its own changes up to one of them. */
 static void journal_crash_any(struct fs *fs)
 {
+    if (moved_before(fs, fs->n_journal) > 0) {
+        journal_take(fs, NULL, (size_t)rng_range(&fs->sim->rng, 0, fs->n_journal), true);
+        journal_take(fs, NULL, fs->n_journal, false);
+    }
     while (fs->n_journal > 0) {
         const struct change *c = &fs->journal[0];
         char dir[PATH_BYTES];
