@@ -35,7 +35,7 @@ struct publish {
 struct server_metrics {
     struct metric *proposals_committed, *db_size, *db_in_use, *keys, *revision,
         *compact_revision, *watchers, *slow_watchers, *watch_streams, *leases, *puts, *ranges,
-        *txns, *deletes;
+        *txns, *deletes, *log_dropped;
 };
 
 struct server {

@@ -1,4 +1,5 @@
 /* The store's metrics: a table of names, and the gauges refreshed every tick. */
+#include "lib/base/log.h"
 #include "server/internal.h"
 
 struct metric_row {
@@ -21,6 +22,8 @@ static const struct metric_row metric_rows[] = {
     ROW(slow_watchers, false, "etcd_debugging_mvcc_slow_watcher_total", "Lagging watchers."),
     ROW(watch_streams, false, "etcd_debugging_mvcc_watch_stream_total", "Watch streams."),
     ROW(leases, false, "barque_leases", "Leases on the clock of this leader."),
+    ROW(log_dropped, false, "barque_log_lines_dropped_total",
+        "Lines of the log that nobody was there to read."),
     ROW(puts, true, "etcd_mvcc_put_total", "Puts answered by this member."),
     ROW(ranges, true, "etcd_mvcc_range_total", "Ranges answered by this member."),
     ROW(txns, true, "etcd_mvcc_txn_total", "Txns answered by this member."),
@@ -50,6 +53,7 @@ void server_metrics_update(struct server *s)
     metric_set(m->compact_revision, (double)store_compact_revision(s->store));
     metric_set(m->watchers, (double)watch_hub_count(s->hub));
     metric_set(m->slow_watchers, (double)watch_hub_lagging(s->hub));
+    metric_set(m->log_dropped, (double)log_dropped());
     metric_set(m->leases,
                s->lease_clock != NULL ? (double)lease_clock_count(s->lease_clock) : 0.0);
 }

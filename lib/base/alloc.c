@@ -31,7 +31,7 @@ void mem_exhausted(size_t size)
     log_flush(200);
     int n = snprintf(text, sizeof text, "barque: out of memory (%zu bytes wanted)\n", size);
     if (n > 0) {
-        (void)!write(STDERR_FILENO, text, (size_t)n);
+        (void)log_last_words(text, (size_t)n);
     }
     _exit(MEM_EXIT_STATUS);
 }

@@ -26,7 +26,13 @@
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 
-enum { LINE_MAX_BYTES = 4096, HALF_BYTES = 256 * 1024, STOP_MS = 200 };
+enum {
+    LINE_MAX_BYTES = 4096,
+    HALF_BYTES = 256 * 1024,
+    STOP_MS = 200,
+    JOIN_MS = 500, /* the thread sees the end of STOP_MS at most 20 ms late */
+    LAST_WORDS_S = 2,
+};
 
 struct log_half {
     size_t len;
@@ -217,12 +223,34 @@ void log_stop(void)
     if (w == NULL) {
         return;
     }
-    pthread_join(w->thread, NULL);
+    uint64_t until_ms = clock_mono_ms() + JOIN_MS;
+    struct timespec until = { .tv_sec = (time_t)(until_ms / 1000),
+                              .tv_nsec = (long)(until_ms % 1000) * 1000000 };
+    if (pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
+        pthread_detach(w->thread); /* it may still look at w */
+        return;
+    }
     pthread_cond_destroy(&w->more);
     pthread_cond_destroy(&w->idle);
     mem_free(w->open);
     mem_free(w->closed);
     mem_free(w);
+}
+
+bool log_last_words(const char *text, size_t len)
+{
+    struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+    sigset_t alarms;
+    if (poll(&p, 1, STOP_MS) <= 0) {
+        return false;
+    }
+    signal(SIGALRM, SIG_DFL);
+    sigemptyset(&alarms);
+    sigaddset(&alarms, SIGALRM);
+    pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
+    alarm(LAST_WORDS_S);
+    (void)!write(STDERR_FILENO, text, len < PIPE_BUF ? len : PIPE_BUF);
+    return true;
 }
 
 void log_flush(int timeout_ms)

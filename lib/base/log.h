@@ -11,6 +11,7 @@
 #define BARQUE_BASE_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_OFF };
@@ -20,12 +21,17 @@ void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 /* "debug" "info" "warn" "error" "off" (also etcd's "panic"/"fatal" as error); E_INVAL otherwise. */
 int log_level_parse(const char *s, enum log_level *ret_level);
-/* Starts the writer thread on `fd`. log_stop flushes for at most 200 ms and joins it. */
+/* Starts the writer thread on `fd`. log_stop flushes for at most 200 ms and joins it. A
+ * thread that hangs in a write, because others filled the same pipe meanwhile, is left behind. */
 void log_start(int fd);
 void log_stop(void);
 /* Waits until every line written so far has reached the descriptor, at most `timeout_ms`: before a
  * deliberate end of the process (assert_fail does it). Nothing to do when no thread runs. */
 void log_flush(int timeout_ms);
+/* Says a few words on stderr before the process ends: not when nobody reads it (200 ms), and should
+ * what the caller writes there afterwards block, SIGALRM ends the process after 2 s. False: write
+ * nothing. Does not allocate. */
+bool log_last_words(const char *text, size_t len);
 /* Lines dropped because the ring was full. */
 uint64_t log_dropped(void);
 /* Captures lines (without newline) instead of writing them (simulator, tests). NULL restores. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/assert.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
@@ -147,6 +148,43 @@ static void a_full_ring_drops_and_counts_and_a_stop_does_not_hang(void **state)
     close(fds[1]);
 }
 
+/* In a child: stderr becomes a pipe that is full and that nobody reads. */
+static void stop_the_reader(void)
+{
+    static char zeros[4096];
+    int fds[2];
+    if (pipe(fds) != 0 || fcntl(fds[1], F_SETFL, O_NONBLOCK) != 0) {
+        _exit(3);
+    }
+    while (write(fds[1], zeros, sizeof zeros) > 0) {
+    }
+    if (fcntl(fds[1], F_SETFL, 0) != 0 || dup2(fds[1], STDERR_FILENO) < 0) {
+        _exit(3);
+    }
+    alarm(20); /* ends what hangs, but not in the way that is wanted */
+}
+
+static void assert_unheard(void)
+{
+    stop_the_reader();
+    log_start(STDERR_FILENO);
+    log_error("t", "the last line");
+    assert_fail("test", "nobody reads this", __FILE__, __LINE__);
+}
+
+static void run_out_of_memory_unheard(void)
+{
+    stop_the_reader();
+    mem_exhausted(1);
+}
+
+static void who_must_end_ends_though_nobody_reads_stderr(void **state)
+{
+    (void)state;
+    assert_true(child_aborts(assert_unheard, ""));
+    assert_true(child_exits(run_out_of_memory_unheard, MEM_EXIT_STATUS, ""));
+}
+
 static void the_reader_is_told_how_many_lines_were_lost(void **state)
 {
     (void)state;
@@ -186,6 +224,7 @@ int test_log_run(void)
         cmocka_unit_test_setup_teardown(the_thread_writes_every_line_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_ring_drops_and_counts_and_a_stop_does_not_hang,
                                         set_up, tear_down),
+        cmocka_unit_test(who_must_end_ends_though_nobody_reads_stderr),
         cmocka_unit_test_setup_teardown(the_reader_is_told_how_many_lines_were_lost, set_up,
                                         tear_down),
     };
