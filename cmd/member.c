@@ -325,7 +325,10 @@ int member_open(struct member_flags *m, struct loop *loop, struct server **ret_s
     };
     snprintf(m->damage_note, sizeof m->damage_note, "%s/member/damaged", data_dir);
     process_wake_soon();
-    rv = m->unsafe_faults != NULL ? start_faults(m, loop, founders, n_founders, err) : 0;
+    rv = loop_fit_descriptors(loop, err);
+    if (rv == 0 && m->unsafe_faults != NULL) {
+        rv = start_faults(m, loop, founders, n_founders, err);
+    }
     if (rv == 0) {
         rv = enter(&options, ret_server, err);
     }

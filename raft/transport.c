@@ -332,6 +332,7 @@ int transport_open(const struct transport_options *options, struct transport **r
         mem_free(t);
         return rv;
     }
+    listener_for_peers(t->listener);
     t->name = mem_strdup(options->name != NULL ? options->name : "");
     u64map_init(&t->peers);
     u64map_init(&t->removed);

@@ -58,11 +58,13 @@ struct connect *conn_connect(struct loop *loop, const char *address, uint64_t ti
 void connect_cancel(struct connect *request);
 
 /* Listens on "host:port" (port 0 picks one; see listener_address) or "unix:/path". on_accept
- * owns the conn. E_ADDRINUSE names the address. At LIMIT_CONNS open conns accepting pauses; also
- * when the process is out of file descriptors. */
+ * owns the conn. E_ADDRINUSE names the address. At LIMIT_CONNS open conns, or fewer when there are
+ * few file descriptors (loop_fit_descriptors), accepting pauses. */
 int listener_open(struct loop *loop, const char *address,
                   void (*on_accept)(void *arg, struct conn *c), void *arg,
                   struct listener **ret_listener, struct err *err);
+/* Its conns may use the descriptors that are kept from others. */
+void listener_for_peers(struct listener *l);
 const char *listener_address(const struct listener *l);
 void listener_close(struct listener *l); /* stops accepting; frees itself */
 

@@ -97,6 +97,7 @@ struct loop {
     struct list listeners;
     size_t n_conns;
     size_t conns_max;
+    size_t conns_reserved; /* further ones, of listeners for peers */
     size_t resolving;            /* name look-ups in flight */
     struct list released;        /* processes that run on without an owner */
     struct out_pool out_pool;

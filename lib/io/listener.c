@@ -2,8 +2,11 @@
  * because libuv answers a lack of file descriptors by accepting and dropping the clients; here
  * they wait in the backlog until a descriptor is free.
  *
- *     LISTENING --LIMIT_CONNS reached, or EMFILE and its kin--> PAUSED
- *     PAUSED    --a conn was closed, or RETRY_MS passed-------> LISTENING
+ *     LISTENING --conns_max reached, or EMFILE and its kin--> PAUSED
+ *     PAUSED    --a conn was closed, or RETRY_MS passed-----> LISTENING
+ *
+ * conns_max leaves descriptors free (loop_fit_descriptors): for files, and for as many conns of a
+ * listener for peers.
  *
  * A unix socket file that nobody listens on (left by a crash) is replaced; ours is removed at
  * the end. */
@@ -32,7 +35,9 @@ struct listener {
     void *arg;
     struct timer retry;
     bool paused;
+    bool for_peers;
     bool starved; /* paused for lack of descriptors; said once */
+    bool crowded; /* paused for too many conns; said once, until a tenth of them is gone */
     bool closed;
     char address[ADDRESS_TEXT_MAX];
     char *unlink_path;
@@ -48,9 +53,18 @@ static void pause_accepting(struct listener *l)
     uv_poll_stop(&l->poll);
 }
 
+static size_t room(const struct listener *l)
+{
+    size_t most = l->loop->conns_max + (l->for_peers ? l->loop->conns_reserved : 0);
+    return most > l->loop->n_conns ? most - l->loop->n_conns : 0;
+}
+
 static void resume(struct listener *l)
 {
-    if (l->paused && l->loop->n_conns < l->loop->conns_max) {
+    if (room(l) > l->loop->conns_max / 10) {
+        l->crowded = false;
+    }
+    if (l->paused && room(l) > 0) {
         l->paused = false;
         timer_stop(&l->retry);
         uv_poll_start(&l->poll, UV_READABLE, on_readable);
@@ -103,11 +117,21 @@ static void accepted(struct listener *l, int fd)
     l->on_accept(l->arg, c);
 }
 
+static void crowd(struct listener *l)
+{
+    pause_accepting(l); /* the next close resumes */
+    if (!l->crowded) {
+        l->crowded = true;
+        log_warn("io", "accepting paused until connections are closed", "address=%s open=%zu",
+                 l->address, l->loop->n_conns);
+    }
+}
+
 /* False when there is nothing more to accept now. */
 static bool accept_one(struct listener *l)
 {
-    if (l->loop->n_conns >= l->loop->conns_max) {
-        pause_accepting(l); /* the next close resumes */
+    if (room(l) == 0) {
+        crowd(l);
         return false;
     }
     int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -272,6 +296,11 @@ int listener_open(struct loop *loop, const char *address,
     uv_poll_start(&l->poll, UV_READABLE, on_readable);
     *ret_listener = l;
     return 0;
+}
+
+void listener_for_peers(struct listener *l)
+{
+    l->for_peers = true;
 }
 
 const char *listener_address(const struct listener *l)

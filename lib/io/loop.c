@@ -13,12 +13,19 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/base/clock.h"
 #include "lib/io/fault_internal.h"
 #include "lib/io/internal.h"
+
+enum {
+    CONNS_RESERVED = 40, /* of peers: seven members with a snapshot stream each */
+    FILES_RESERVED = 24, /* WAL, snapshots, what the process has from its start */
+    CONNS_MIN = 16,
+};
 
 static bool pending(const struct loop *loop)
 {
@@ -119,6 +126,7 @@ struct loop *loop_new(void)
     list_init(&loop->listeners);
     list_init(&loop->released);
     loop->conns_max = LIMIT_CONNS;
+    loop->conns_reserved = CONNS_RESERVED;
     loop->fs.name = "disk";
     return loop;
 }
@@ -196,6 +204,29 @@ int64_t loop_wall_ms(struct loop *loop)
 {
     int64_t jump_ms = loop->faults != NULL ? faults_wall_ms(loop->faults) : 0;
     return clock_wall_ms() + jump_ms;
+}
+
+/* --- file descriptors ------------------------------------------------------------------------ */
+
+int loop_fit_descriptors(struct loop *loop, struct err *err)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return err_errno(err, errno, "getrlimit");
+    }
+    if (limit.rlim_cur < limit.rlim_max) {
+        struct rlimit most = { limit.rlim_max, limit.rlim_max };
+        limit = setrlimit(RLIMIT_NOFILE, &most) == 0 ? most : limit;
+    }
+    const rlim_t kept = CONNS_RESERVED + FILES_RESERVED;
+    if (limit.rlim_cur < kept + CONNS_MIN) {
+        return err_set(err, E_UNAVAILABLE, "%llu file descriptors are too few: at least %llu are "
+                       "needed. Next: raise the limit (ulimit -n)",
+                       (unsigned long long)limit.rlim_cur, (unsigned long long)(kept + CONNS_MIN));
+    }
+    rlim_t most = limit.rlim_cur - kept;
+    loop->conns_max = most < LIMIT_CONNS ? (size_t)most : LIMIT_CONNS;
+    return 0;
 }
 
 /* --- ready and hooks ------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/base/err.h"
 #include "lib/base/list.h"
 
 struct loop;
@@ -27,6 +28,10 @@ void loop_stop(struct loop *loop);
 /* Monotonic milliseconds of this turn (cached); microseconds read the clock afresh. */
 uint64_t loop_now_ms(struct loop *loop);
 uint64_t loop_now_us(struct loop *loop);
+/* For a server, once at its start: raises the process's limit of file descriptors as far as it goes
+ * (children inherit it), and keeps as many conns from being accepted as leave some for files and
+ * for peers. E_UNAVAILABLE when the limit is too low to work with. */
+int loop_fit_descriptors(struct loop *loop, struct err *err);
 /* Unix milliseconds, for timestamps people read; never for deadlines. */
 int64_t loop_wall_ms(struct loop *loop);
 

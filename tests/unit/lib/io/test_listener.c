@@ -137,6 +137,8 @@ static void accepting_pauses_at_the_limit_and_resumes_with_a_close(void **state)
     (void)state;
     hall_open(&h, "127.0.0.1:0");
     h.loop->conns_max = 2;
+    enum log_level level = log_get_level();
+    log_set_level(LOG_OFF);
     for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
         fds[i] = client_of(h.listener); /* the backlog takes them all */
     }
@@ -163,7 +165,60 @@ static void accepting_pauses_at_the_limit_and_resumes_with_a_close(void **state)
     h.listener = NULL;
     loop_run(h.loop);
     assert_int_equal(h.loop->n_conns, 0);
+    log_set_level(level);
     loop_free(h.loop);
+}
+
+static void a_listener_for_peers_has_a_reserve(void **state)
+{
+    struct hall h;
+    int fds[5];
+
+    (void)state;
+    hall_open(&h, "127.0.0.1:0");
+    listener_for_peers(h.listener);
+    h.loop->conns_max = 1;
+    h.loop->conns_reserved = 2;
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        fds[i] = client_of(h.listener);
+    }
+    h.stop_at = 3;
+    enum log_level level = log_get_level();
+    log_set_level(LOG_OFF);
+    run_to_stop(h.loop);
+    for (int i = 0; i < 10; i++) {
+        uv_run(&h.loop->uv, UV_RUN_NOWAIT);
+    }
+    log_set_level(level);
+    assert_int_equal(h.loop->n_conns, 3); /* the clients' limit and the reserve, no more */
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        close(fds[i]);
+    }
+    hall_free(&h);
+}
+
+static rlim_t rlimit_was(rlim_t now)
+{
+    struct rlimit old;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    struct rlimit limit = { .rlim_cur = now, .rlim_max = old.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    return old.rlim_cur;
+}
+
+static void a_server_raises_its_limit_of_descriptors(void **state)
+{
+    struct rlimit limit;
+    struct loop *loop = loop_new();
+
+    (void)state;
+    rlim_t old = rlimit_was(128);
+    assert_int_equal(loop_fit_descriptors(loop, NULL), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_true(limit.rlim_cur == limit.rlim_max);
+    assert_true(loop->conns_max <= LIMIT_CONNS && loop->conns_max < limit.rlim_cur);
+    (void)rlimit_was(old);
+    loop_free(loop);
 }
 
 static rlim_t highest_fd(void)
@@ -254,6 +309,8 @@ int test_listener_run(void)
         io_test(bad_addresses_are_refused),
         io_test(a_dead_owners_socket_file_is_replaced),
         io_test(accepting_pauses_at_the_limit_and_resumes_with_a_close),
+        io_test(a_listener_for_peers_has_a_reserve),
+        io_test(a_server_raises_its_limit_of_descriptors),
         io_test(without_descriptors_clients_wait_and_are_accepted_later),
         io_test(a_listener_may_be_closed_while_accepting),
     };
