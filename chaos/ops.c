@@ -286,6 +286,11 @@ void ops_start_samples(struct ops *o)
     timer_start(&o->sampler, OPS_SAMPLE_MS);
 }
 
+void ops_stop_samples(struct ops *o)
+{
+    timer_stop(&o->sampler);
+}
+
 void ops_close(struct ops *o)
 {
     timer_stop(&o->sampler);

@@ -55,6 +55,8 @@ int ops_open(struct ops *o, struct loop *loop, struct target *t, struct history 
              struct chaos_report *report, uint64_t seed, struct err *err);
 /* The first sample's interval begins now. */
 void ops_start_samples(struct ops *o);
+/* When the load ends: that nobody asks any more is no stall. */
+void ops_stop_samples(struct ops *o);
 /* Operations under way are of unknown outcome; their callbacks do not come. */
 void ops_close(struct ops *o);
 /* `done` may be NULL. Too many under way, or no room to record it: false, nothing was sent. */

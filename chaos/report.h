@@ -206,7 +206,8 @@ struct chaos_text_options {
     bool colour;           /* ANSI colours */
 };
 
-/* One screen: at most 24 lines of at most 80 columns, UTF-8. */
+/* One screen: at most 24 lines of at most 80 columns, UTF-8; only the command that repeats the run
+ * is not cut: a terminal wraps it, which is counted. */
 void chaos_report_text(const struct chaos_report *r, const struct chaos_text_options *options,
                        struct buf *out);
 /* One self-contained page: no script, no outside resource. */

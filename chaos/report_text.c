@@ -25,7 +25,8 @@
 enum {
     LINES = 24,
     COLUMNS = 80,
-    LINES_FIXED = 10,       /* head 2, verdict, blank, load 4, the way to repeat it 2 */
+    LINES_FIXED = 9,        /* head 2, verdict, blank, load 4, the page */
+    REPEAT_LINES_MAX = 3,   /* of the command, which is for copying: the terminal wraps it */
     COUNTEREXAMPLE_MAX = 4, /* lines of it; the page has all */
     BARS = 60,
     NAME = 10, /* columns before the bars, and of other names at the left */
@@ -371,21 +372,32 @@ static void load(struct screen *s)
          words_count(f->unknown).s, buf_str(&stall));
 }
 
+/* The command that repeats the run, not cut as other lines are; empty when there is none. */
+static void repeat(const struct chaos_report *r, struct buf *out)
+{
+    if (r->replay != NULL && r->replay[0] != '\0') {
+        buf_printf(out, "%-*s", NAME, "repeat");
+        words_line(out, r->replay, REPEAT_LINES_MAX * COLUMNS - NAME);
+    }
+}
+
 void chaos_report_text(const struct chaos_report *r, const struct chaos_text_options *options,
                        struct buf *out)
 {
     struct screen s = { .r = r, .out = out, .colour = options->colour };
     figures_make(r, &s.fig);
-    bool replay = r->replay != NULL && r->replay[0] != '\0';
-    size_t fixed = LINES_FIXED + recovery_lines(&s);
+    autobuf command = BUF_INIT;
+    repeat(r, &command);
+    size_t fixed = LINES_FIXED + recovery_lines(&s) + (command.len + COLUMNS - 1) / COLUMNS;
     head(&s);
     verdict(&s);
     checks(&s, LINES - fixed);
     buf_append_char(out, '\n');
     recovery(&s);
     load(&s);
-    if (replay) {
-        line(&s, "%-*s%s", NAME, "repeat", r->replay);
+    if (command.len != 0) {
+        buf_append_slice(out, buf_slice(&command));
+        buf_append_char(out, '\n');
     }
     if (options->html_path != NULL) {
         line(&s, "%-*s%s", NAME, "page", options->html_path);

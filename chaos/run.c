@@ -336,6 +336,7 @@ static void step_load(struct run *r)
     }
     bool enough = now >= r->started_ms + total || r->interrupted || r->overtime;
     if (enough && r->nemesis.done) {
+        ops_stop_samples(&r->ops);
         loads_stop(&r->loads);
         enter(r, RUN_SETTLE);
     }

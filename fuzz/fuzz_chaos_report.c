@@ -15,8 +15,8 @@ static void check_screen(struct buf *text)
     size_t lines = 0, columns = 0;
     for (uint32_t c = words_next(&at); c != 0; c = words_next(&at)) {
         columns = c == '\n' ? 0 : columns + 1;
-        lines += c == '\n';
-        INVARIANT(columns <= 80);
+        lines += c == '\n' || (columns > 1 && columns % 80 == 1);
+        INVARIANT(columns <= 240); /* the command; a terminal wraps it */
     }
     INVARIANT(lines <= 24);
     INVARIANT(strlen(buf_str(text)) == text->len);
