@@ -287,8 +287,8 @@ static bool on_message(void *arg, struct slice payload)
         call_abort(call, GRPC_INTERNAL, "grpc: error unmarshalling request");
     } else if (unary) {
         call->msg = msg;
-        call->msg_bytes = payload.len;
-        call->sc->partial_bytes += payload.len;
+        call->msg_bytes = arena->used_bytes; /* what it became, not what it was on the wire */
+        call->sc->partial_bytes += call->msg_bytes;
     } else if (answers_pile_up(call)) {
         call_abort(call, GRPC_UNAVAILABLE, "too many unread answers on this connection");
     } else {

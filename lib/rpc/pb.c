@@ -24,6 +24,12 @@ struct walk {
     const uint8_t *end;
 };
 
+/* What a message may still hold. */
+struct budget {
+    size_t submessages;
+    size_t fields;
+};
+
 static bool walk_varint(struct walk *w, uint64_t *ret)
 {
     uint64_t v = 0;
@@ -51,7 +57,8 @@ static bool walk_skip(struct walk *w, uint64_t n)
 }
 
 /* Recursion is bounded by PB_DEPTH_MAX. */
-static int walk_message(const ProtobufCMessageDescriptor *d, struct walk w, int depth, size_t *left)
+static int walk_message(const ProtobufCMessageDescriptor *d, struct walk w, int depth,
+                        struct budget *left)
 {
     if (depth > PB_DEPTH_MAX) {
         return E_TOOBIG;
@@ -62,6 +69,9 @@ static int walk_message(const ProtobufCMessageDescriptor *d, struct walk w, int 
          * know, and packs what it then cannot unpack. */
         if (!walk_varint(&w, &tag) || tag >> 3 == 0 || tag >> 32 != 0) {
             return E_PROTO;
+        }
+        if (left->fields-- == 0) {
+            return E_TOOBIG;
         }
         bool ok = true;
         switch (tag & 7) {
@@ -82,10 +92,9 @@ static int walk_message(const ProtobufCMessageDescriptor *d, struct walk w, int 
             const ProtobufCFieldDescriptor *f =
                 protobuf_c_message_descriptor_get_field(d, (unsigned)(tag >> 3));
             if (f != NULL && f->type == PROTOBUF_C_TYPE_MESSAGE) {
-                if (*left == 0) {
+                if (left->submessages-- == 0) {
                     return E_TOOBIG;
                 }
-                --*left;
                 int rv = walk_message(f->descriptor, (struct walk){ w.at, w.at + len }, depth + 1,
                                       left);
                 if (rv != 0) {
@@ -108,7 +117,10 @@ static int walk_message(const ProtobufCMessageDescriptor *d, struct walk w, int 
 int pb_check(const ProtobufCMessageDescriptor *descriptor, struct slice bytes,
              size_t submessages_max)
 {
-    size_t left = submessages_max;
+    struct budget left = { submessages_max, SIZE_MAX };
+    if (submessages_max <= SIZE_MAX / PB_FIELDS_PER_SUBMESSAGE) {
+        left.fields = submessages_max * PB_FIELDS_PER_SUBMESSAGE;
+    }
     if (bytes.len == 0) {
         return 0;
     }

@@ -154,6 +154,18 @@ static void too_many_submessages_are_refused(void **state)
     assert_int_equal(pb_check(&echo_descriptor, buf_slice(&b), 9), E_TOOBIG);
 }
 
+static void too_many_fields_are_refused(void **state)
+{
+    (void)state;
+    autobuf b = BUF_INIT;
+    for (int i = 0; i < 10 * PB_FIELDS_PER_SUBMESSAGE; i++) {
+        buf_append(&b, "\x50\x01", 2); /* unknown: each would be kept */
+    }
+    assert_int_equal(pb_check(&echo_descriptor, buf_slice(&b), 10), 0);
+    assert_int_equal(pb_check(&echo_descriptor, buf_slice(&b), 9), E_TOOBIG);
+    assert_int_equal(pb_check(&echo_descriptor, buf_slice(&b), SIZE_MAX), 0);
+}
+
 static void truncated_protobuf_is_refused(void **state)
 {
     (void)state;
@@ -213,6 +225,7 @@ int test_frame_run(void)
         cmocka_unit_test(texts_survive_percent_encoding),
         cmocka_unit_test(deep_nesting_is_refused_before_protobuf_recurses),
         cmocka_unit_test(too_many_submessages_are_refused),
+        cmocka_unit_test(too_many_fields_are_refused),
         cmocka_unit_test(truncated_protobuf_is_refused),
         cmocka_unit_test(a_message_packs_to_the_same_bytes_in_any_number_of_pieces),
     };
