@@ -111,7 +111,7 @@ size_t model_states(const struct model *m);
 /* Every change so far, in the first of the states. */
 const struct told *model_events(const struct model *m, size_t *ret_n);
 
-/* --- play.c, ops.c, change.c ------------------------------------------------------------------------ */
+/* --- play.c, ops.c, change.c -------------------------------------------------------------- */
 struct watching;
 
 struct actor {
