@@ -68,11 +68,13 @@ struct pending { /* ring slot of one own proposal */
     uint64_t deadline_ms;
     uint64_t sent_term;       /* 0: waits to be sent */
     uint64_t sent_ms;
+    uint64_t only_term;       /* by this member as the leader of that term, or not at all; 0: any */
 };
 
 struct proposals {
     struct pending *ring; /* slot = seq modulo cap */
     size_t cap;
+    size_t n_only;        /* with an only_term */
     uint64_t base;        /* oldest sequence number that may be live */
     uint64_t next;
     uint64_t unsent;      /* nothing below it waits to be sent */

@@ -103,6 +103,7 @@ static struct rnode_proposal *take(struct proposals *q, uint64_t seq)
     struct pending *s = slot(q, seq);
     struct rnode_proposal *p = s->p;
     q->n--;
+    q->n_only -= s->only_term != 0;
     q->bytes -= s->data->len;
     value_unref(s->data);
     *s = (struct pending){ 0 };
@@ -172,6 +173,18 @@ void rnode_propose(struct rnode *n, struct rnode_proposal *p, struct slice comma
                    uint64_t timeout_ms)
 {
     propose_kind(n, COMMAND_USER, p, command, timeout_ms);
+}
+
+void rnode_propose_in_term(struct rnode *n, struct rnode_proposal *p, struct slice command,
+                           uint64_t timeout_ms, uint64_t term)
+{
+    struct proposals *q = &n->proposals;
+    PRE(term != 0);
+    propose_kind(n, COMMAND_USER, p, command, timeout_ms);
+    if (p->seq >= q->base && p->seq < q->next && slot(q, p->seq)->p == p) {
+        slot(q, p->seq)->only_term = term;
+        q->n_only++;
+    }
 }
 
 void rnode_propose_forget(struct rnode *n, struct rnode_proposal *p)
@@ -423,6 +436,19 @@ static void append_own_term_entry(struct rnode *n)
     value_unref(zeros);
 }
 
+/* Those whose term is over before they were sent, or after what was sent was lost for certain. */
+static void drop_out_of_term(struct rnode *n)
+{
+    struct proposals *q = &n->proposals;
+    for (uint64_t seq = q->base; seq < q->next && q->n_only > 0; seq++) {
+        const struct pending *s = slot(q, seq);
+        if (s->data != NULL && s->only_term != 0 && s->sent_term == 0 &&
+            (!driver_leads(n) || driver_term(n) != s->only_term)) {
+            answer(n, take(q, seq), E_NOLEADER);
+        }
+    }
+}
+
 void proposals_flush(struct rnode *n)
 {
     struct proposals *q = &n->proposals;
@@ -434,6 +460,7 @@ void proposals_flush(struct rnode *n)
         struct rnode_proposal *p = LIST_ENTRY(l, struct rnode_proposal, link);
         answer(n, p, -(int)p->seq);
     }
+    drop_out_of_term(n);
     if (driver_leads(n)) {
         if (n->own_term_index == 0) {
             append_own_term_entry(n);

@@ -168,6 +168,10 @@ void rnode_abandon(struct rnode *n);
 /* Copies the command. PRE: p->done set. timeout_ms counts from now. */
 void rnode_propose(struct rnode *n, struct rnode_proposal *p, struct slice command,
                    uint64_t timeout_ms);
+/* Only into this member's own log, as the leader of that term, and never again in another one: for
+ * what is only right as long as we lead. E_NOLEADER: it was not, and will never be applied. */
+void rnode_propose_in_term(struct rnode *n, struct rnode_proposal *p, struct slice command,
+                           uint64_t timeout_ms, uint64_t term);
 void rnode_read_index(struct rnode *n, struct rnode_read *r, uint64_t timeout_ms);
 void rnode_ask_leader(struct rnode *n, struct rnode_ask *a, struct slice question,
                       uint64_t timeout_ms);

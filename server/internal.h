@@ -63,7 +63,7 @@ struct server {
     char *data_dir;
     uint64_t peers_hash;              /* of the members as they were written down; 0: not yet */
     uint64_t lease_epoch;             /* counts lease clocks */
-    bool expiring;                    /* a revoke of expired leases is in flight */
+    struct expiry *expiring;          /* a revoke of expired leases is under way */
     bool compacting;
     bool memory_low;                  /* at the last tick */
     bool closing;

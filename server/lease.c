@@ -15,6 +15,8 @@
 #include "server/convert.h"
 #include "server/internal.h"
 
+enum { EXPIRE_AGAIN_MS = 1000 };
+
 enum question_kind { ASK_KEEPALIVE = 1, ASK_TIME_TO_LIVE = 2 };
 
 /* etcd's floor: a lease must outlive an election. Seconds. */
@@ -25,6 +27,33 @@ static int64_t min_ttl_s(const struct server *s)
 
 /* --- the leader's clock ----------------------------------------------------------------------- */
 
+/* A batch of expiries: a check that we still lead, then one entry in the log, of this term or none.
+ * Without the check a leader cut off from the others could revoke, once it is back, a lease that
+ * its successor has renewed since; and so could a revoke that is sent on to the successor.
+ *
+ * Its outcome may stay unknown (no quorum in time). The leases are not given back to the clock then,
+ * where they could be renewed before that entry is committed after all: they are revoked again. */
+struct expiry {
+    struct rnode_read check;
+    struct rnode_proposal proposal;
+    struct server *server;
+    struct timer again;
+    uint64_t epoch; /* of the clock that they ran out on */
+    bool maybe;     /* an earlier try may still be committed */
+    size_t n;
+    int64_t ids[];
+};
+
+/* Of a clock that is no more. What is under way ends by itself. */
+static void expiry_forget(struct server *s)
+{
+    struct expiry *e = TAKE(s->expiring);
+    if (e != NULL && timer_active(&e->again)) {
+        timer_stop(&e->again);
+        mem_free(e);
+    }
+}
+
 void server_lease_leading(struct server *s, bool leading)
 {
     if (s->lease_clock != NULL) {
@@ -32,7 +61,7 @@ void server_lease_leading(struct server *s, bool leading)
         s->lease_clock = NULL;
     }
     s->lease_epoch++;
-    s->expiring = false;
+    expiry_forget(s);
     if (!leading) {
         return;
     }
@@ -61,24 +90,34 @@ void server_lease_changed(void *arg, const struct lease_info *lease, bool remove
     }
 }
 
-/* A batch of expiries: a check that we still lead, then one entry in the log. Without the check a
- * leader cut off from the others could revoke, once it is back, a lease that its successor has
- * renewed since. */
-struct expiry {
-    struct rnode_read check;
-    struct rnode_proposal proposal;
-    struct server *server;
-    uint64_t epoch; /* of the clock that they ran out on */
-    size_t n;
-    int64_t ids[];
-};
+/* Those that are gone by now, or were granted anew, are left out. */
+static void expiry_again(struct timer *t)
+{
+    struct expiry *e = CONTAINER_OF(t, struct expiry, again);
+    struct server *s = e->server;
+    uint64_t now = loop_now_ms(s->loop);
+    size_t kept = 0;
+    for (size_t i = 0; i < e->n; i++) {
+        struct lease_info info;
+        if (store_lease_get(s->store, e->ids[i], &info) &&
+            lease_clock_remaining_ms(s->lease_clock, e->ids[i], now) <= 0) {
+            e->ids[kept++] = e->ids[i];
+        }
+    }
+    e->n = kept;
+    rnode_read_index(s->node, &e->check, 5000);
+}
 
 static void expiry_over(struct expiry *e, int status)
 {
     struct server *s = e->server;
     if (e->epoch == s->lease_epoch) {
-        s->expiring = false;
-        /* Not revoked as far as we know: due again in a second. */
+        if (status != 0 && e->maybe && !s->closing) {
+            timer_start(&e->again, EXPIRE_AGAIN_MS);
+            return;
+        }
+        s->expiring = NULL;
+        /* Certainly not revoked: due again in a second. */
         for (size_t i = 0; status != 0 && i < e->n; i++) {
             struct lease_info info;
             if (s->lease_clock != NULL && store_lease_get(s->store, e->ids[i], &info)) {
@@ -92,7 +131,9 @@ static void expiry_over(struct expiry *e, int status)
 
 static void expiry_done(struct rnode_proposal *p, int status)
 {
-    expiry_over(CONTAINER_OF(p, struct expiry, proposal), status);
+    struct expiry *e = CONTAINER_OF(p, struct expiry, proposal);
+    e->maybe = e->maybe || status == E_TIMEOUT || status == E_LEADER_CHANGED;
+    expiry_over(e, status);
 }
 
 static void expiry_checked(struct rnode_read *check, int status)
@@ -103,17 +144,23 @@ static void expiry_checked(struct rnode_read *check, int status)
         expiry_over(e, status != 0 ? status : E_NOTLEADER);
         return;
     }
+    if (e->n == 0) {
+        expiry_over(e, 0);
+        return;
+    }
     struct command c = { .type = COMMAND_LEASE_REVOKE,
                          .lease_revoke = { e->ids, e->n, true } };
+    struct rnode_status node;
     autobuf bytes = BUF_INIT;
     command_encode(&c, &bytes);
+    rnode_get_status(s->node, &node);
     e->proposal.done = expiry_done;
-    rnode_propose(s->node, &e->proposal, buf_slice(&bytes), 5000);
+    rnode_propose_in_term(s->node, &e->proposal, buf_slice(&bytes), 5000, node.term);
 }
 
 void server_lease_tick(struct server *s, uint64_t now_ms)
 {
-    if (s->lease_clock == NULL || s->expiring || s->closing) {
+    if (s->lease_clock == NULL || s->expiring != NULL || s->closing) {
         return;
     }
     int64_t ids[SERVER_EXPIRE_BATCH];
@@ -127,7 +174,8 @@ void server_lease_tick(struct server *s, uint64_t now_ms)
     e->n = n;
     memcpy(e->ids, ids, n * sizeof ids[0]);
     e->check.done = expiry_checked;
-    s->expiring = true;
+    timer_init(s->loop, &e->again, expiry_again);
+    s->expiring = e;
     rnode_read_index(s->node, &e->check, 5000);
 }
 

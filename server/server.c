@@ -457,9 +457,7 @@ static void server_release(struct server *s)
     ready_cancel(&s->background);
     turn_hook_cancel(&s->renew_hook);
     rpc_server_free(s->rpc);
-    if (s->lease_clock != NULL) {
-        lease_clock_free(s->lease_clock);
-    }
+    server_lease_leading(s, false);
     if (s->hub != NULL) {
         watch_hub_free(s->hub);
     }

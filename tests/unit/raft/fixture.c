@@ -216,6 +216,15 @@ int propose(struct member *m, const char *command)
     return c.status;
 }
 
+int propose_in_term(struct member *m, const char *command, uint64_t term)
+{
+    struct call c = { .p.done = on_proposed };
+    rnode_propose_in_term(m->node, &c.p, slice_str(command), 5000, term);
+    assert_false(c.done);
+    run_until(m->loop, &c.done);
+    return c.status;
+}
+
 static void on_read(struct rnode_read *r, int status)
 {
     struct call *c = CONTAINER_OF(r, struct call, r);

@@ -57,6 +57,7 @@ struct call {
     int status;
 };
 int propose(struct member *m, const char *command);
+int propose_in_term(struct member *m, const char *command, uint64_t term);
 int read_index(struct member *m);
 bool wait_for_leader(struct loop *loop, struct member *const *members, size_t n,
                      struct member **ret_leader);

@@ -130,6 +130,24 @@ static void a_read_at_a_follower_sees_what_was_answered_before(void **state)
     cluster_close(&c);
 }
 
+/* What a leader may do as long as it leads must not be done by its successor. */
+static void a_proposal_of_one_term_is_no_other_leaders(void **state)
+{
+    (void)state;
+    struct cluster c;
+    cluster_open(&c, 100000);
+    struct member *leader = leader_of(&c);
+    struct member *follower = follower_of(&c, leader);
+    struct rnode_status status;
+    rnode_get_status(leader->node, &status);
+    assert_int_equal(propose_in_term(leader, "its own", status.term), 0);
+    assert_int_equal(propose_in_term(leader, "of a term before", status.term - 1), E_NOLEADER);
+    assert_int_equal(propose_in_term(follower, "of a leader that was", status.term), E_NOLEADER);
+    assert_int_equal(propose(follower, "any"), 0);
+    assert_int_equal(leader->machine.count, 2);
+    cluster_close(&c);
+}
+
 static void a_killed_leader_is_replaced_and_comes_back(void **state)
 {
     (void)state;
@@ -334,6 +352,7 @@ int test_cluster_run(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(three_members_elect_a_leader_and_apply_the_same),
         cmocka_unit_test(a_read_at_a_follower_sees_what_was_answered_before),
+        cmocka_unit_test(a_proposal_of_one_term_is_no_other_leaders),
         cmocka_unit_test(a_killed_leader_is_replaced_and_comes_back),
         cmocka_unit_test(a_member_that_lags_behind_the_log_gets_a_snapshot),
         cmocka_unit_test(a_leader_writes_its_damaged_snapshot_anew),
