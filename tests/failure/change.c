@@ -1,6 +1,6 @@
 /* Changes of who is a member, and who leads, asked over etcd's API as an operator would.
  *
- *     add       a new machine joins the cluster and becomes a voter; its number is the next machine's
+ *     add       a new machine joins the cluster and becomes a voter; it has the next number
  *     remove N  machine N's member goes, and its power
  *     lead N    the leader is asked to hand over to N
  *
