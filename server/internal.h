@@ -52,6 +52,7 @@ struct server {
     struct timer tick;
     struct ready background;          /* compaction and lagging watchers, a slice a turn */
     struct list watch_streams;
+    size_t watch_bytes;               /* of all watches, about */
     struct publish *publish;          /* only while watch_hub_publish runs */
     struct list range_walks;          /* long lists being answered page by page */
     struct list changes;              /* of the membership, asked for by calls */

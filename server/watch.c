@@ -17,7 +17,11 @@
 #include "server/convert.h"
 #include "server/internal.h"
 
-enum { CLOSE_AFTER_ELECTIONS = 3, FIELD_EVENTS = 11 /* of WatchResponse */ };
+enum {
+    CLOSE_AFTER_ELECTIONS = 3,
+    FIELD_EVENTS = 11, /* of WatchResponse */
+    WATCH_BYTES = 256, /* one, beside its key and range end */
+};
 
 struct watch_stream {
     struct list link; /* server.watch_streams */
@@ -34,6 +38,7 @@ struct watch {
     struct watcher *watcher;
     int64_t id;
     uint64_t last_sent_ms; /* for progress_notify */
+    size_t bytes;          /* counted in server.watch_bytes */
     bool prev_kv, progress_notify, fragment;
 };
 
@@ -48,6 +53,7 @@ static void response_init(struct watch_stream *st, Etcdserverpb__WatchResponse *
 static void watch_free(struct watch *w)
 {
     u64map_remove(&w->stream->watches, (uint64_t)w->id + 1);
+    w->stream->server->watch_bytes -= w->bytes;
     if (w->watcher != NULL) {
         watch_hub_cancel(w->stream->server->hub, w->watcher);
     }
@@ -241,6 +247,11 @@ static void create(struct watch_stream *st, const Etcdserverpb__WatchCreateReque
         refuse(st, -1, "etcdserver: too many watches on one stream");
         return;
     }
+    size_t bytes = WATCH_BYTES + m->key.len + m->range_end.len;
+    if (s->watch_bytes + bytes > LIMIT_WATCHES_BYTES) {
+        refuse(st, -1, "barque: too many watches on this member");
+        return;
+    }
     if (id == 0) {
         while (u64map_get(&st->watches, (uint64_t)st->next_id + 1) != NULL) {
             st->next_id++;
@@ -254,6 +265,8 @@ static void create(struct watch_stream *st, const Etcdserverpb__WatchCreateReque
     w->progress_notify = m->progress_notify != 0;
     w->fragment = m->fragment != 0;
     w->last_sent_ms = loop_now_ms(s->loop);
+    w->bytes = bytes;
+    s->watch_bytes += bytes;
     struct watch_options options = {
         .key = m->key.len != 0 ? slice_pb(m->key) : slice_make("", 1),
         .range_end = slice_pb(m->range_end),

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/limits.h"
+#include "server/internal.h"
 
 enum { ANSWERS_MAX = 4096 };
 
@@ -175,6 +177,23 @@ static void ids_that_are_taken_or_negative_are_refused(void **state)
     assert_non_null(strstr(w->answers[1].reason, "duplicate watch ID"));
     create(w, "k", 0, 0);
     assert_false(answer(w, 5)->canceled); /* the stream goes on */
+    watch_close(w);
+}
+
+static void watches_are_bounded_by_what_all_of_them_take(void **state)
+{
+    struct member *m = *state;
+    struct watching *w = watch_open(m);
+    m->server->watch_bytes = LIMIT_WATCHES_BYTES - 300; /* as if others had them */
+    create(w, "a", 0, 0);
+    assert_false(answer(w, 1)->canceled);
+    create(w, "a key that is a little longer", 0, 0);
+    assert_true(answer(w, 2)->canceled);
+    assert_string_equal(w->answers[1].reason, "barque: too many watches on this member");
+    cancel(w, w->answers[0].id);
+    assert_true(answer(w, 3)->canceled);
+    assert_int_equal(m->server->watch_bytes, LIMIT_WATCHES_BYTES - 300);
+    m->server->watch_bytes = 0;
     watch_close(w);
 }
 
@@ -413,6 +432,7 @@ int test_watch_run(void)
     const struct CMUnitTest tests[] = {
         SERVER_TEST(a_watch_is_created_told_and_cancelled),
         SERVER_TEST(ids_that_are_taken_or_negative_are_refused),
+        SERVER_TEST(watches_are_bounded_by_what_all_of_them_take),
         SERVER_TEST(a_watch_of_a_compacted_revision_is_cancelled_with_it),
         SERVER_TEST(a_watch_of_the_future_waits_for_it),
         SERVER_TEST(filters_hide_puts_or_deletes),
