@@ -1,5 +1,5 @@
 /* What ran on which node, from the nodes' own files: each attempt of a pod's container writes down
- * its process id and, at its end, how it ended (kubelet/drivers/shim.h). Looked at every JOURNAL_MS,
+ * process id and, at its end, how it ended (kubelet/drivers/shim.h). They are read every JOURNAL_MS,
  * so a stop is seen so much late at the most; and whether the node was in contact with a quorum.
  *
  * Bounded by JOURNAL_PROCESSES_MAX and JOURNAL_CONTACTS_MAX; beyond them it is not complete, and

@@ -48,6 +48,7 @@ struct loads {
     char prefix[48];        /* "/chaos/1f0c.../" */
     int64_t start_revision; /* the cluster's, before anything was written */
     int64_t end_revision;   /* a revision after the last write; 0 = not known yet */
+    int64_t log_revision;   /* logs are read up to here: whatever a watcher was told is in them */
     uint32_t n_clients;     /* numbers given out */
     uint64_t values;        /* unique values given out */
     bool running;
@@ -92,6 +93,8 @@ void load_lease_start(struct loads *l);
 void load_lease_free(struct loads *l);
 void load_watch_start(struct loads *l);
 bool load_watch_settled(struct loads *l);
+/* Watchers are told no more; the last revision that any was told, 0 = none. */
+int64_t load_watch_end(struct loads *l);
 void load_watch_free(struct loads *l);
 void load_deploy_start(struct loads *l);
 bool load_deploy_settled(struct loads *l);

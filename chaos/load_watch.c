@@ -255,6 +255,20 @@ bool load_watch_settled(struct loads *l)
     return all;
 }
 
+int64_t load_watch_end(struct loads *l)
+{
+    int64_t most = 0;
+    for (size_t i = 0; l->watch != NULL && i < WATCHERS; i++) {
+        struct watcher *w = &l->watch->watchers[i];
+        most = w->told > most ? w->told : most;
+        timer_stop(&w->life);
+        if (w->watch != NULL) {
+            client_watch_stop(TAKE(w->watch));
+        }
+    }
+    return most;
+}
+
 void load_watch_free(struct loads *l)
 {
     for (size_t i = 0; l->watch != NULL && i < WATCHERS; i++) {

@@ -370,6 +370,8 @@ static void step_settle(struct run *r)
     r->unsettled = loads_unsettled(l);
     if (r->unsettled == NULL || late) {
         r->report->duration_ms = (int64_t)(now_ms(r) - r->started_ms);
+        int64_t told = load_watch_end(l);
+        l->log_revision = told > l->end_revision ? told : l->end_revision;
         tail_start(&r->tail, l, &r->base);
         enter(r, RUN_TAIL);
     }
@@ -433,8 +435,15 @@ static void finish(struct run *r)
     if (r->opened && !r->o.target->own && target_heal(r->o.target, &err) != 0) {
         chaos_report_add_error(r->report, err.msg, 1);
     }
-    if (r->opened || r->o.target->own) {
-        r->o.target->ops->close(r->o.target, r->o.keep);
+    if (r->overtime) {
+        chaos_report_add_error(r->report, "the run took far longer than its plan", 1);
+    }
+    if (r->began && r->loads.end_revision != 0) {
+        run_check(r);
+    }
+    if (r->opened || r->o.target->own) { /* the members' logs may tell why */
+        bool violated = chaos_report_verdict(r->report) == CHAOS_VIOLATION;
+        r->o.target->ops->close(r->o.target, r->o.keep || violated);
     }
     timer_init(r->o.loop, &r->tick, on_linger);
     timer_start(&r->tick, 50);
@@ -562,15 +571,9 @@ void run_interrupt(struct run *r)
     }
 }
 
-struct chaos_report *run_judge(struct run *r)
+struct chaos_report *run_take_report(struct run *r)
 {
     PRE(r->phase == RUN_OVER);
-    if (r->overtime) {
-        chaos_report_add_error(r->report, "the run took far longer than its plan", 1);
-    }
-    if (r->began && r->loads.end_revision != 0) {
-        run_check(r);
-    }
     return TAKE(r->report);
 }
 

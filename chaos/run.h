@@ -38,8 +38,8 @@ struct run_options {
 /* Everything in options is borrowed until run_free. */
 struct run *run_start(const struct run_options *options);
 void run_interrupt(struct run *r);
-/* PRE: over. Judges what was seen, and hands the report over (chaos_report_free it). */
-struct chaos_report *run_judge(struct run *r);
+/* PRE: over. Hands the report over (chaos_report_free it). */
+struct chaos_report *run_take_report(struct run *r);
 void run_free(struct run *r);
 
 #endif

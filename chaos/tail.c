@@ -60,7 +60,7 @@ static void on_events(void *arg, const struct client_event *events, size_t n, in
         from += count;
     }
     m->told = revision > m->told ? revision : m->told;
-    if (m->told >= l->end_revision) {
+    if (m->told >= l->log_revision) {
         log_end(m, NULL);
     }
 }
@@ -171,7 +171,7 @@ static void begin(struct tail_member *m, size_t i, const struct check_log *base)
 
 void tail_start(struct tail *t, struct loads *l, const struct check_log *base)
 {
-    PRE(l->end_revision >= l->start_revision);
+    PRE(l->log_revision >= l->end_revision);
     memset(t, 0, sizeof *t);
     t->loads = l;
     t->n = l->target->n_members;

@@ -31,13 +31,13 @@ struct tail {
     bool done;
 };
 
-/* PRE: loads->end_revision is known. `base`, of the state at start_revision, is copied into each
- * member's log. `done` is set at the latest after TAIL_MS. */
+/* PRE: loads->end_revision and log_revision are known. `base`, of the state at start_revision, is
+ * copied into each member's log. `done` is set at the latest after TAIL_MS. */
 void tail_start(struct tail *t, struct loads *l, const struct check_log *base);
 /* Ends what is under way; logs stay. */
 void tail_stop(struct tail *t);
 void tail_free(struct tail *t);
-/* The index of a member whose log reaches end_revision; -1 when there is none. */
+/* The index of a member whose log reaches log_revision; -1 when there is none. */
 int tail_best(const struct tail *t);
 
 #endif

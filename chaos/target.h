@@ -59,6 +59,7 @@ struct target {
     char node_roots[TARGET_NODES_MAX][TARGET_PATH_BYTES]; /* where agents keep pods; "" = unknown */
     size_t n_members, n_nodes;
     const char *why_not[NEEDS_N];
+    char dir[TARGET_PATH_BYTES]; /* its files, when it is our own */
     bool own; /* started for the run and ended after it */
     const struct target_ops *ops;
     void *arg;

@@ -277,12 +277,15 @@ static int finish(struct session *s)
                                  [CHAOS_COULD_NOT_RUN] = EXIT_COULD_NOT };
     struct err err = ERR_INIT;
     clear_line(s);
-    struct chaos_report *r = run_judge(s->run);
+    struct chaos_report *r = run_take_report(s->run);
     machine(r);
     int code = codes[chaos_report_verdict(r)];
     if (tell(s, r, &err) != 0) {
         complain(err.msg);
         code = code == EXIT_HELD ? EXIT_COULD_NOT : code;
+    }
+    if (s->target.own && (code == EXIT_VIOLATED || s->f.keep)) {
+        printf("files     %s\n", s->target.dir);
     }
     if (code == EXIT_COULD_NOT && r->failure != NULL) {
         complain(r->failure);

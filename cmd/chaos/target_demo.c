@@ -147,6 +147,7 @@ static void fill(struct target *t, struct demo_target *d, bool own)
     t->arg = d;
     t->ops = &ops;
     t->own = own;
+    str_copy(t->dir, sizeof t->dir, c->dir);
     t->server = "Barque, etcd API";
     t->n_members = c->n_masters < TARGET_MEMBERS_MAX ? c->n_masters : TARGET_MEMBERS_MAX;
     t->n_nodes = c->n_agents < TARGET_NODES_MAX ? c->n_agents : TARGET_NODES_MAX;

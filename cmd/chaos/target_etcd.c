@@ -109,6 +109,7 @@ int target_etcd(struct loop *loop, const char *program, size_t n, struct target 
     g->ops.shrink = shrink;
     t->ops = &g->ops;
     t->own = true;
+    str_copy(t->dir, sizeof t->dir, g->dir);
     t->server = "etcd";
     t->n_members = n;
     snprintf(t->text, sizeof t->text, "an etcd of its own: %zu members", n);
