@@ -1,6 +1,6 @@
 /* What ran on which node, from the nodes' own files: each attempt of a pod's container writes down
- * process id and, at its end, how it ended (kubelet/drivers/shim.h). They are read every JOURNAL_MS,
- * so a stop is seen so much late at the most; and whether the node was in contact with a quorum.
+ * its process id and, at its end, how it ended (kubelet/drivers/shim.h). Read every JOURNAL_MS, so
+ * a stop is seen so much late at the most; and whether the node was in contact with a quorum.
  *
  * Bounded by JOURNAL_PROCESSES_MAX and JOURNAL_CONTACTS_MAX; beyond them it is not complete, and
  * says so. Threads: the loop's. */
