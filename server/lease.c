@@ -31,8 +31,9 @@ static int64_t min_ttl_s(const struct server *s)
  * Without the check a leader cut off from the others could revoke, once it is back, a lease that
  * its successor has renewed since; and so could a revoke that is sent on to the successor.
  *
- * Its outcome may stay unknown (no quorum in time). The leases are not given back to the clock then,
- * where they could be renewed before that entry is committed after all: they are revoked again. */
+ * Its outcome may stay unknown (no quorum in time). The leases are not given back to the clock
+ * then, where they could be renewed before that entry is committed after all: they are revoked
+ * again. */
 struct expiry {
     struct rnode_read check;
     struct rnode_proposal proposal;

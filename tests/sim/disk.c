@@ -294,8 +294,8 @@ static bool below(const char *path, const char *dir)
     return strncmp(path, dir, n) == 0 && path[n] == '/';
 }
 
-/* What was changed in a directory goes with it when that is renamed. Only data that nobody reads any
- * more is moved aside, so it may as well be durable at once. */
+/* What was changed in a directory goes with it when that is renamed. Only data that nobody reads
+ * any more is moved aside, so it may as well be durable at once. */
 static void journal_settle(struct fs *fs, const char *dir)
 {
     size_t kept = 0;
