@@ -9,6 +9,7 @@ int main(void)
     failed += run_lin_small_tests();
     failed += run_lin_teeth_tests();
     failed += run_watch_tests();
+    failed += run_watch_rules_tests();
     failed += run_lease_tests();
     failed += run_lock_tests();
     failed += run_orch_tests();

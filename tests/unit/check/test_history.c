@@ -119,6 +119,55 @@ static void test_logs_that_differ_in_one_value_are_told_apart(void **state)
     check_pool_fini(&p);
 }
 
+static void test_a_hole_in_a_log_is_a_violation(void **state)
+{
+    (void)state;
+    struct check_pool p;
+    struct check_log l;
+    struct check_report r;
+    const struct check_log *const one = &l;
+    const char *const name = "m1";
+    check_pool_init(&p, 0);
+    check_log_init(&l, &p);
+    check_report_init(&r);
+    struct check_event e = { .kv = kv_of("k", "x", 2) };
+    assert_int_equal(check_log_add(&l, 3, 0, &e, 1), E_INVAL); /* of another revision */
+    assert_int_equal(check_log_add(&l, 2, 0, &e, 0), E_INVAL);
+    assert_int_equal(check_log_add(&l, 2, 0, &e, 1), 0);
+    e.kv.mod_revision = 4;
+    assert_int_equal(check_log_add(&l, 4, 0, &e, 1), 0);
+    assert_int_equal(check_logs_agree(&one, &name, 1, &r), E_MISMATCH);
+    check_report_fini(&r);
+    check_log_fini(&l);
+    check_pool_fini(&p);
+}
+
+static void test_merged_reports_keep_the_worst_and_the_first(void **state)
+{
+    (void)state;
+    struct check_report a, b;
+    check_report_init(&a);
+    check_report_init(&b);
+    check_report_verdict(&a, "one", "it holds", "facts")->checked = 3;
+    check_undecided(check_report_verdict(&b, "one", "it holds", "facts"), "who knows");
+    check_report_merge(&a, &b);
+    assert_int_equal(check_report_result(&a), CHECK_UNDECIDED);
+    check_violatedf(check_report_verdict(&b, "one", "it holds", "facts"), "the first");
+    check_violatedf(check_report_verdict(&b, "one", "it holds", "facts"), "the second");
+    check_undecided(check_report_verdict(&b, "one", "it holds", "facts"), "too late");
+    check_report_merge(&a, &b);
+    const struct check_verdict *v = check_report_find(&a, "one");
+    assert_int_equal(v->result, CHECK_VIOLATED);
+    assert_int_equal(v->violations, 2);
+    assert_int_equal(v->checked, 3);
+    autobuf out = BUF_INIT;
+    check_report_print(&a, &out);
+    assert_non_null(strstr(buf_str(&out), "    the first\n    (the first of 2)"));
+    assert_null(check_report_find(&a, "two"));
+    check_report_fini(&a);
+    check_report_fini(&b);
+}
+
 static void test_two_digests_at_one_index_are_a_violation(void **state)
 {
     (void)state;
@@ -148,6 +197,8 @@ int run_history_tests(void)
         cmocka_unit_test(test_a_get_prints_what_was_asked_and_told),
         cmocka_unit_test(test_a_full_pool_drops_whole_operations_and_counts_them),
         cmocka_unit_test(test_logs_that_differ_in_one_value_are_told_apart),
+        cmocka_unit_test(test_a_hole_in_a_log_is_a_violation),
+        cmocka_unit_test(test_merged_reports_keep_the_worst_and_the_first),
         cmocka_unit_test(test_two_digests_at_one_index_are_a_violation),
     };
     return cmocka_run_group_tests_name("check/history", tests, NULL, NULL);

@@ -256,13 +256,32 @@ static void test_the_log_shows_ends(void **state)
     world_init(&w);
     logged_end(&w, 5 * SECOND + SLACK + 3);
     assert_int_equal(world_judge(&w, "lease not late"), CHECK_VIOLATED);
-    /* Somebody may have deleted the key: then the lease goes on without it. */
-    world_init(&w);
-    struct check_request del = { .kind = CHECK_DELETE,
-                                 .ask = { .kind = CHECK_DELETE, .key = slice_str("a") } };
-    history_call(&w.h, 0, 0, 20, &del);
-    logged_end(&w, SECOND);
-    assert_int_equal(world_judge(&w, "lease not early"), CHECK_HOLDS);
+}
+
+/* Somebody may have deleted the key: then the lease goes on without it. */
+static void test_a_deleted_key_is_no_end(void **state)
+{
+    (void)state;
+    struct check_ask ask = { .kind = CHECK_DELETE, .key = slice_str("a") };
+    struct check_ask other = { .kind = CHECK_DELETE, .key = slice_str("b") };
+    struct check_request del = { .kind = CHECK_DELETE, .ask = ask };
+    struct check_request txn = {
+        .kind = CHECK_TXN, .then_asks = &other, .n_then = 1, .else_asks = &ask, .n_else = 1
+    };
+    struct check_request not_it = { .kind = CHECK_DELETE, .ask = other };
+    struct check_answer one = { .deleted = 1 };
+    struct check_response told = { .revision = 3, .answers = &one, .n_answers = 1 };
+    for (int kind = 0; kind < 4; kind++) {
+        struct world w;
+        world_init(&w);
+        uint32_t id = history_call(&w.h, 0, 0, 20, kind < 2 ? &del : kind == 2 ? &txn : &not_it);
+        if (kind == 0) {
+            history_return(&w.h, id, 30, CHECK_OK, 0, &told);
+        }
+        logged_end(&w, SECOND);
+        assert_int_equal(world_judge(&w, "lease not early"),
+                         kind < 3 ? CHECK_HOLDS : CHECK_VIOLATED);
+    }
 }
 
 static void test_answers_show_ends(void **state)
@@ -292,6 +311,7 @@ int run_lease_tests(void)
         cmocka_unit_test(test_a_microsecond_early_or_late_is_caught),
         cmocka_unit_test(test_an_end_by_revoke_is_not_early),
         cmocka_unit_test(test_the_log_shows_ends),
+        cmocka_unit_test(test_a_deleted_key_is_no_end),
         cmocka_unit_test(test_answers_show_ends),
     };
     return cmocka_run_group_tests_name("check/lease", tests, NULL, NULL);

@@ -243,6 +243,105 @@ static void test_an_impossible_log_is_a_violation(void **state)
            logged_delete(w, 2, "a", NULL));
 }
 
+static void unknown_delete(struct world *w, const char *key, const char *end)
+{
+    struct check_request r = {
+        .kind = CHECK_DELETE,
+        .ask = { .kind = CHECK_DELETE, .key = slice_str(key), .range_end = slice_str(end) }
+    };
+    ask(w, &r, CHECK_UNKNOWN, 0, NULL);
+}
+
+/* A range and a key are deleted, and nobody was told. Either may have deleted the lone key first,
+ * but only the range both keys afterwards: so it was not the range. */
+static void unknown_deletes(struct world *w, bool thrice)
+{
+    w->logged = true;
+    put(w, "a", "1", 0, 2);
+    logged_put(w, 2, "a", "1", 0);
+    unknown_delete(w, "a", "z");
+    unknown_delete(w, "a", "");
+    logged_delete(w, 3, "a", NULL);
+    put(w, "a", "2", 0, 4);
+    logged_put(w, 4, "a", "2", 0);
+    put(w, "b", "3", 0, 5);
+    logged_put(w, 5, "b", "3", 0);
+    logged_delete(w, 6, "a", "b");
+    if (thrice) {
+        put(w, "a", "4", 0, 7);
+        logged_put(w, 7, "a", "4", 0);
+        logged_delete(w, 8, "a", NULL);
+    }
+}
+
+static void test_unanswered_deletes_explain_one_revision_each(void **state)
+{
+    (void)state;
+    JUDGED(CHECK_HOLDS, unknown_deletes(w, false));
+    JUDGED(CHECK_VIOLATED, unknown_deletes(w, true));
+}
+
+/* Three deletes for two: only the matching of all sees it, no revision alone does. */
+static void test_two_deletes_do_not_explain_three(void **state)
+{
+    (void)state;
+    for (int n = 2; n <= 3; n++) {
+        struct world world, *w = &world;
+        world_init(w);
+        w->logged = true;
+        unknown_delete(w, "a", "b");
+        unknown_delete(w, "a", "c");
+        for (int i = 0; i < n; i++) {
+            int64_t rev = 2 + 2 * i;
+            char value[8];
+            snprintf(value, sizeof value, "%d", i);
+            put(w, "a", value, 0, rev);
+            logged_put(w, rev, "a", value, 0);
+            logged_delete(w, rev + 1, "a", NULL);
+        }
+        assert_int_equal(judge(w), n == 2 ? CHECK_HOLDS : CHECK_VIOLATED);
+        world_fini(w);
+    }
+}
+
+/* Past the log's end a write cannot be used that the log needs. */
+static void test_the_end_of_a_log_does_not_free_its_writes(void **state)
+{
+    (void)state;
+    struct check_request r = put_of("a", "once", 0);
+    JUDGED(CHECK_VIOLATED, w->logged = true; ask(w, &r, CHECK_UNKNOWN, 0, NULL);
+           logged_put(w, 2, "a", "once", 0); count_at(w, 0, 1, 3, 0));
+    JUDGED(CHECK_HOLDS, w->logged = true; ask(w, &r, CHECK_UNKNOWN, 0, NULL); r.ask.value.len = 2;
+           ask(w, &r, CHECK_UNKNOWN, 0, NULL); r.ask.value.len = 4;
+           logged_put(w, 2, "a", "once", 0); count_at(w, 0, 1, 3, 0));
+}
+
+static void test_leases_that_may_have_ended_together_leave_it_open(void **state)
+{
+    (void)state;
+    JUDGED(CHECK_UNDECIDED, number_op(w, CHECK_GRANT, 7, 1, 0); number_op(w, CHECK_GRANT, 8, 1, 0);
+           put(w, "a", "1", 7, 2); put(w, "b", "2", 8, 3); count_at(w, 0, 0, 4, 0));
+    JUDGED(CHECK_HOLDS, number_op(w, CHECK_GRANT, 7, 1, 0); put(w, "a", "1", 7, 2);
+           put(w, "b", "2", 7, 3); count_at(w, 0, 0, 4, 0));
+}
+
+static void test_an_answer_of_another_shape_is_a_violation(void **state)
+{
+    (void)state;
+    struct check_request r = put_of("a", "1", 0);
+    struct check_answer a[2] = { { .count = 0 } };
+    struct check_response two = { .revision = 2, .answers = a, .n_answers = 2 };
+    JUDGED(CHECK_VIOLATED, ask(w, &r, CHECK_OK, 0, &two));
+    two.n_answers = 1;
+    JUDGED(CHECK_HOLDS, ask(w, &r, CHECK_OK, 0, &two));
+}
+
+static void test_two_writes_of_one_revision_are_a_violation(void **state)
+{
+    (void)state;
+    JUDGED(CHECK_VIOLATED, put(w, "a", "1", 0, 2); put(w, "b", "1", 0, 2));
+}
+
 /* Forty writes without an answer fill forty revisions in any order: too many to try them all. With
  * a right answer the first order will do; a wrong one leaves it open, but not for ever. */
 static void test_a_search_without_end_is_given_up(void **state)
@@ -293,6 +392,12 @@ int run_lin_tests(void)
         cmocka_unit_test(test_strangers_may_write_when_that_is_said),
         cmocka_unit_test(test_what_is_before_the_log_is_undecided),
         cmocka_unit_test(test_an_impossible_log_is_a_violation),
+        cmocka_unit_test(test_unanswered_deletes_explain_one_revision_each),
+        cmocka_unit_test(test_two_deletes_do_not_explain_three),
+        cmocka_unit_test(test_the_end_of_a_log_does_not_free_its_writes),
+        cmocka_unit_test(test_leases_that_may_have_ended_together_leave_it_open),
+        cmocka_unit_test(test_an_answer_of_another_shape_is_a_violation),
+        cmocka_unit_test(test_two_writes_of_one_revision_are_a_violation),
         cmocka_unit_test(test_a_search_without_end_is_given_up),
         cmocka_unit_test(test_a_counterexample_shows_both_sides),
     };

@@ -16,6 +16,7 @@ int run_lease_tests(void);
 int run_lin_tests(void);
 int run_lock_tests(void);
 int run_orch_tests(void);
+int run_watch_rules_tests(void);
 int run_watch_tests(void);
 
 #endif
