@@ -46,6 +46,8 @@ static const struct option {
     OPTION(inflight_max, T_UNSIGNED),
     OPTION(no_pre_vote, T_BOOL),
     OPTION(clients, T_UNSIGNED),
+    OPTION(masters, T_UNSIGNED),
+    OPTION(agents, T_UNSIGNED),
     OPTION(window_bytes, T_SIZE),
     OPTION(piece_bytes, T_SIZE),
     OPTION(split, T_DOUBLE),
@@ -109,6 +111,15 @@ static void option_copy(const struct option *option, struct sim_options *to,
     memcpy((char *)to + option->offset, (const char *)from + option->offset, SIZES[option->type]);
 }
 
+/* Healing takes longer: replacements are held for a minute where many nodes vanished at once, and
+ * then it must be quiet for a while. */
+static void draw_orchestration(struct rng *r, struct sim_options *o)
+{
+    o->masters = (unsigned)PICK(r, 2, 3);
+    o->agents = (unsigned)PICK(r, 2, 3, 4);
+    o->heal_us = 150000000;
+}
+
 /* What whole members and their clients need besides; drawn last, so that the rest stays. */
 static void draw_world(const struct sim_setup *setup, struct rng *r, struct sim_options *o)
 {
@@ -128,6 +139,9 @@ static void draw_world(const struct sim_setup *setup, struct rng *r, struct sim_
     }
     o->piece_bytes = (size_t)PICK(r, 200, 1500, 65536, 65536);
     o->split = 0.001 * (double)PICK(r, 0, 20, 20, 300);
+    if (rng_chance(r, 0.25)) {
+        draw_orchestration(r, o);
+    }
 }
 
 void sim_draw(const struct sim_setup *setup, struct sim_options *o, uint64_t seed)

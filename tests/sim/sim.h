@@ -98,6 +98,7 @@ struct sim_options {
     bool no_pre_vote;
     /* with whole members: */
     unsigned clients;      /* machines */
+    unsigned masters, agents; /* the same; 0: no orchestration */
     size_t window_bytes;   /* sent and not read yet, on one connection each way */
     size_t piece_bytes;    /* read at once at most */
     double split;          /* how often a piece is shorter, or comes later */

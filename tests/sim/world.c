@@ -1,4 +1,5 @@
 /* The world of a run: who is in it, what happens next, what must hold in the end. */
+#include "tests/sim/world_orch.h"
 #include "tests/sim/world_wire.h"
 
 #include <inttypes.h>
@@ -21,6 +22,21 @@ static unsigned n_clients(const struct sim_options *o)
     return o->clients;
 }
 
+static unsigned n_masters(const struct sim_options *o)
+{
+    return o->masters;
+}
+
+static unsigned n_agents(const struct sim_options *o)
+{
+    return o->agents;
+}
+
+static unsigned n_users(const struct sim_options *o)
+{
+    return o->agents > 0;
+}
+
 /* Who is there, in the order of their numbers; members come first (machine i is 10.0.0.i). */
 static const struct {
     const struct node_kind *kind;
@@ -29,6 +45,9 @@ static const struct {
 } MACHINES[] = {
     { &STORE_KIND, n_founders, 200000 },
     { &CLIENT_KIND, n_clients, 1000000 },
+    { &MASTER_KIND, n_masters, 1000000 },
+    { &AGENT_KIND, n_agents, 3000000 },
+    { &USER_KIND, n_users, 1000000 },
 };
 
 static void add_machine(struct world *w, const struct node_kind *kind, uint64_t boot_within_us)
@@ -51,6 +70,7 @@ void world_new(struct sim *s)
     w->sim = s;
     w->judge = judge_new(s);
     w->wire = wire_new(s);
+    w->orch = orch_new(s);
     s->world = w;
     for (size_t i = 0; i < ARRAY_LEN(MACHINES); i++) {
         for (unsigned k = MACHINES[i].count(&s->o); k > 0; k--) {
@@ -69,6 +89,7 @@ void world_free(struct world *w)
     }
     if (w != NULL) {
         wire_free(w->wire);
+        orch_free(w->orch);
         judge_free(w->judge);
         mem_free(w);
     }
@@ -117,4 +138,7 @@ void world_check_end(struct sim *s)
         n->kind->check(n);
     }
     judge_end(s->world->judge);
+    if (s->o.agents > 0) {
+        orch_judge(s->world->orch);
+    }
 }

@@ -1,7 +1,8 @@
 /* The whole world: members as users run them (server_open: gRPC, store, watches, leases) and
  * machines with clients (client_new), over simulated disks, connections and clocks.
  *
- *     machines 1..founders: STORE_KIND | the next o.clients: CLIENT_KIND | more kinds (world.c)
+ *     machines 1..founders: STORE_KIND | the next o.clients: CLIENT_KIND | o.masters: MASTER_KIND |
+ *     o.agents: AGENT_KIND | where there are agents, one USER_KIND
  *
  * EV_CLIENT draws a machine whose kind can act and what it does next (a choice: a run may leave it
  * out). */
@@ -14,11 +15,13 @@
 
 struct judge;
 struct wire;
+struct orch;
 
 struct world {
     struct sim *sim;
     struct judge *judge; /* world_wire.h: what was seen, and the verdicts on it */
     struct wire *wire;
+    struct orch *orch; /* world_orch.h */
     struct node *actors[SIM_NODES_MAX]; /* machines whose kind can act */
     unsigned n_actors;
     uint64_t next_value; /* unique values */
@@ -26,6 +29,8 @@ struct world {
 
 extern const struct node_kind STORE_KIND;
 extern const struct node_kind CLIENT_KIND;
+/* world_kinds.c */
+extern const struct node_kind MASTER_KIND, AGENT_KIND, USER_KIND;
 
 /* --- world.c ----------------------------------------------------------------------------- */
 /* Becomes s->world. */

@@ -72,6 +72,11 @@ void judge_free(struct judge *j)
     }
 }
 
+const struct check_log *judge_log(const struct judge *j)
+{
+    return &j->log;
+}
+
 static int64_t now_us(const struct judge *j)
 {
     return (int64_t)j->sim->now;
@@ -297,7 +302,7 @@ void judge_told(struct judge *j, const struct node *n, struct slice key, struct 
 /* --- verdicts --------------------------------------------------------------------------------- */
 
 /* Names the first verdict that does not hold, in one line; all is printed before. */
-static void pronounce(struct judge *j, const struct check_report *report)
+void judge_pronounce(struct judge *j, const struct check_report *report)
 {
     autobuf text = BUF_INIT;
     check_report_print(report, &text);
@@ -373,6 +378,6 @@ void judge_end(struct judge *j)
     judge_leases(j, &report);
     judge_lock(j, &report);
     (void)check_digests(j->digests, j->n_digests, &report);
-    pronounce(j, &report);
+    judge_pronounce(j, &report);
     check_report_fini(&report);
 }

@@ -8,6 +8,8 @@
 #define BARQUE_TESTS_SIM_WORLD_WIRE_H
 
 #include "check/history.h"
+#include "check/log.h"
+#include "check/report.h"
 #include "check/watch.h"
 #include "proto/rpc.pb-c.h"
 #include "tests/sim/world.h"
@@ -22,6 +24,9 @@ void pack_response(struct arena *a, const ProtobufCMessage *msg, struct check_re
 struct judge *judge_new(struct sim *s);
 void judge_free(struct judge *j);
 struct check_pool *judge_pool(struct judge *j);
+const struct check_log *judge_log(const struct judge *j);
+/* Names the first verdict that does not hold: a violation, which does not return. */
+void judge_pronounce(struct judge *j, const struct check_report *report);
 /* One request of machine n to member `member`; a number for judge_return. */
 uint32_t judge_call(struct judge *j, const struct node *n, unsigned member,
                     const ProtobufCMessage *msg);
