@@ -34,7 +34,7 @@ ifneq ($(BUGS),)
 CFLAGS_ALL += -DBARQUE_BUGS
 endif
 ifneq ($(COV),)
-CFLAGS_ALL += --coverage -O0
+CFLAGS_ALL += --coverage -O0 -w # warnings are judged where there is an optimizer
 LDFLAGS_ALL += --coverage -Wl,--wrap=_exit $(B)/tests/cov/exit.o
 endif
 

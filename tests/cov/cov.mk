@@ -1,5 +1,5 @@
-# make cov: which lines and branches the tests reach, a row a folder: unit tests, golden traces, kept fuzz inputs, simulated
-# runs, integration tests and the demo together. Its objects are in build/cov. COV_HOURS: simulated hours a mode.
+# make cov: which lines and branches the tests reach, a row a folder: unit tests, golden traces, kept fuzz inputs, failure
+# loops, simulated runs, integration tests and the demo together. Its objects are in build/cov. COV_HOURS: simulated hours a mode.
 COV_HOURS ?= 4
 COV_MAKE = $(MAKE) --no-print-directory COV=1 SAN= CC=gcc B=build/cov
 COV_FUZZ := $(FUZZ_NAMES:%=$(B)/cov-%)
@@ -12,7 +12,7 @@ endef
 $(foreach n,$(FUZZ_NAMES),$(eval $(call COV_FUZZ_rules,$(n))))
 
 .PHONY: cov-programs
-cov-programs: $(B)/barque $(UNIT_BINS) $(COV_FUZZ) $(B)/sim $(B)/scenario
+cov-programs: $(B)/barque $(UNIT_BINS) $(COV_FUZZ) $(B)/sim $(B)/scenario $(B)/failure
 
 cov: check-deps ## lines and branches that the tests reach, by folder
 	@+$(COV_MAKE) build/cov/tests/cov/exit.o

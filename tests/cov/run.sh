@@ -25,7 +25,9 @@ fuzz() {
 part 'unit tests' tests/run "$B" unit
 part 'golden traces' tests/run "$B" scenario
 part 'kept fuzz inputs' fuzz
+part 'failure loops' tests/run "$B" failure
 part 'simulator' "$B/sim" --hours "$hours" --jobs 2
 part 'simulator, store' "$B/sim" --hours "$hours" --jobs 2 --fsm store
+part 'simulator, worlds' "$B/sim" --hours "$hours" --jobs 2 --world
 part 'integration tests' tests/run "$B" integration
 part 'demo' "$B/barque" demo --script

@@ -1,13 +1,13 @@
 # Failure loops: whole members in the simulator's world, which fail at every N. (README.md)
 
 # All of the simulator but its command line (tests/sim/sim.mk is read after this).
-FAILURE_SIM := $(filter-out tests/sim/main.c,$(wildcard tests/sim/*.c)) lib/io/address.c \
+FAILURE_SIM := $(filter-out tests/sim/main.c,$(wildcard tests/sim/*.c)) lib/io/address.c cmd/components.c \
                $(filter-out $(wildcard raft/transport*.c) raft/peer_frame.c,$(wildcard raft/*.c))
 FAILURE_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/failure/*.c) tests/scenario/words.c \
                tests/scenario/requests.c $(FAILURE_SIM))
 FAILURE_WRAP = $(SIM_WRAP) malloc calloc realloc _exit member_fatal member_cannot_start
 
-$(B)/failure: $(FAILURE_OBJ) $(call archives,server client check api store lib/rpc proto lib/codec lib/base)
+$(B)/failure: $(FAILURE_OBJ) $(call archives,server controllers scheduler kubelet client check api store lib/rpc proto lib/codec lib/base)
 	@echo "  LD $@"
 	@$(CC) $(LDFLAGS_ALL) $(FAILURE_WRAP:%=-Wl$(comma)--wrap=%) -o $@ $^ $(PKG_LIBS)
 

@@ -29,6 +29,7 @@ void *__real_calloc(size_t n, size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t size);
 void *__wrap_realloc(void *p, size_t size);
+void __gcov_dump(void) __attribute__((weak));
 void __real__exit(int code) __attribute__((noreturn));
 void __wrap__exit(int code) __attribute__((noreturn));
 void __real_member_fatal(void *arg, const struct err *err) __attribute__((noreturn));
@@ -236,6 +237,9 @@ void __wrap__exit(int code)
         in.plan->child->clean_exits++;
         in.plan->child->exited = true;
         node_die(n);
+    }
+    if (__gcov_dump != NULL) { /* make cov */
+        __gcov_dump();
     }
     __real__exit(code);
 }
