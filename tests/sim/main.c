@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -155,12 +156,27 @@ static struct sim_stats sum(const struct board *b)
     return total;
 }
 
-static void print_summary(const struct sim_stats *t, uint64_t wall_ms, unsigned jobs, unsigned bad)
+/* Of this process and its workers, all of which have ended: what others do beside them does not
+ * count. */
+static double cpu_seconds(void)
+{
+    double seconds = 0;
+    static const int WHOSE[] = { RUSAGE_SELF, RUSAGE_CHILDREN };
+    for (size_t i = 0; i < ARRAY_LEN(WHOSE); i++) {
+        struct rusage u;
+        getrusage(WHOSE[i], &u);
+        seconds += (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+                   (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+    }
+    return seconds > 0.001 ? seconds : 0.001;
+}
+
+static void print_summary(const struct sim_stats *t, uint64_t wall_ms, unsigned bad)
 {
     double seconds = (double)(wall_ms > 0 ? wall_ms : 1) / 1000;
     double hours = (double)t->sim_us / 3.6e9;
-    printf("%.1f simulated hours in %.0f s (%.0fx per core)  seeds %" PRIu64 "  violations %u\n",
-           hours, seconds, hours * 3600 / seconds / jobs, t->runs, bad);
+    printf("%.1f simulated hours in %.0f s (%.0fx a core)  seeds %" PRIu64 "  violations %u\n",
+           hours, seconds, hours * 3600 / cpu_seconds(), t->runs, bad);
     printf("  steps %" PRIu64 " (%.0f/s)  events %" PRIu64 "  frames %" PRIu64 " (lost %" PRIu64
            ")\n",
            t->steps, (double)t->steps / seconds, t->events, t->frames, t->frames_lost);
@@ -509,7 +525,7 @@ int main(int argc, char **argv)
     uint64_t start_ms = clock_mono_ms();
     unsigned bad = run_many(&a, b, start_ms);
     struct sim_stats total = sum(b);
-    print_summary(&total, clock_mono_ms() - start_ms, a.jobs, bad);
+    print_summary(&total, clock_mono_ms() - start_ms, bad);
     for (unsigned i = 0; a.shrink && i < b->n_bad; i++) {
         (void)shrink_one(&a, b->bad[i]);
     }

@@ -45,7 +45,8 @@ static struct object *new_deployment(struct user *u, const char *name)
                "  strategy: {rollingUpdate: {maxSurge: 1, maxUnavailable: %u}}\n"
                "  template:\n    metadata: {labels: {app: %s}}\n    spec:\n"
                "      terminationGracePeriodSeconds: 2\n"
-               "      containers:\n      - name: main\n        image: v1\n        command: [serve]\n"
+               "      containers:\n      - name: main\n        image: v1\n"
+               "        command: [serve]\n"
                "        resources: {requests: {cpu: %s}}\n",
                name, (unsigned)rng_range(dice, 1, REPLICAS_MAX), name,
                (unsigned)rng_range(dice, 0, 1), name,
