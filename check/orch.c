@@ -103,17 +103,37 @@ static bool by_people(const struct orch *o, const char *uid)
     return false;
 }
 
+/* A set is told a number, not names: it may have been to lose one that was not ready, which is ready
+ * again now that one is deleted. */
+static bool one_recovered(struct orch *o, const struct orch_pod *deleted, int64_t since)
+{
+    size_t at = 0;
+    struct map_entry *e;
+    while ((e = map_next(&o->pods, &at)) != NULL) {
+        struct orch_pod *p = e->value;
+        if (p != deleted && str_eq(p->owner, deleted->owner) && p->live && p->ready &&
+            !p->deleting && p->ready_us > since) {
+            p->ready_us = INT64_MIN; /* excuses one */
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Held against what its writer may have seen: of the last `sight_us`. */
 static void check_rollout(struct orch *o, struct orch_pod *p)
 {
     const struct orch_set *s = p->owner != NULL ? map_get_str(&o->sets, p->owner) : NULL;
     const struct orch_deployment *d =
         s != NULL && s->owner != NULL ? map_get_str(&o->deployments, s->owner) : NULL;
+    int64_t since = o->at_us - (o->facts->sight_us != 0 ? o->facts->sight_us : SIGHT_US);
     if (d == NULL || !d->live || d->recreates || by_people(o, p->uid) ||
-        (p->node != NULL && (p->node->unreachable || !p->node->live))) {
+        (p->node != NULL &&
+         (p->node->unreachable || !p->node->live || p->node->unreachable_us > since))) {
         return;
     }
     o->rollout->checked++;
-    int64_t since = o->at_us - SIGHT_US, min = d->min;
+    int64_t min = d->min;
     if (d->changed_us > since && d->min_before < min) {
         min = d->min_before;
     }
@@ -121,7 +141,7 @@ static void check_rollout(struct orch *o, struct orch_pod *p)
     p->unready_us = INT64_MIN; /* itself is the one that goes */
     int64_t ready = orch_ready(o, d->uid, since);
     p->unready_us = own;
-    if (ready < min) {
+    if (ready < min && !one_recovered(o, p, since)) {
         broken(o, o->rollout,
                "ready pod %s is deleted: that leaves %" PRId64 " ready ones of "
                "Deployment %s, which wants at least %" PRId64,

@@ -7,7 +7,8 @@
  *                              not ended stay within its allocatable cpu, memory and pods
  *     "rollout available"      no ready pod of a Deployment is deleted, by whoever, while that
  *                              leaves fewer ready ones than replicas - maxUnavailable, unless its
- *                              node is unreachable or the deletion is listed in user_deletes
+ *                              node is unreachable or the deletion is listed in user_deletes;
+ *                              by anything that was so within sight_us
  *     "generation observed"    observedGeneration never goes back and never passes generation
  *     "idle quiet"             in a quiet span no object is written more than once a second
  *     "objects readable"       every value parses
@@ -56,6 +57,8 @@ struct check_orch_facts {
     const char *const *user_deletes;     /* uids of pods that people (or the harness) deleted */
     size_t n_user_deletes;
     int64_t orphan_us;       /* 0 = 60 s */
+    int64_t sight_us;        /* how old a controller's sight may be when its write is applied;
+                                0 = 2 s */
     int64_t quiet_window_us; /* writes are averaged over it; 0 = 10 s */
     int64_t end_us;          /* of the observation */
     bool healed;             /* by end_us everything had time to become as desired */

@@ -45,6 +45,7 @@ static struct orch_node *node_named(struct orch *o, const char *name)
     if (is_new) {
         n->name = arena_strdup(&o->arena, name);
         n->cpu = n->memory = n->pods = -1;
+        n->unreachable_us = INT64_MIN;
     }
     return n;
 }
@@ -108,6 +109,9 @@ static void take_pod(struct orch *o, struct orch_entry *e, const struct pod *fro
     p->node = node;
     tally(p, 1);
     e->pod = p;
+    if (!was_ready && counts_ready(p)) {
+        p->ready_us = o->at_us;
+    }
     if (was_ready && !counts_ready(p)) {
         p->unready_us = o->at_us;
         change->deleted = p->deleting ? p : NULL;
@@ -134,6 +138,9 @@ static void take_node(struct orch *o, struct orch_entry *e, const struct node *f
     n->cpu = amount(&from->status.allocatable, "cpu", -1);
     n->memory = amount(&from->status.allocatable, "memory", -1);
     n->pods = amount(&from->status.allocatable, "pods", -1);
+    if (n->unreachable) {
+        n->unreachable_us = o->at_us;
+    }
     n->unreachable = false;
     for (size_t i = 0; i < from->spec.n_taints; i++) {
         n->unreachable = n->unreachable || str_eq(from->spec.taints[i].key, NODE_TAINT_UNREACHABLE);

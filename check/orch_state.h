@@ -13,6 +13,7 @@
 struct orch_node {
     const char *name;
     bool live, unreachable;
+    int64_t unreachable_us;    /* when it last was, and is not any more; INT64_MIN: never */
     int64_t cpu, memory, pods; /* allocatable, in thousandths; -1: not told */
     int64_t used_cpu, used_memory, used_pods;
 };
@@ -25,6 +26,7 @@ struct orch_pod {
     int64_t cpu, memory;    /* requests, in thousandths */
     bool live, ready, deleting, terminal, restarts;
     int64_t unready_us; /* when it was last ready and is not any more; INT64_MIN: never */
+    int64_t ready_us;   /* when it became ready */
     int64_t gone_us;    /* its object was deleted; INT64_MAX: it is there */
 };
 

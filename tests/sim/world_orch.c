@@ -13,7 +13,10 @@
 #include "tests/sim/world_orch.h"
 #include "tests/sim/world_wire.h"
 
-enum { SETTLED_US = 90000000 }; /* after healing: the brake on replacements is a minute */
+enum {
+    SETTLED_US = 90000000, /* after healing: the brake on replacements is a minute */
+    SIGHT_US = 12000000,   /* a write may be under way for long, at a paused member */
+};
 
 struct orch {
     struct sim *sim;
@@ -135,6 +138,7 @@ void orch_judge(struct orch *o)
         .n_quiet = quiet.to_us > quiet.from_us,
         .user_deletes = (const char *const *)o->user_deletes,
         .n_user_deletes = o->n_deletes,
+        .sight_us = SIGHT_US,
         .end_us = (int64_t)s->now,
         .healed = true,
         .has_journals = true,
