@@ -184,6 +184,9 @@ static int check(const struct member_flags *m, struct err *err)
 static int start_faults(const struct member_flags *m, struct loop *loop,
                         const struct rnode_member *founders, size_t n_founders, struct err *err)
 {
+    if (m->unsafe_faults == NULL) {
+        return 0;
+    }
     int rv = faults_start(loop, m->unsafe_faults, m->name, err);
     for (size_t i = 0; rv == 0 && i < n_founders; i++) {
         if (str_eq(founders[i].name, m->name)) {
@@ -326,12 +329,8 @@ int member_open(struct member_flags *m, struct loop *loop, struct server **ret_s
     snprintf(m->damage_note, sizeof m->damage_note, "%s/member/damaged", data_dir);
     process_wake_soon();
     rv = loop_fit_descriptors(loop, err);
-    if (rv == 0 && m->unsafe_faults != NULL) {
-        rv = start_faults(m, loop, founders, n_founders, err);
-    }
-    if (rv == 0) {
-        rv = enter(&options, ret_server, err);
-    }
+    rv = rv == 0 ? start_faults(m, loop, founders, n_founders, err) : rv;
+    rv = rv == 0 ? enter(&options, ret_server, err) : rv;
     if (rv == 0) {
         tell_clients_to_faults(loop, *ret_server, n_urls);
         str_copy(ret_endpoint, 128, server_client_address(*ret_server, 0));
