@@ -191,11 +191,9 @@ void judge_return(struct judge *j, uint32_t op, int err, bool never_sent,
 
 /* --- members ---------------------------------------------------------------------------------- */
 
-void judge_revision(struct judge *j, int64_t revision, struct record *const *records, size_t n)
+static void add_revision(struct judge *j, struct check_log *log, int64_t revision,
+                         struct record *const *records, size_t n)
 {
-    if (revision <= check_log_last(&j->log)) {
-        return;
-    }
     struct check_event *events = mem_zalloc((n + 1) * sizeof *events);
     for (size_t i = 0; i < n; i++) {
         struct kv_view v;
@@ -208,10 +206,17 @@ void judge_revision(struct judge *j, int64_t revision, struct record *const *rec
                                               v.mod_revision, v.version, v.lease };
         }
     }
-    int rv = check_log_add(&j->log, revision, now_us(j), events, n);
+    int rv = check_log_add(log, revision, now_us(j), events, n);
     mem_free(events);
     if (rv != 0) {
         sim_violation(j->sim, "BAD REVISION %" PRId64 ": %s", revision, err_name(rv));
+    }
+}
+
+void judge_revision(struct judge *j, int64_t revision, struct record *const *records, size_t n)
+{
+    if (revision > check_log_last(&j->log)) {
+        add_revision(j, &j->log, revision, records, n);
     }
 }
 
@@ -299,6 +304,13 @@ void judge_told(struct judge *j, const struct node *n, struct slice key, struct 
     }
 }
 
+static int64_t record_revision(const struct record *r)
+{
+    struct kv_view v;
+    record_view(r, &v);
+    return v.mod_revision;
+}
+
 /* --- verdicts --------------------------------------------------------------------------------- */
 
 /* Names the first verdict that does not hold, in one line; all is printed before. */
@@ -366,6 +378,55 @@ static void judge_lock(struct judge *j, struct check_report *report)
     (void)check_locks(&j->history, &j->log, &lock, 1, report);
 }
 
+/* All that this member's store still knows: since the last compaction. */
+static void read_log(struct judge *j, struct store *store, struct check_log *log)
+{
+    enum { PIECE = 1000 };
+    int64_t compacted = store_compact_revision(store);
+    int64_t from = compacted > 1 ? compacted + 1 : 2;
+    struct arena arena;
+    arena_init(&arena);
+    check_log_base(log, from - 1, NULL, 0);
+    while (from <= store_revision(store)) {
+        struct record **records;
+        size_t n;
+        if (store_history(store, from, PIECE, &arena, &records, &n, &from) != 0) {
+            sim_violation(j->sim, "NO HISTORY from revision %" PRId64, from);
+        }
+        for (size_t at = 0, end = 0; at < n; at = end) {
+            int64_t revision = record_revision(records[at]);
+            while (end < n && record_revision(records[end]) == revision) {
+                end++;
+            }
+            add_revision(j, log, revision, records + at, end - at);
+        }
+    }
+    arena_fini(&arena);
+}
+
+static void judge_logs(struct judge *j, struct check_report *report)
+{
+    static const char *const NAMES[] = { "first applied", "a member" };
+    struct check_log logs[SIM_NODES_MAX];
+    const struct check_log *all[SIM_NODES_MAX + 1] = { &j->log };
+    const char *names[SIM_NODES_MAX + 1] = { NAMES[0] };
+    size_t n = 0;
+    for (unsigned i = 1; i <= j->sim->n_nodes; i++) {
+        const struct node *node = &j->sim->nodes[i];
+        struct store *store = world_store(node);
+        if (store != NULL && world_member_expected(node)) {
+            check_log_init(&logs[n], &j->pool);
+            read_log(j, store, &logs[n]);
+            all[n + 1] = &logs[n];
+            names[++n] = NAMES[1];
+        }
+    }
+    (void)check_logs_agree(all, names, n + 1, report);
+    for (size_t i = 0; i < n; i++) {
+        check_log_fini(&logs[i]);
+    }
+}
+
 void judge_end(struct judge *j)
 {
     struct check_report report;
@@ -377,6 +438,7 @@ void judge_end(struct judge *j)
     judge_watches(j, &report);
     judge_leases(j, &report);
     judge_lock(j, &report);
+    judge_logs(j, &report);
     (void)check_digests(j->digests, j->n_digests, &report);
     judge_pronounce(j, &report);
     check_report_fini(&report);
