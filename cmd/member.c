@@ -264,6 +264,18 @@ static int enter(const struct server_options *options, struct server **ret_serve
     return e.status;
 }
 
+static int enter_with_faults(const struct member_flags *m, const struct server_options *o,
+                             struct server **ret_server, struct err *err)
+{
+    int rv = loop_fit_descriptors(o->loop, err);
+    rv = rv == 0 ? start_faults(m, o->loop, o->initial, o->n_initial, err) : rv;
+    rv = rv == 0 ? enter(o, ret_server, err) : rv;
+    if (rv == 0) {
+        tell_clients_to_faults(o->loop, *ret_server, o->n_listen_client);
+    }
+    return rv;
+}
+
 int member_open(struct member_flags *m, struct loop *loop, struct server **ret_server,
                 char *ret_endpoint, struct err *err)
 {
@@ -307,12 +319,13 @@ int member_open(struct member_flags *m, struct loop *loop, struct server **ret_s
         .data_dir = data_dir,
         .listen_client = listen,
         .n_listen_client = n_urls,
-        .advertise_client_url = m->advertise_client_urls != NULL ? m->advertise_client_urls
-                                                                 : m->listen_client_urls,
+        .advertise_client_url =
+            m->advertise_client_urls != NULL ? m->advertise_client_urls : m->listen_client_urls,
         .listen_peer = peer,
         .cluster_token = m->initial_cluster_token,
         .initial = founders,
         .n_initial = n_founders,
+        .check_lost = true,
         .existing = str_eq(m->initial_cluster_state, "existing"),
         .heartbeat_ms = m->heartbeat_ms,
         .election_ms = m->election_ms,
@@ -328,11 +341,8 @@ int member_open(struct member_flags *m, struct loop *loop, struct server **ret_s
     };
     snprintf(m->damage_note, sizeof m->damage_note, "%s/member/damaged", data_dir);
     process_wake_soon();
-    rv = loop_fit_descriptors(loop, err);
-    rv = rv == 0 ? start_faults(m, loop, founders, n_founders, err) : rv;
-    rv = rv == 0 ? enter(&options, ret_server, err) : rv;
+    rv = enter_with_faults(m, &options, ret_server, err);
     if (rv == 0) {
-        tell_clients_to_faults(loop, *ret_server, n_urls);
         str_copy(ret_endpoint, 128, server_client_address(*ret_server, 0));
     }
     return rv;

@@ -12,8 +12,9 @@
 enum {
     ANSWER_VERSION = 1,
     ADDRESSES_MAX = 2 * LIMIT_PEERS,
-    KNOCK_MS = 12000,   /* a replacement is two changes of the membership */
-    PAUSE_MS = 200,     /* between two knocks */
+    KNOCK_MS = 12000, /* a replacement is two changes of the membership */
+    PAUSE_MS = 200,   /* between two knocks */
+    KNOCK_ONCE_MS = 2000,
 };
 
 /* --- the answer's bytes ----------------------------------------------------------------------- */
@@ -96,6 +97,7 @@ struct join {
     char (*addresses)[128];
     size_t n;
     size_t at;
+    size_t asked;
     uint64_t deadline_ms;
     struct timer timer;
     struct transport_knock *knock;
@@ -147,9 +149,18 @@ static void learn(struct join *j, const struct join_answer *a)
     }
 }
 
-static void next_later(struct join *j)
+/* `a` may be NULL. */
+static void next(struct join *j, const struct join_answer *a)
 {
-    timer_start(&j->timer, PAUSE_MS);
+    j->at = (j->at + 1) % j->n;
+    if (j->o.once && ++j->asked == j->n) {
+        finish(j, E_MEMBER_NOT_FOUND, NULL);
+        return;
+    }
+    if (a != NULL && !j->o.once) {
+        learn(j, a);
+    }
+    timer_start(&j->timer, j->o.once ? 0 : PAUSE_MS);
 }
 
 static void on_answer(struct join *j, const struct join_answer *a)
@@ -159,7 +170,7 @@ static void on_answer(struct join *j, const struct join_answer *a)
         finish(j, 0, a);
         return;
     }
-    if (a->status == 0) {
+    if (a->status == 0 && !j->o.once) {
         err_set(&j->last, E_MEMBER_NOT_FOUND, "cluster %016" PRIx64 " has no member at %s (says "
                 "%s)", a->cluster_id, j->o.address, from);
         finish(j, E_MEMBER_NOT_FOUND, a);
@@ -169,9 +180,7 @@ static void on_answer(struct join *j, const struct join_answer *a)
             a->status == E_NOTREADY ? "a change is not possible yet: no settled leader, or the "
                                       "member in question was heard of a moment ago"
                                     : err_text(a->status));
-    j->at = (j->at + 1) % j->n;
-    learn(j, a);
-    next_later(j);
+    next(j, a);
 }
 
 static void on_knocked(void *arg, int status, struct slice bytes)
@@ -188,8 +197,7 @@ static void on_knocked(void *arg, int status, struct slice bytes)
         err_set(&j->last, status, "%s: %.*s", j->addresses[j->at],
                 status == E_MISMATCH ? (int)bytes.len : (int)strlen(err_text(status)),
                 status == E_MISMATCH ? (const char *)bytes.data : err_text(status));
-        j->at = (j->at + 1) % j->n;
-        next_later(j);
+        next(j, NULL);
     }
     mem_free(a);
 }
@@ -206,11 +214,12 @@ static void on_timer(struct timer *timer)
         return;
     }
     uint64_t left = j->deadline_ms - now;
+    uint64_t most = j->o.once ? KNOCK_ONCE_MS : KNOCK_MS;
     struct knock knock = { .cluster_id = j->o.cluster_id, .what = (uint64_t)j->o.what };
     str_copy(knock.name, sizeof knock.name, j->o.name);
     str_copy(knock.address, sizeof knock.address, j->o.address);
     j->knock = transport_knock_start(j->o.loop, j->addresses[j->at], &knock,
-                                     left < KNOCK_MS ? left : KNOCK_MS, on_knocked, j);
+                                     left < most ? left : most, on_knocked, j);
 }
 
 struct join *join_start(const struct join_options *o,

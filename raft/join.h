@@ -6,6 +6,9 @@
  *   JOIN_REPLACE  the member at my address has lost its state: put a learner under a new id in its
  *                 place. The leader does it in two changes, and only when it has not heard from
  *                 that member for an election timeout.
+ *   JOIN_STARTED  has the member at my address ever taken part? For a founder whose data directory
+ *                 is empty: it may have been lost, and then its promises are, too. Whoever is there
+ *                 answers at once, from what it has applied.
  *
  * A join asks one address after the other, goes where it is sent (the leader), and gives up at its
  * deadline. Threads: loop. */
@@ -15,7 +18,7 @@
 #include "lib/base/limits.h"
 #include "raft/rnode.h"
 
-enum join_what { JOIN_WHO = 1, JOIN_REPLACE = 2 };
+enum join_what { JOIN_WHO = 1, JOIN_REPLACE = 2, JOIN_STARTED = 3 };
 
 struct join_answer {
     int status;          /* 0, E_NOTLEADER, or why not now */
@@ -40,13 +43,14 @@ struct join_options {
     const char *address;         /* where our peers reach us */
     const char *const *ask;      /* addresses of members; our own is passed over */
     size_t n_ask;
+    bool once; /* each address at most once: nobody may be there yet */
     uint64_t timeout_ms;
 };
 
 struct join;
 /* done exactly once, later; memory of the join is gone afterwards. status 0: the answer has
- * your_id. E_MEMBER_NOT_FOUND (JOIN_WHO: nobody added us), E_TIMEOUT, E_MISMATCH (another cluster),
- * and err says what was in the way. */
+ * your_id. E_MEMBER_NOT_FOUND (JOIN_WHO: nobody added us; JOIN_STARTED: nobody knows that it has),
+ * E_TIMEOUT, and err says what was in the way. */
 struct join *join_start(const struct join_options *o,
                         void (*done)(void *arg, int status, const struct join_answer *answer,
                                      const struct err *err),

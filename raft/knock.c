@@ -1,6 +1,7 @@
 /* Answering those who stand outside (join.h has both questions).
  *
  *   WHO      ReadIndex -> the applied configuration
+ *   STARTED  at once, and from all that is in the log: who has published its name has taken part
  *   REPLACE  on the leader: REMOVE the silent member at the address -> ADD_LEARNER under a new id,
  *            which is promoted once it has caught up (change.c)
  *
@@ -59,6 +60,42 @@ static void fill_members(struct rnode *n, const struct knock *knock, struct join
     raft_configuration_close(&conf);
 }
 
+static const struct raft_server *server_at(const struct rnode *n, const char *address)
+{
+    const struct raft_configuration *conf = &n->core.configuration;
+    for (unsigned i = 0; i < conf->n; i++) {
+        if (str_eq(conf->servers[i].address, address)) {
+            return &conf->servers[i];
+        }
+    }
+    return NULL;
+}
+
+/* Its name, in what is applied or in what may be: without a leader a member that has started anew
+ * knows no more than its snapshot. */
+static bool has_published(struct rnode *n, uint64_t id)
+{
+    if (membership_name_of(n, id) != NULL) {
+        return true;
+    }
+    for (uint64_t i = n->applied + 1; i <= n->log.last; i++) {
+        const struct entry *e = entry_log_get(&n->log, i);
+        struct envelope env;
+        if (e != NULL && e->type == RAFT_COMMAND &&
+            envelope_decode(value_slice(e->data), &env) == 0 && env.kind == COMMAND_ATTRS &&
+            env.origin == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint64_t started(struct rnode *n, const char *address)
+{
+    const struct raft_server *s = n->core_up ? server_at(n, address) : NULL;
+    return s != NULL && has_published(n, s->id) ? s->id : 0;
+}
+
 static void answer(struct knock_wait *w, int status)
 {
     struct rnode *n = w->n;
@@ -69,6 +106,9 @@ static void answer(struct knock_wait *w, int status)
         a->cluster_id = n->cluster_id;
         a->leader_id = driver_leader(n);
         fill_members(n, &w->knock, a);
+        if (w->knock.what == JOIN_STARTED) {
+            a->your_id = started(n, w->knock.address);
+        }
         join_answer_encode(a, &b);
         transport_knock_answer(n->transport, w->id, &b);
         mem_free(a);
@@ -112,17 +152,6 @@ static void on_removed(void *arg, int status)
     } else {
         answer(arg, status);
     }
-}
-
-static const struct raft_server *server_at(const struct rnode *n, const char *address)
-{
-    const struct raft_configuration *conf = &n->core.configuration;
-    for (unsigned i = 0; i < conf->n; i++) {
-        if (str_eq(conf->servers[i].address, address)) {
-            return &conf->servers[i];
-        }
-    }
-    return NULL;
 }
 
 static bool replacing(const struct rnode *n, const struct knock_wait *but)
@@ -177,6 +206,8 @@ void knock_receive(void *arg, uint64_t knock_id, const struct knock *knock)
     list_push_back(&n->knocks, &w->link);
     if (knock->what == JOIN_WHO) {
         rnode_read_index(n, &w->read, WHO_MS);
+    } else if (knock->what == JOIN_STARTED) {
+        answer(w, 0);
     } else if (knock->what == JOIN_REPLACE && knock->address[0] != '\0') {
         replace(w);
     } else {

@@ -76,8 +76,13 @@ static int tidy(struct fs *fs, const char *parent, const char *base, uint64_t *r
 int quarantine_room(struct fs *fs, const char *dir, uint64_t bytes, struct err *err)
 {
     autofree char *path = mem_printf("%s.room.tmp", dir);
+    autofree char *parent = parent_of(dir);
     struct file *file;
-    int rv = file_open(fs, path, FILE_READ | FILE_WRITE | FILE_CREATE | FILE_TRUNC, &file, err);
+    int rv = fs_mkdir_p(fs, parent, 0700, err);
+    if (rv != 0) {
+        return rv;
+    }
+    rv = file_open(fs, path, FILE_READ | FILE_WRITE | FILE_CREATE | FILE_TRUNC, &file, err);
     if (rv != 0) {
         return rv;
     }

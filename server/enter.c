@@ -18,6 +18,7 @@ enum { WHO_TIMEOUT_MS = 30000, REPLACE_TIMEOUT_MS = 10000, ROOM_AGAIN_MS = 2000 
 
 struct enter {
     struct server_options o;
+    enum join_what what;       /* asked last */
     struct err damage;         /* why the directory cannot be used */
     char moved_to[300];
     void (*done)(void *arg, int status, struct server *server, const struct err *err);
@@ -75,8 +76,13 @@ static size_t ask(struct enter *e, enum join_what what)
         .address = own,
         .ask = addresses,
         .n_ask = n,
+        .once = what == JOIN_STARTED,
         .timeout_ms = what == JOIN_WHO ? WHO_TIMEOUT_MS : REPLACE_TIMEOUT_MS,
     };
+    e->what = what;
+    if (what == JOIN_STARTED) { /* nothing of another cluster at these addresses is meant */
+        j.cluster_id = rnode_cluster_id(o->initial, o->n_initial, o->cluster_token);
+    }
     if (n > 0) {
         join_start(&j, on_replaced, e);
     }
@@ -134,7 +140,7 @@ static void open_member(struct enter *e, const struct join_answer *joined)
     if (rv == 0 && e->damage.code != 0) {
         log_warn("server", "joined again as a learner; it votes once it has caught up",
                  "id=%016" PRIx64 " old_data=%s next=\"look at old_data, then remove it\"",
-                 joined->your_id, e->moved_to);
+                 joined->your_id, e->moved_to[0] != '\0' ? e->moved_to : "none");
     }
     finish(e, rv, server, &err);
 }
@@ -165,7 +171,19 @@ static void on_replaced(void *arg, int status, const struct join_answer *answer,
 {
     struct enter *e = arg;
     struct err told = ERR_INIT;
-    if (e->damage.code == 0) { /* JOIN_WHO */
+    if (e->what == JOIN_STARTED) {
+        if (status != 0) {
+            open_member(e, NULL);
+            return;
+        }
+        err_set(&told, E_CORRUPT,
+                "it is empty, but this member has taken part in the cluster "
+                "before (as %016" PRIx64 "): what it had promised is lost",
+                answer->your_id);
+        quarantine(e, &told);
+        return;
+    }
+    if (e->what == JOIN_WHO) {
         if (status == 0) {
             open_member(e, answer);
             return;
@@ -207,7 +225,9 @@ static void begin(struct ready *r)
         return;
     }
     if (!e->o.existing) {
-        open_member(e, NULL);
+        if (!e->o.check_lost || ask(e, JOIN_STARTED) == 0) {
+            open_member(e, NULL);
+        }
         return;
     }
     log_info("server", "joining a running cluster", "name=%s address=%s", e->o.name,

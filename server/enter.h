@@ -1,6 +1,8 @@
 /* How a member comes into being: a founder, a member that returns, one that joins a running
  * cluster, or one whose data directory is damaged.
  *
+ *     nothing on disk, a founder of several:              JOIN_STARTED -> nobody knows it: open
+ *       -> it was there before: its disk was lost, which is a damage like any other (below)
  *     nothing on disk, --initial-cluster-state existing:  JOIN_WHO -> open under that id
  *     otherwise:                                          open
  *       -> E_CORRUPT, or nothing but a directory that was moved aside:

@@ -30,6 +30,8 @@ struct server_options {
     size_t n_initial;
     bool existing;                    /* --initial-cluster-state: no founder; the data directory
                                        * says who we are, or `joined` does */
+    bool check_lost;                  /* an empty data directory: ask the others whether it was lost
+                                       * before founding (enter.h) */
     const struct join_answer *joined; /* a new member, let in by the others (enter.h) */
     uint64_t heartbeat_ms;            /* 0 = 100 */
     uint64_t election_ms;             /* 0 = 1000 */

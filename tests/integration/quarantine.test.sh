@@ -123,6 +123,28 @@ for i in 1 2; do member_end q $i TERM; flip_meta q $i; member_start q $i; done
 check 'mended, they serve again' serving q
 is 'with all they had' "$(ctl_at q 3 get bench --prefix --limit 1 -w json | jq .count)" "$total"
 
+# --- a disk that is lost -------------------------------------------------------------------------
+
+# What 1 and 2 have acknowledged, 3 has not seen. Then 2 loses its disk: with an empty log and its old
+# name it must not help 3 to lead.
+member_end q 3 KILL
+ctl_at q 1 put only-two-know it >/dev/null
+for i in 1 2; do member_end q $i KILL; done
+rm -rf "$(data_of q 2)"; : >"$(log_of q 2)"; : >"$(log_of q 3)"
+member_start q 3
+wait_until 10 file_has "$(log_of q 3)" 'serving clients'
+member_start q 2
+check 'a member whose disk was lost finds that it had been there' \
+    wait_until 20 file_has "$(log_of q 2)" 'it is empty, but this member has taken part'
+check 'and waits for a majority of those that know' \
+    wait_until 20 file_has "$(log_of q 2)" 'cannot take a new member in place of this damaged one yet'
+member_start q 1
+check 'which comes' serving q
+for i in 1 2 3; do
+    is "member $i has what two had acknowledged" "$(ctl_at q $i get only-two-know --print-value-only)" it
+done
+check 'and all agree' wait_until 20 equal_hashes q
+
 # --- nobody else ---------------------------------------------------------------------------------
 
 cluster_new s barque 1

@@ -194,9 +194,15 @@ static void ask(struct fixture *f, enum join_what what, const char *address, uin
                 struct outcome *o)
 {
     const char *all[MEMBERS] = { f->m[0].address, f->m[1].address, f->m[2].address };
-    struct join_options options = { .loop = f->loop, .what = what, .cluster_id = cluster_id,
-                                    .name = "x", .address = address, .ask = all,
-                                    .n_ask = MEMBERS, .timeout_ms = 4000 };
+    struct join_options options = { .loop = f->loop,
+                                    .what = what,
+                                    .cluster_id = cluster_id,
+                                    .name = "x",
+                                    .address = address,
+                                    .ask = all,
+                                    .n_ask = MEMBERS,
+                                    .once = what == JOIN_STARTED,
+                                    .timeout_ms = 4000 };
     *o = (struct outcome){ 0 };
     join_start(&options, on_joined, o);
     assert_false(o->done);
@@ -220,6 +226,29 @@ static void who_is_there_is_told_to_strangers(void **state)
     ask(&f, JOIN_WHO, f.m[1].address, 12345, &o);
     assert_int_equal(o.status, E_TIMEOUT);
     assert_non_null(strstr(o.err.msg, "another cluster"));
+    fixture_close(&f);
+}
+
+static void who_has_taken_part_is_remembered(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct outcome o;
+    fixture_open(&f);
+    leader_of(&f);
+    ask(&f, JOIN_STARTED, "127.0.0.1:1", 0, &o); /* and each is asked once only */
+    assert_int_equal(o.status, E_MEMBER_NOT_FOUND);
+    for (int i = 0; i < 100; i++) { /* until its name is in the log */
+        ask(&f, JOIN_STARTED, f.m[1].address, 0xc1, &o);
+        if (o.status == 0) {
+            break;
+        }
+        run_for(f.loop, 20);
+    }
+    assert_int_equal(o.status, 0);
+    assert_int_equal(o.answer.your_id, f.m[1].id);
+    ask(&f, JOIN_STARTED, f.m[1].address, 12345, &o); /* another cluster's */
+    assert_int_equal(o.status, E_MEMBER_NOT_FOUND);
     fixture_close(&f);
 }
 
@@ -331,6 +360,7 @@ int test_join_run(void)
         cmocka_unit_test(damaged_directories_are_numbered_and_the_newest_kept),
         cmocka_unit_test(a_note_of_damage_makes_a_directory_unusable),
         cmocka_unit_test(who_is_there_is_told_to_strangers),
+        cmocka_unit_test(who_has_taken_part_is_remembered),
         cmocka_unit_test(a_member_that_answers_is_not_replaced),
         cmocka_unit_test(a_damaged_member_comes_back_under_a_new_id),
         cmocka_unit_test(what_differs_at_run_time_is_not_used_again),
