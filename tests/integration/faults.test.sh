@@ -47,8 +47,7 @@ l=$(leader_of c)
 all_rules "link m$l>* cut
 link *>m$l cut"
 check 'a leader that is cut off is replaced' wait_until 15 others_lead "$l"
-check '... the majority takes writes' wait_until 10 put k/2 2
-echo k/2 >>"$T/acked"
+check '... the majority takes writes' wait_until 10 put_at "$now" k/2 2 && echo k/2 >>"$T/acked"
 check '... and it serves no stale read' silent "$l"
 all_rules '# healed'
 check 'healed, all agree' agree
@@ -97,8 +96,7 @@ rules c "$f" 'disk sync_fails=EIO'
 put k/eio 1 >/dev/null && echo k/eio >>"$T/acked"
 check 'a member whose fsync fails ends' wait_until 10 ended_badly "$f"
 check '... naming the disk' file_has "$(log_of c "$f")" 'fsync.*fault rule'
-check 'the others go on' put k/two 2
-echo k/two >>"$T/acked"
+check 'the others go on' wait_until 10 put_at "$l" k/two 2 && echo k/two >>"$T/acked"
 echo '# healed' >"$T/c/m$f.faults"
 start "$f"
 check 'it comes back' wait_until 20 ctl_at c "$f" get nothing
