@@ -342,6 +342,23 @@ static Etcdserverpb__RequestOp *read_to_pb(struct arena *a, struct slice key)
     return op;
 }
 
+/* A second try of what has been done already must fail its guards: every key that is written has
+ * one. (A fence alone still holds then, and a late first try would undo what came after it.) */
+static bool guards_cover(const struct client_guard *guards, size_t n_guards,
+                         const struct client_write *writes, size_t n_writes)
+{
+    for (size_t i = 0; i < n_writes; i++) {
+        size_t k = 0;
+        while (k < n_guards && slice_cmp(guards[k].key, writes[i].key) != 0) {
+            k++;
+        }
+        if (k == n_guards) {
+            return false;
+        }
+    }
+    return true;
+}
+
 struct client_call *client_cas(struct client *c, const struct client_guard *guards, size_t n_guards,
                                const struct client_write *writes, size_t n_writes, client_done done,
                                void *arg)
@@ -354,7 +371,7 @@ struct client_call *client_cas(struct client *c, const struct client_guard *guar
         .path = "/etcdserverpb.KV/Txn",
         .request = &pb.base,
         .response = &etcdserverpb__txn_response__descriptor,
-        .idempotent = n_guards != 0,
+        .idempotent = guards_cover(guards, n_guards, writes, n_writes),
         .finish = cas_finish,
         .done = done,
         .arg = arg,

@@ -34,6 +34,8 @@ struct judge {
     uint32_t *twins;       /* by operation of history: the one of leases */
     size_t cap_twins;
     struct check_log log;
+    bool *written;         /* by number: the fresh values (world_ask.c) that are in the log */
+    size_t cap_written;
     struct check_digest *digests;
     size_t n_digests, cap_digests;
     struct check_watch **watches;
@@ -68,6 +70,7 @@ void judge_free(struct judge *j)
         mem_free(j->watches);
         mem_free(j->ends);
         mem_free(j->leaders_us);
+        mem_free(j->written);
         mem_free(j);
     }
 }
@@ -191,6 +194,26 @@ void judge_return(struct judge *j, uint32_t op, int err, bool never_sent,
 
 /* --- members ---------------------------------------------------------------------------------- */
 
+/* Each value is asked for once, and what a client repeats by itself takes effect once: it may not
+ * be written a second time, whatever the client was told. */
+static void note_written(struct judge *j, int64_t revision, struct slice value)
+{
+    char text[24] = { 0 };
+    unsigned long long number;
+    memcpy(text, value.data, value.len < sizeof text ? value.len : sizeof text - 1);
+    if (sscanf(text, "v%llu", &number) != 1) {
+        return;
+    }
+    size_t had = j->cap_written;
+    j->written = mem_grow(j->written, &j->cap_written, (size_t)number + 1, sizeof *j->written);
+    memset(j->written + had, 0, (j->cap_written - had) * sizeof *j->written);
+    if (j->written[number]) {
+        sim_violation(j->sim, "WRITTEN TWICE: v%llu, the second time at revision %" PRId64, number,
+                      revision);
+    }
+    j->written[number] = true;
+}
+
 static void add_revision(struct judge *j, struct check_log *log, int64_t revision,
                          struct record *const *records, size_t n)
 {
@@ -204,6 +227,9 @@ static void add_revision(struct judge *j, struct check_log *log, int64_t revisio
         if (!v.tombstone) {
             events[i].kv = (struct check_kv){ v.key,          v.value,   v.create_revision,
                                               v.mod_revision, v.version, v.lease };
+            if (log == &j->log) {
+                note_written(j, revision, v.value);
+            }
         }
     }
     int rv = check_log_add(log, revision, now_us(j), events, n);
