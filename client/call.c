@@ -13,6 +13,7 @@
 #include "client/internal.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/bug.h"
 
 static const struct backoff call_backoff = { 20, 500 };
 
@@ -117,7 +118,8 @@ static bool transient(int code)
 
 static bool may_repeat(const struct client_call *call, int code, bool never_sent)
 {
-    return transient(code) && (never_sent || refused(code) || call->idempotent);
+    return transient(code) &&
+           (never_sent || refused(code) || call->idempotent || BUG(BUG_WRITE_RETRIED));
 }
 
 static void on_answer(void *arg, const struct rpc_result *result)

@@ -17,6 +17,7 @@
 #include "client/internal.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/bug.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 
@@ -59,7 +60,7 @@ static void send_create(struct watch_mux *m, struct client_watch *w)
 
     create.key = pb_bytes(w->key);
     create.range_end = pb_bytes(w->range_end);
-    create.start_revision = w->resume;
+    create.start_revision = w->resume - (BUG(BUG_RESUME_AGAIN) && w->resumed ? 1 : 0);
     create.progress_notify = w->options.progress_notify;
     create.prev_kv = w->options.prev_kv;
     create.watch_id = w->id;
@@ -234,7 +235,7 @@ static struct client_event *fresh_events(const struct client_watch *w,
 
     for (size_t i = 0; i < pb->n_events; i++) {
         event_from_pb(pb->events[i], &events[n]);
-        if (events[n].kv.mod_revision >= w->floor) {
+        if (events[n].kv.mod_revision >= w->floor || BUG(BUG_RESUME_AGAIN)) {
             n++;
         }
     }
@@ -246,10 +247,10 @@ static void deliver(struct client_watch *w, const struct client_event *events, s
 {
     int64_t revision = events[n - 1].kv.mod_revision;
 
-    INVARIANT(revision >= w->floor);
+    INVARIANT(revision >= w->floor || BUG(BUG_RESUME_AGAIN));
     w->floor = revision + 1;
     if (w->resume < w->floor) {
-        w->resume = w->floor;
+        w->resume = w->floor + (BUG(BUG_RESUME_LATE) ? 1 : 0);
     }
     w->options.on_events(w->options.arg, events, n, revision);
 }

@@ -13,6 +13,7 @@
 #include "controllers/pods.h"
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
+#include "lib/base/bug.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 
@@ -28,7 +29,8 @@ static int64_t age_ms(const char *since, int64_t now_ms)
 static bool may_judge(const struct lister *l, const struct kind *kind, const struct object *o,
                       const char *since, struct plan *plan)
 {
-    if (cache_revision(lister_cache(l, kind)) >= o->metadata.resource_version) {
+    if (cache_revision(lister_cache(l, kind)) >= o->metadata.resource_version ||
+        BUG(BUG_GC_STALE_CACHE)) {
         return true;
     }
     int64_t age = age_ms(since, plan->now_ms);

@@ -6,6 +6,7 @@
  *                                           old 6  new 2    may shrink: 6+2 - 5 - (2 not ready) = 1
  *                                           old 5  new 3    ... */
 #include "controllers/rolling.h"
+#include "lib/base/bug.h"
 
 #include <string.h>
 
@@ -60,7 +61,7 @@ static int32_t total_size(const struct rollout *r)
 
 static bool old_pods_left(const struct rollout *r)
 {
-    if (r->old_pods) {
+    if (r->old_pods && !BUG(BUG_RECREATE_OVERLAP)) {
         return true;
     }
     for (size_t i = 0; i < r->n; i++) {
@@ -118,6 +119,10 @@ static void roll(const struct rollout *r, int32_t *sizes)
     /* What old ones may lose: everything wanted, less what must be available, less what the new one
      * promises but does not have yet. */
     int32_t new_unavailable = max32(0, now->spec.replicas - now->status.available_replicas);
+    if (BUG(BUG_ROLLOUT_HASTY)) {
+        shrink(r, sizes, max32(0, total - rollout_min_available(d)), false);
+        return;
+    }
     int32_t room = max32(0, total - rollout_min_available(d) - new_unavailable);
     room = shrink(r, sizes, room, true);
     int64_t available = 0;

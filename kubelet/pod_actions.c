@@ -12,6 +12,7 @@
 
 #include "api/meta.h"
 #include "lib/base/alloc.h"
+#include "lib/base/bug.h"
 #include "lib/base/clock.h"
 
 enum {
@@ -104,10 +105,15 @@ static void run_container(const struct pod_input *in, const struct container *c,
 {
     const struct attempt *last = last_attempt(in, c->name);
     int32_t next = last != NULL ? last->attempt + 1 : 0;
+    if (last != NULL && last->state == ATTEMPT_RUNNING && BUG(BUG_CONTAINER_TWICE)) {
+        action(out, arena,
+               (struct pod_action){ .type = ACTION_START, .container = c, .attempt = next });
+        return;
+    }
     if (last != NULL && (last->state == ATTEMPT_RUNNING || !restarts(&in->desired->spec, last))) {
         return;
     }
-    if (last != NULL && restart_due_ms(in, last) > in->now_ms) {
+    if (last != NULL && restart_due_ms(in, last) > in->now_ms && !BUG(BUG_NO_BACK_OFF)) {
         wake_at(out, restart_due_ms(in, last));
         return;
     }
@@ -151,7 +157,7 @@ static void stop(const struct pod_input *in, struct arena *arena, struct pod_out
             continue;
         }
         running++;
-        if (in->now_ms >= kill_at) {
+        if (in->now_ms >= kill_at || BUG(BUG_NO_GRACE)) {
             out->kill_sent = true;
             if (!in->killed) {
                 action(out, arena,

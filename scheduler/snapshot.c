@@ -6,6 +6,7 @@
 #include "api/meta.h"
 #include "api/quantity.h"
 #include "lib/base/alloc.h"
+#include "lib/base/bug.h"
 #include "scheduler/cycle.h"
 
 enum { PODS_MAX_DEFAULT = 110 };
@@ -236,7 +237,8 @@ void snapshot_pod_set(struct snapshot *s, const struct pod *pod)
     autofree char *key = object_name_key(&pod->object);
     bool counts = pod->spec.node_name != NULL && !pod_is_terminal(pod);
     const struct pod_info *have = map_get_str(&s->pods, key);
-    if (!counts && have != NULL && have->assumed && pod->spec.node_name == NULL) {
+    if (!counts && have != NULL && have->assumed && pod->spec.node_name == NULL &&
+        !BUG(BUG_ASSUMED_FORGOTTEN)) {
         return; /* the cache is behind our own decision */
     }
     snapshot_pod_remove(s, key);

@@ -3,6 +3,7 @@
  * Each method: convert -> check -> (write: propose the command | read: wait for ReadIndex unless
  * serializable) -> reply from the store's result. A txn without writes is a read. */
 #include "lib/base/alloc.h"
+#include "lib/base/bug.h"
 #include "lib/base/limits.h"
 #include "server/convert.h"
 #include "server/internal.h"
@@ -28,7 +29,7 @@ static void kv_range(struct rpc_call *call, ProtobufCMessage *msg)
         rpc_fail_err(call, rv);
     } else if (server_refuse_corrupt(s, call)) {
         return;
-    } else if (m->serializable) {
+    } else if (m->serializable || BUG(BUG_RANGE_LOCAL)) {
         server_range(s, call, r);
     } else {
         server_read(s, call, r, range_read);

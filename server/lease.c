@@ -9,6 +9,7 @@
  * Questions from members to the leader (rnode_ask_leader) are msgpack [kind, lease id]; the
  * answer is [ttl, granted ttl]. */
 #include "lib/base/alloc.h"
+#include "lib/base/bug.h"
 #include "lib/base/limits.h"
 #include "lib/base/rng.h"
 #include "lib/codec/mp.h"
@@ -57,6 +58,9 @@ static void expiry_forget(struct server *s)
 
 void server_lease_leading(struct server *s, bool leading)
 {
+    if (BUG(BUG_LEASE_DEPOSED) && !leading) {
+        return;
+    }
     if (s->lease_clock != NULL) {
         lease_clock_free(s->lease_clock);
         s->lease_clock = NULL;
@@ -73,7 +77,8 @@ void server_lease_leading(struct server *s, bool leading)
     struct lease_info *leases;
     size_t n = store_leases(s->store, &arena, &leases);
     for (size_t i = 0; i < n; i++) {
-        lease_clock_set(s->lease_clock, leases[i].id, leases[i].ttl_s, now);
+        int64_t left_s = BUG(BUG_LEASE_NEW_LEADER) ? 0 : leases[i].ttl_s;
+        lease_clock_set_remaining(s->lease_clock, leases[i].id, leases[i].ttl_s, left_s, now);
     }
     arena_fini(&arena);
 }
@@ -156,6 +161,10 @@ static void expiry_checked(struct rnode_read *check, int status)
     command_encode(&c, &bytes);
     rnode_get_status(s->node, &node);
     e->proposal.done = expiry_done;
+    if (BUG(BUG_LEASE_DEPOSED)) {
+        rnode_propose(s->node, &e->proposal, buf_slice(&bytes), 5000);
+        return;
+    }
     rnode_propose_in_term(s->node, &e->proposal, buf_slice(&bytes), 5000, node.term);
 }
 
@@ -166,7 +175,7 @@ void server_lease_tick(struct server *s, uint64_t now_ms)
     }
     int64_t ids[SERVER_EXPIRE_BATCH];
     size_t n = lease_clock_expired(s->lease_clock, now_ms, ids, ARRAY_LEN(ids));
-    if (n == 0) {
+    if (n == 0 || BUG(BUG_LEASE_FOR_EVER)) {
         return;
     }
     struct expiry *e = mem_zalloc(sizeof *e + n * sizeof e->ids[0]);
@@ -177,6 +186,10 @@ void server_lease_tick(struct server *s, uint64_t now_ms)
     e->check.done = expiry_checked;
     timer_init(s->loop, &e->again, expiry_again);
     s->expiring = e;
+    if (BUG(BUG_LEASE_DEPOSED)) {
+        expiry_checked(&e->check, 0);
+        return;
+    }
     rnode_read_index(s->node, &e->check, 5000);
 }
 
@@ -205,7 +218,12 @@ static void answer(struct server *s, const struct renewal *r, int status)
     }
     if (status == 0 && r->kind == ASK_KEEPALIVE) {
         /* etcd answers TTL 0, not an error, for a lease it does not know. */
-        lease_clock_renew(s->lease_clock, r->lease_id, now, &ttl_s);
+        if (BUG(BUG_KEEPALIVE_IGNORED)) {
+            struct lease_info known;
+            ttl_s = store_lease_get(s->store, r->lease_id, &known) ? known.ttl_s : 0;
+        } else {
+            lease_clock_renew(s->lease_clock, r->lease_id, now, &ttl_s);
+        }
     } else if (status == 0) {
         struct lease_info info;
         if (store_lease_get(s->store, r->lease_id, &info)) {
@@ -243,6 +261,10 @@ void server_lease_renew_hook(struct turn_hook *hook)
     c->read.done = renewals_checked;
     list_init(&c->renewals);
     list_move_all(&c->renewals, &s->renewals);
+    if (BUG(BUG_KEEPALIVE_UNCHECKED)) {
+        renewals_checked(&c->read, 0);
+        return;
+    }
     rnode_read_index(s->node, &c->read, s->options.election_ms);
 }
 

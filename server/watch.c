@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/bug.h"
 #include "lib/base/limits.h"
 #include "lib/base/map.h"
 #include "lib/base/value.h"
@@ -384,7 +385,7 @@ static void watch_message(struct rpc_call *call, ProtobufCMessage *msg)
         cancel(st, m->cancel_request);
         break;
     case ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_PROGRESS_REQUEST:
-        if (all_synced(st)) {
+        if (all_synced(st) || BUG(BUG_PROGRESS_EARLY)) {
             send_progress(st, -1);
         } else {
             st->progress_waiting = true;

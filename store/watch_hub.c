@@ -22,6 +22,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
+#include "lib/base/bug.h"
 #include "store/interval.h"
 #include "store/record.h"
 
@@ -188,6 +189,9 @@ struct watcher *watch_hub_add(struct watch_hub *h, const struct watch_options *o
     w->arg = options->arg;
     w->first_hit = NO_HIT;
     w->next = options->start_revision != 0 ? options->start_revision : h->revision + 1;
+    if (BUG(BUG_WATCH_START_LATE) && options->start_revision != 0) {
+        w->next++;
+    }
     list_init(&w->link);
     list_init(&w->beside);
     list_push_back(&h->all, &w->all);
@@ -270,7 +274,8 @@ static void visit_range(void *arg, struct interval *i)
     const struct watch_range *r = CONTAINER_OF(i, struct watch_range, interval);
     LIST_FOREACH(l, &r->synced) {
         struct watcher *w = LIST_ENTRY(l, struct watcher, link);
-        if (w->next <= s->hub->revision && wants(w, s->record)) {
+        bool begun = w->next <= s->hub->revision || BUG(BUG_WATCH_FUTURE_EARLY);
+        if (begun && wants(w, s->record)) {
             note_hit(s->hub, w, s->record);
         }
     }
@@ -286,7 +291,7 @@ static void tell_hits(struct watch_hub *h, struct watcher *w)
     int64_t revision = h->revision;
     bool taken = h->events.on_events(w->arg, revision, h->batch, n);
     w->first_hit = NO_HIT;
-    if (!taken && w->state == SYNCED) {
+    if (!taken && w->state == SYNCED && !BUG(BUG_WATCH_SLOW_DROPPED)) {
         w->next = revision;
         watcher_move(w, BLOCKED);
     }
@@ -338,7 +343,7 @@ static void tell_piece(struct watch_hub *h, struct watcher *w, struct record *co
         for (end = at; end < n && records[end]->mod_revision == revision; end++) {
         }
         w->next = revision;
-        bool taken = tell_revision(h, w, records + at, end - at);
+        bool taken = tell_revision(h, w, records + at, end - at) || BUG(BUG_WATCH_BLOCKED_SKIPPED);
         if (w->state == READY && !taken) {
             watcher_move(w, BLOCKED);
         } else if (w->state == READY) {
@@ -444,6 +449,11 @@ static size_t tell_group(struct watch_hub *h, struct record *const *records, siz
 static void drop_compacted(struct watch_hub *h, struct watcher *w)
 {
     void *arg = w->arg;
+    if (BUG(BUG_WATCH_COMPACTED_SKIPPED)) {
+        w->next = store_compact_revision(h->store) + 1;
+        watcher_move(w, w->next > h->revision ? SYNCED : READY);
+        return;
+    }
     watch_hub_cancel(h, w);
     if (h->events.on_compacted != NULL) {
         h->events.on_compacted(arg, store_compact_revision(h->store));
@@ -488,7 +498,7 @@ void watch_hub_rebase(struct watch_hub *h, struct store *s)
     LIST_FOREACH(l, &h->all) {
         struct watcher *w = LIST_ENTRY(l, struct watcher, all);
         int64_t next = watcher_next_revision(w);
-        if (w->state == SYNCED && next <= revision) {
+        if (w->state == SYNCED && next <= revision && !BUG(BUG_WATCH_OVER_SNAPSHOT)) {
             w->next = next;
             watcher_move(w, READY);
         }

@@ -1,6 +1,7 @@
 /* Requests must fit into what is left of cpu, memory and pods; of the nodes where they do, the
  * least allocated one scores best. */
 #include "api/quantity.h"
+#include "lib/base/bug.h"
 #include "scheduler/cycle.h"
 
 static const char *filter(const struct cycle *c, const struct node_info *n)
@@ -9,7 +10,8 @@ static const char *filter(const struct cycle *c, const struct node_info *n)
         return "full of pods";
     }
     int64_t cpu = c->cpu_milli - (n->cpu_milli - n->used_cpu_milli);
-    int64_t memory = c->memory_bytes - (n->memory_bytes - n->used_memory_bytes);
+    int64_t used_memory_bytes = BUG(BUG_MEMORY_UNCOUNTED) ? 0 : n->used_memory_bytes;
+    int64_t memory = c->memory_bytes - (n->memory_bytes - used_memory_bytes);
     if (c->cpu_milli > 0 && cpu > 0) {
         autobuf b = BUF_INIT;
         quantity_print_cpu(cpu, &b);

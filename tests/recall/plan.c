@@ -9,6 +9,9 @@ static const struct finder_info FINDER_INFOS[FINDERS] = {
     [FINDER_WORLD] = { "sim --world", "sim", "--world", true },
     [FINDER_UNIT_RAFT] = { "unit-raft", "tests/unit-raft", NULL, false },
     [FINDER_UNIT_STORE] = { "unit-store", "tests/unit-store", NULL, false },
+    [FINDER_UNIT_CONTROLLERS] = { "unit-controllers", "tests/unit-controllers", NULL, false },
+    [FINDER_UNIT_SCHEDULER] = { "unit-scheduler", "tests/unit-scheduler", NULL, false },
+    [FINDER_UNIT_KUBELET] = { "unit-kubelet", "tests/unit-kubelet", NULL, false },
 };
 
 /* enum sim_fault in tests/sim/sim.h: 0x1 crash, 0x2 crash-in-write, 0x4 pause, 0x8 partition,
@@ -57,6 +60,34 @@ static const struct plan PLANS[BUGS] = {
     [BUG_STORE_REVOKE_KEEPS_KEYS] = { FINDER_UNIT_STORE, NULL, false },
     [BUG_STORE_TXN_UNCHECKED] = { FINDER_UNIT_STORE, NULL, false },
     [BUG_STORE_HASH_OF_GARBAGE] = { FINDER_STORE, NULL, false },
+
+    [BUG_WATCH_START_LATE] = { FINDER_WORLD, NULL, false },
+    [BUG_WATCH_FUTURE_EARLY] = { FINDER_WORLD, NULL, false },
+    [BUG_WATCH_SLOW_DROPPED] = { FINDER_UNIT_STORE, NULL, false },
+    [BUG_WATCH_BLOCKED_SKIPPED] = { FINDER_UNIT_STORE, NULL, false },
+    [BUG_WATCH_COMPACTED_SKIPPED] = { FINDER_WORLD, NULL, false },
+    [BUG_WATCH_OVER_SNAPSHOT] = { FINDER_WORLD, NULL, false },
+    [BUG_PROGRESS_EARLY] = { FINDER_WORLD, NULL, false },
+    [BUG_RESUME_LATE] = { FINDER_WORLD, NULL, false },
+    [BUG_RESUME_AGAIN] = { FINDER_WORLD, NULL, false },
+    [BUG_LEASE_DEPOSED] = { FINDER_WORLD, NULL, false },
+    [BUG_LEASE_NEW_LEADER] = { FINDER_WORLD, NULL, false },
+    [BUG_LEASE_FOR_EVER] = { FINDER_WORLD, NULL, false },
+    [BUG_KEEPALIVE_IGNORED] = { FINDER_WORLD, NULL, false },
+    [BUG_KEEPALIVE_UNCHECKED] = { FINDER_WORLD, "--with 0xc --founders 3", false },
+    [BUG_RANGE_LOCAL] = { FINDER_WORLD, NULL, false },
+    [BUG_WRITE_RETRIED] = { FINDER_WORLD, NULL, false },
+
+    [BUG_VICTIMS_COUNT] = { FINDER_UNIT_CONTROLLERS, NULL, false },
+    [BUG_ROLLOUT_HASTY] = { FINDER_UNIT_CONTROLLERS, NULL, false },
+    [BUG_RECREATE_OVERLAP] = { FINDER_UNIT_CONTROLLERS, NULL, false },
+    [BUG_GC_STALE_CACHE] = { FINDER_UNIT_CONTROLLERS, NULL, false },
+    [BUG_NODE_NO_BRAKE] = { FINDER_UNIT_CONTROLLERS, NULL, false },
+    [BUG_ASSUMED_FORGOTTEN] = { FINDER_UNIT_SCHEDULER, NULL, false },
+    [BUG_MEMORY_UNCOUNTED] = { FINDER_UNIT_SCHEDULER, NULL, false },
+    [BUG_CONTAINER_TWICE] = { FINDER_UNIT_KUBELET, NULL, false },
+    [BUG_NO_BACK_OFF] = { FINDER_UNIT_KUBELET, NULL, false },
+    [BUG_NO_GRACE] = { FINDER_UNIT_KUBELET, NULL, false },
 };
 
 const struct plan *plan_of(enum bug bug)

@@ -14,6 +14,9 @@ enum finder {
     FINDER_WORLD,
     FINDER_UNIT_RAFT, /* a program of tests */
     FINDER_UNIT_STORE,
+    FINDER_UNIT_CONTROLLERS,
+    FINDER_UNIT_SCHEDULER,
+    FINDER_UNIT_KUBELET,
     FINDERS
 };
 

@@ -105,6 +105,24 @@ static void a_node_takes_as_many_pods_as_it_says(void **state)
     fixture_close(&f);
 }
 
+static void memory_that_is_taken_is_not_free(void **state)
+{
+    struct fixture f;
+    (void)state;
+    fixture_open(&f);
+    add_node(&f, "n1", "", "");
+    struct pod *p = make_pod("big", "", "'nodeName':'n1','containers':[{'name':'c','resources':{"
+                                        "'requests':{'memory':'3Gi'}}}]");
+    snapshot_pod_set(&f.snapshot, p);
+    object_free(&p->object);
+    assert_non_null(place(&f, "", "'containers':[{'name':'c','resources':{'requests':{"
+                                  "'memory':'1Gi'}}}]"));
+    assert_null(place(&f, "", "'containers':[{'name':'c','resources':{'requests':{"
+                              "'memory':'2Gi'}}}]"));
+    assert_string_equal(f.result.message, "0/1 nodes fit: 1 memory short by 1Gi");
+    fixture_close(&f);
+}
+
 static void an_overfull_node_still_takes_pods_that_ask_for_nothing(void **state)
 {
     struct fixture f;
@@ -140,6 +158,7 @@ int test_plugins_run(void)
         cmocka_unit_test(each_filter_admits_and_refuses_with_its_reason),
         cmocka_unit_test(a_node_that_is_not_ready_gets_nothing),
         cmocka_unit_test(a_node_takes_as_many_pods_as_it_says),
+        cmocka_unit_test(memory_that_is_taken_is_not_free),
         cmocka_unit_test(an_overfull_node_still_takes_pods_that_ask_for_nothing),
         cmocka_unit_test(the_least_allocated_node_is_preferred),
     };
