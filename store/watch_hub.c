@@ -421,7 +421,8 @@ static void tell_noted(struct watch_hub *h, struct watcher *w, int64_t next)
             h->batch[n++] = h->hits[i].record;
         }
         w->next = revision;
-        bool taken = h->events.on_events(w->arg, revision, h->batch, n);
+        bool taken = h->events.on_events(w->arg, revision, h->batch, n) ||
+                     BUG(BUG_WATCH_BLOCKED_SKIPPED);
         if (w->state == READY && !taken) {
             watcher_move(w, BLOCKED);
         } else if (w->state == READY) {
