@@ -56,6 +56,10 @@ wait_until 10 acked 10
 # --- add ---------------------------------------------------------------------------------------
 
 on 3
+echo "$(cat "$T/b/initial"),m4=$(peer_url 4)" >"$T/b/initial"
+member_start b 4 --initial-cluster-state=existing
+wait "$(pid_of b 4)"; is 'whom nobody has added does not start' $? 1
+like 'and says how to add it' "$(cat "$(log_of b 4)")" 'no member at .* Next: etcdctl member add'
 leader=$(leader_of b); follower=$((leader % 3 + 1))
 like 'a member is added by asking a follower' \
     "$(ctl_at b "$follower" member add m4 --peer-urls="$(peer_url 4)" 2>&1)" 'Member +[0-9a-f]+ added to cluster'
