@@ -304,6 +304,32 @@ static void test_two_deletes_do_not_explain_three(void **state)
     }
 }
 
+/* The range is taken for the first revision until the third needs it: then the first must be given
+ * to the delete of "b". A fourth has nothing left. */
+static void test_a_wrong_guess_is_mended(void **state)
+{
+    (void)state;
+    static const char *const keys[] = { "b", "a", "a", "a" };
+    for (int n = 3; n <= 4; n++) {
+        struct world world, *w = &world;
+        world_init(w);
+        w->logged = true;
+        unknown_delete(w, "a", "z");
+        unknown_delete(w, "a", "");
+        unknown_delete(w, "b", "");
+        for (int i = 0; i < n; i++) {
+            int64_t rev = 2 + 2 * i;
+            char value[8];
+            snprintf(value, sizeof value, "%d", i);
+            put(w, keys[i], value, 0, rev);
+            logged_put(w, rev, keys[i], value, 0);
+            logged_delete(w, rev + 1, keys[i], NULL);
+        }
+        assert_int_equal(judge(w), n == 3 ? CHECK_HOLDS : CHECK_VIOLATED);
+        world_fini(w);
+    }
+}
+
 /* Past the log's end a write cannot be used that the log needs. */
 static void test_the_end_of_a_log_does_not_free_its_writes(void **state)
 {
@@ -394,6 +420,7 @@ int run_lin_tests(void)
         cmocka_unit_test(test_an_impossible_log_is_a_violation),
         cmocka_unit_test(test_unanswered_deletes_explain_one_revision_each),
         cmocka_unit_test(test_two_deletes_do_not_explain_three),
+        cmocka_unit_test(test_a_wrong_guess_is_mended),
         cmocka_unit_test(test_the_end_of_a_log_does_not_free_its_writes),
         cmocka_unit_test(test_leases_that_may_have_ended_together_leave_it_open),
         cmocka_unit_test(test_an_answer_of_another_shape_is_a_violation),
