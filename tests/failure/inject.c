@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,7 +40,7 @@ void __real_member_cannot_start(struct node *n, int rv, const struct err *err)
 void __wrap_member_cannot_start(struct node *n, int rv, const struct err *err)
     __attribute__((noreturn));
 
-enum { HANG_S = 60, SMALL_WRITE = 256, LARGE_BYTES = 8 << 20, FULL_US = 3000000 };
+enum { HANG_S = 60, WAIT_S = 900, SMALL_WRITE = 256, LARGE_BYTES = 8 << 20, FULL_US = 3000000 };
 enum { SCARCE_US = 2000000, CUTS_FROM = 4 };
 enum alloc_variant { ALLOC_ONCE, ALLOC_SPENT, ALLOC_SCARCE, ALLOC_VARIANTS };
 
@@ -129,6 +130,14 @@ static void reap(pid_t pid, int variant)
     }
 }
 
+/* A child that hangs ends: one that computes for long, and one that waits for ever. */
+static void limit_time(void)
+{
+    struct itimerval cpu = { .it_value = { .tv_sec = HANG_S } };
+    (void)setitimer(ITIMER_PROF, &cpu, NULL);
+    alarm(WAIT_S);
+}
+
 /* True in the child. */
 static bool try_variant(int variant)
 {
@@ -139,7 +148,7 @@ static bool try_variant(int variant)
     pid_t pid = fork();
     if (pid == 0) {
         in.happened = true;
-        alarm(HANG_S);
+        limit_time();
         (void)lseek(in.said, 0, SEEK_SET);
         (void)dup2(in.said, STDOUT_FILENO);
         (void)dup2(in.said, STDERR_FILENO);
@@ -233,6 +242,7 @@ void __wrap__exit(int code)
 {
     struct node *n = member_running();
     if (code == MEM_EXIT_STATUS && n != NULL && in.poor == n) {
+        alarm(WAIT_S); /* not the one that a process's last words are given */
         in.poor = NULL;
         in.plan->child->clean_exits++;
         in.plan->child->exited = true;
