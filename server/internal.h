@@ -64,6 +64,7 @@ struct server {
     char *data_dir;
     uint64_t peers_hash;              /* of the members as they were written down; 0: not yet */
     uint64_t lease_epoch;             /* counts lease clocks */
+    uint64_t lease_term;              /* of the clock that runs */
     struct expiry *expiring;          /* a revoke of expired leases is under way */
     bool compacting;
     bool memory_low;                  /* at the last tick */
@@ -132,6 +133,7 @@ void server_watch_stop_all(struct server *s, enum grpc_code code, const char *te
 
 /* --- lease.c ---------------------------------------------------------------------------------- */
 void server_lease_leading(struct server *s, bool leading);
+void server_lease_follow(struct server *s); /* the status has been looked at */
 void server_lease_changed(void *arg, const struct lease_info *lease, bool removed);
 void server_lease_tick(struct server *s, uint64_t now_ms);
 void server_lease_ask(void *arg, uint64_t ask_id, struct slice question);

@@ -83,6 +83,19 @@ void server_lease_leading(struct server *s, bool leading)
     arena_fini(&arena);
 }
 
+/* The clock runs exactly while this member leads, anew in each term. It is compared with what is,
+ * not with the status of before: Status and Alarm look at the node, too, and may have seen an
+ * election that we are only told of now. */
+void server_lease_follow(struct server *s)
+{
+    bool leads = server_is_leader(s), runs = s->lease_clock != NULL;
+    if (s->closing || (leads == runs && (!leads || s->lease_term == s->status.term))) {
+        return;
+    }
+    s->lease_term = s->status.term;
+    server_lease_leading(s, leads);
+}
+
 void server_lease_changed(void *arg, const struct lease_info *lease, bool removed)
 {
     struct server *s = arg;

@@ -334,7 +334,6 @@ void server_wake_background(struct server *s)
 static void on_change(void *arg)
 {
     struct server *s = arg;
-    bool led = server_is_leader(s);
     if (s->node == NULL) {
         return; /* still opening */
     }
@@ -345,9 +344,7 @@ static void on_change(void *arg)
     } else if (s->no_leader_since_ms == 0) {
         s->no_leader_since_ms = loop_now_ms(s->loop);
     }
-    if (led != server_is_leader(s)) {
-        server_lease_leading(s, server_is_leader(s));
-    }
+    server_lease_follow(s);
 }
 
 /* Refusals last from one tick to the next at least: a turn or two for memory to come back. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/alloc.h"
+#include "server/internal.h"
 
 static Etcdserverpb__LeaseTimeToLiveResponse *time_to_live(struct member *m, int64_t id,
                                                            struct reply *r)
@@ -151,6 +152,24 @@ static void a_renewal_gives_the_full_time_and_none_to_the_unknown(void **state)
     rpc_stream_cancel(s);
 }
 
+/* Deposed, elected again, and Status was answered in the very turn of the election, before the
+ * server was told of it. */
+static void status_asked_in_the_turn_of_an_election_does_not_stop_leases(void **state)
+{
+    struct member *m = *state;
+    struct server *s = m->server;
+    server_lease_leading(s, false);
+    s->status.state = RNODE_FOLLOWER;
+    rnode_get_status(s->node, &s->status); /* as Status does */
+    must_grant(m, 5, 100);
+    struct keeping k = { .want = 1 };
+    struct rpc_stream *stream = keep_open(m, &k);
+    keep(stream, 5);
+    run_until(m->loop, enough, &k);
+    assert_int_equal(k.ttls[0], 100);
+    rpc_stream_cancel(stream);
+}
+
 static void what_was_asked_before_half_closing_is_answered(void **state)
 {
     struct member *m = *state;
@@ -219,6 +238,7 @@ int test_lease_run(void)
         SERVER_TEST(time_to_live_knows_the_keys_and_the_unknown),
         SERVER_TEST(revoking_an_unknown_lease_fails),
         SERVER_TEST(a_renewal_gives_the_full_time_and_none_to_the_unknown),
+        SERVER_TEST(status_asked_in_the_turn_of_an_election_does_not_stop_leases),
         SERVER_TEST(what_was_asked_before_half_closing_is_answered),
         SERVER_TEST(a_stream_cancelled_with_questions_open_leaves_nothing),
         SERVER_TEST(a_lease_runs_out_and_takes_its_keys),
