@@ -60,5 +60,6 @@ int test_kv_run(void);
 int test_lease_run(void);
 int test_watch_run(void);
 int test_reconfigure_run(void);
+int test_cluster_run(void);
 
 #endif

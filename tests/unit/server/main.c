@@ -11,5 +11,6 @@ int main(void)
     failed += test_lease_run();
     failed += test_watch_run();
     failed += test_reconfigure_run();
+    failed += test_cluster_run();
     return failed != 0;
 }
