@@ -33,7 +33,7 @@ fuzz-programs: $(FUZZ_BINS)
 fuzz-build:
 	@+$(FUZZ_MAKE) fuzz-programs
 
-fuzz: ## every fuzz target for SECONDS (60); TARGETS="fuzz_x ..." for some
+fuzz: ## every fuzz target for SECONDS (60) of processor time; TARGETS="fuzz_x ..." for some
 	@tools/deps.sh test
 	@$(MAKE) --no-print-directory fuzz-build
 	@fuzz/run.sh build/fuzz $(SECONDS) $(TARGETS)
