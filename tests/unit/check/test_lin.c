@@ -351,6 +351,21 @@ static void test_leases_that_may_have_ended_together_leave_it_open(void **state)
            put(w, "b", "2", 7, 3); count_at(w, 0, 0, 4, 0));
 }
 
+/* A txn that reads a revision to come is refused, so it cannot have made this one. */
+static void test_an_unanswered_txn_cannot_have_read_the_future(void **state)
+{
+    (void)state;
+    for (int64_t at = 2; at <= 3; at++) {
+        struct check_ask asks[2] = {
+            { .kind = CHECK_RANGE, .key = slice_str("a"), .revision = at },
+            { .kind = CHECK_PUT, .key = slice_str("b"), .value = slice_str("x") },
+        };
+        struct check_request r = { .kind = CHECK_TXN, .then_asks = asks, .n_then = 2 };
+        JUDGED(at == 2 ? CHECK_HOLDS : CHECK_VIOLATED, put(w, "a", "1", 0, 2);
+               ask(w, &r, CHECK_UNKNOWN, 0, NULL); count_at(w, 0, 2, 3, 0));
+    }
+}
+
 static void test_an_answer_of_another_shape_is_a_violation(void **state)
 {
     (void)state;
@@ -423,6 +438,7 @@ int run_lin_tests(void)
         cmocka_unit_test(test_a_wrong_guess_is_mended),
         cmocka_unit_test(test_the_end_of_a_log_does_not_free_its_writes),
         cmocka_unit_test(test_leases_that_may_have_ended_together_leave_it_open),
+        cmocka_unit_test(test_an_unanswered_txn_cannot_have_read_the_future),
         cmocka_unit_test(test_an_answer_of_another_shape_is_a_violation),
         cmocka_unit_test(test_two_writes_of_one_revision_are_a_violation),
         cmocka_unit_test(test_a_search_without_end_is_given_up),
