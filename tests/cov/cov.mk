@@ -1,5 +1,6 @@
 # make cov: which lines and branches the tests reach, a row a folder: unit tests, golden traces, kept fuzz inputs, failure
-# loops, simulated runs, integration tests and the demo together. Its objects are in build/cov. COV_HOURS: simulated hours a mode.
+# loops, simulated runs, integration tests and the demo together. Its objects are in build/cov. COV_HOURS: simulated hours a mode;
+# COV_SKIP: tests that take long and reach little, "integration/chaos ...".
 COV_HOURS ?= 4
 COV_MAKE = $(MAKE) --no-print-directory COV=1 SAN= CC=gcc B=build/cov
 COV_FUZZ := $(FUZZ_NAMES:%=$(B)/cov-%)
@@ -17,6 +18,6 @@ cov-programs: $(B)/barque $(UNIT_BINS) $(COV_FUZZ) $(B)/sim $(B)/scenario $(B)/f
 cov: check-deps ## lines and branches that the tests reach, by folder
 	@+$(COV_MAKE) build/cov/tests/cov/exit.o
 	@+$(COV_MAKE) cov-programs
-	@tests/cov/run.sh build/cov $(COV_HOURS)
+	@TEST_SKIP='$(COV_SKIP)' tests/cov/run.sh build/cov $(COV_HOURS)
 	@tests/cov/cov.sh build/cov
 	@tests/cov/cov.sh build/cov bars
