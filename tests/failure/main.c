@@ -11,7 +11,7 @@
 #include "lib/base/str.h"
 #include "tests/failure/failure.h"
 
-enum { SCRIPTS_MAX = 128, TRIES = 120 };
+enum { SCRIPTS_MAX = 128, TRIES = 60 };
 
 struct args {
     const char *dir;
