@@ -9,8 +9,8 @@
  * unacknowledged batch: it is zeroed and writing goes on there.
  *
  * Not all that is read is on the disk: after a sync that failed (and ended the member) the kernel
- * shows the bytes, counts them as clean, and a later sync of them succeeds and does nothing. So what
- * no mark vouches for is written once more before it is synced and promised. */
+ * shows the bytes, counts them as clean, and a later sync of them succeeds and does nothing. So
+ * what no mark vouches for is written once more before it is synced and promised. */
 #include <inttypes.h>
 #include <stdlib.h>
 

@@ -237,11 +237,13 @@ void *__wrap_realloc(void *p, size_t size)
     return alloc_fails(size) ? NULL : __real_realloc(p, size);
 }
 
-/* A member that ends itself for want of memory ends alone: the world goes on. */
+/* A member that ends itself for want of memory ends alone: the world goes on. Without a reserve,
+ * which a process that has just started has not taken yet, one failure is enough. */
 void __wrap__exit(int code)
 {
     struct node *n = member_running();
-    if (code == MEM_EXIT_STATUS && n != NULL && in.poor == n) {
+    if (code == MEM_EXIT_STATUS && n != NULL && in.happened &&
+        (in.poor == n || n->process == NULL)) {
         alarm(WAIT_S); /* not the one that a process's last words are given */
         in.poor = NULL;
         in.plan->child->clean_exits++;
