@@ -5,6 +5,7 @@
 
 #include "client/internal.h"
 #include "lib/base/alloc.h"
+#include "lib/base/bug.h"
 #include "lib/base/clock.h"
 
 /* What an answer is translated with; freed with its call. */
@@ -243,6 +244,9 @@ static struct client_call *put_guarded(struct client *c, const struct object *o,
         .value = buf_slice(&json),
         .lease = lease,
     };
+    if (BUG(BUG_UPDATE_UNGUARDED) && o->metadata.resource_version != 0) {
+        return own(client_cas(c, guards + 1, n - 1, &write, 1, on_done, ask), ask);
+    }
     return own(client_cas(c, guards, n, &write, 1, on_done, ask), ask);
 }
 

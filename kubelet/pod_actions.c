@@ -304,7 +304,9 @@ void pod_actions(const struct pod_input *in, struct arena *arena, struct pod_out
     size_t containers = in->desired != NULL ? in->desired->spec.n_containers : 0;
     size_t most = 2 * in->n_observed + containers + 1;
     out->actions = arena_alloc(arena, most * sizeof *out->actions);
-    if (in->desired == NULL || in->desired->stop) {
+    if (in->desired == NULL && BUG(BUG_ORPHAN_LEFT)) {
+        out->gone = true;
+    } else if (in->desired == NULL || in->desired->stop) {
         stop(in, arena, out);
     } else {
         for (size_t i = 0; i < containers; i++) {

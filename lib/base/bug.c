@@ -174,6 +174,11 @@ static const struct bug_info INFOS[BUGS] = {
                           "Kubernetes' CrashLoopBackOff", "kubelet/pod_actions.c" },
     [BUG_NO_GRACE] = { "no-grace", "a pod is killed without its grace period",
                        "Kubernetes' termination", "kubelet/pod_actions.c" },
+    [BUG_ORPHAN_LEFT] = { "orphan-left", "what runs for a pod that is gone goes on",
+                          "orphaned containers", "kubelet/pod_actions.c" },
+    [BUG_UPDATE_UNGUARDED] = { "update-unguarded",
+                               "an object is written whatever it has become meanwhile",
+                               "lost updates", "client/objects.c" },
 };
 
 static enum bug selected;

@@ -96,6 +96,8 @@ enum bug {
     BUG_CONTAINER_TWICE,
     BUG_NO_BACK_OFF,
     BUG_NO_GRACE,
+    BUG_ORPHAN_LEFT,
+    BUG_UPDATE_UNGUARDED,
     BUGS
 };
 

@@ -14,6 +14,9 @@ static const struct finder_info FINDER_INFOS[FINDERS] = {
     [FINDER_UNIT_KUBELET] = { "unit-kubelet", "tests/unit-kubelet", NULL, false },
 };
 
+/* Worlds with controllers, scheduler, agents and a person. */
+#define ORCHESTRATION "--set masters=2 --set agents=3 --set heal_us=150000000"
+
 /* enum sim_fault in tests/sim/sim.h: 0x1 crash, 0x2 crash-in-write, 0x4 pause, 0x8 partition,
  * 0x20 membership, 0x400 reorder, 0x8000 bit-flip. */
 static const struct plan PLANS[BUGS] = {
@@ -79,15 +82,17 @@ static const struct plan PLANS[BUGS] = {
     [BUG_WRITE_RETRIED] = { FINDER_WORLD, NULL, false },
 
     [BUG_VICTIMS_COUNT] = { FINDER_UNIT_CONTROLLERS, NULL, false },
-    [BUG_ROLLOUT_HASTY] = { FINDER_UNIT_CONTROLLERS, NULL, false },
+    [BUG_ROLLOUT_HASTY] = { FINDER_WORLD, ORCHESTRATION, false },
     [BUG_RECREATE_OVERLAP] = { FINDER_UNIT_CONTROLLERS, NULL, false },
     [BUG_GC_STALE_CACHE] = { FINDER_UNIT_CONTROLLERS, NULL, false },
     [BUG_NODE_NO_BRAKE] = { FINDER_UNIT_CONTROLLERS, NULL, false },
     [BUG_ASSUMED_FORGOTTEN] = { FINDER_UNIT_SCHEDULER, NULL, false },
     [BUG_MEMORY_UNCOUNTED] = { FINDER_UNIT_SCHEDULER, NULL, false },
-    [BUG_CONTAINER_TWICE] = { FINDER_UNIT_KUBELET, NULL, false },
+    [BUG_CONTAINER_TWICE] = { FINDER_WORLD, ORCHESTRATION, false },
     [BUG_NO_BACK_OFF] = { FINDER_UNIT_KUBELET, NULL, false },
     [BUG_NO_GRACE] = { FINDER_UNIT_KUBELET, NULL, false },
+    [BUG_ORPHAN_LEFT] = { FINDER_WORLD, ORCHESTRATION, false },
+    [BUG_UPDATE_UNGUARDED] = { FINDER_WORLD, ORCHESTRATION, false },
 };
 
 const struct plan *plan_of(enum bug bug)
