@@ -189,8 +189,8 @@ static void usage(const struct flag *flags, size_t n)
            "and measure\n"
            "  barque demo restart m1     start it again\n"
            "  barque demo status|stop\n\n"
-           "No root, no container engine, nothing but loopback. Partitions are absent in this "
-           "version.\n\nFlags:\n");
+           "No root, no container engine, nothing but loopback. Partitions, slow disks and more: "
+           "barque chaos run.\n\nFlags:\n");
     flags_print(flags, n);
 }
 
