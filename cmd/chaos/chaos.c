@@ -36,7 +36,7 @@ struct chaos_flags {
     const char *dir, *target, *endpoints, *start_etcd;
     const char *faults, *loads;
     const char *html, *json, *junit;
-    uint64_t start, nodes, seed, seconds, together, rate;
+    uint64_t start, nodes, seed, minutes, seconds, together, rate;
     bool plan, break_quorum, keep, quiet;
 };
 
@@ -344,6 +344,12 @@ static int check_flags(struct chaos_flags *f, struct err *err)
     if (f->together < 1 || f->together > PLAN_TOGETHER_MAX) {
         return err_set(err, E_INVAL, "--together is 1..%d", PLAN_TOGETHER_MAX);
     }
+    if (f->minutes > 24 * 60) {
+        return err_set(err, E_INVAL, "--minutes is 1..1440");
+    }
+    if (f->minutes != 0) {
+        f->seconds = f->minutes * 60;
+    }
     if (f->seconds < 8 || f->seconds > 24 * 3600 || f->rate < 1 || f->rate > 20000) {
         return err_set(err, E_INVAL, "--seconds is 8..86400, --rate 1..20000");
     }
@@ -475,7 +481,8 @@ int command_chaos(int argc, char **argv)
                                 .nodes = 3 } };
     struct chaos_flags *f = &s.f;
     const struct flag flags[] = {
-        { "seconds", FLAG_U64, &f->seconds, "N", "how long clients write and faults come (60)" },
+        { "minutes", FLAG_U64, &f->minutes, "N", "how long clients write and faults come" },
+        { "seconds", FLAG_U64, &f->seconds, "N", "the same, finer (60)" },
         { "seed", FLAG_U64, &f->seed, "N", "of the plan and the workload (random)" },
         { "faults", FLAG_STRING, &f->faults, "LIST", "kill,pause,...; all; none (all)" },
         { "loads", FLAG_STRING, &f->loads, "LIST", "kv,watch,...; all (all)" },
