@@ -242,7 +242,8 @@ int plan_make(const struct plan_options *o, const struct plan_shape *shape, stru
         return 0;
     }
     if (d.n == 0) {
-        return err_set(err, E_INVAL, "no fault is possible here: %s",
+        return err_set(err, E_INVAL,
+                       "no fault is possible here: %s. Next: --faults none, a workload alone",
                        p.n_lacks > 0 ? p.lacks[0].why : "none was asked for");
     }
     if (o->total_ms < plan_warm_up_ms(o->total_ms) + plan_calm_ms(o->total_ms) + 3000) {

@@ -92,6 +92,10 @@ static void shrink(struct target *t)
 int target_etcd(struct loop *loop, const char *program, size_t n, struct target *ret_target,
                 struct err *err)
 {
+    if (strchr(program, '/') != NULL && access(program, X_OK) != 0) {
+        return err_set(err, E_NOTFOUND, "%s is no program. Next: --start-etcd etcd looks in PATH",
+                       program);
+    }
     struct given *g = given_new(ret_target);
     struct target *t = ret_target;
     g->cluster = arena_zalloc(&g->arena, sizeof *g->cluster);
