@@ -103,8 +103,8 @@ static bool by_people(const struct orch *o, const char *uid)
     return false;
 }
 
-/* A set is told a number, not names: it may have been to lose one that was not ready, which is ready
- * again now that one is deleted. */
+/* A set is told a number, not names: it may have been to lose one that was not ready, which is
+ * ready again now that one is deleted. */
 static bool one_recovered(struct orch *o, const struct orch_pod *deleted, int64_t since)
 {
     size_t at = 0;
