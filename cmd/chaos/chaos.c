@@ -30,7 +30,7 @@
 #include "lib/io/process.h"
 
 enum { EXIT_HELD = 0, EXIT_VIOLATED = 1, EXIT_COULD_NOT = 2 };
-enum { REPORT_MAX = 32 * 1024 * 1024, SCREEN_REPLAY = 70 };
+enum { REPORT_MAX = 32 * 1024 * 1024 };
 
 struct chaos_flags {
     const char *dir, *target, *endpoints, *start_etcd;
@@ -283,9 +283,6 @@ static int finish(struct session *s)
     if (tell(s, r, &err) != 0) {
         complain(err.msg);
         code = code == EXIT_HELD ? EXIT_COULD_NOT : code;
-    }
-    if (strlen(s->replay) > SCREEN_REPLAY) { /* the screen has cut it */
-        printf("again     %s\n", s->replay);
     }
     if (s->target.own && (code == EXIT_VIOLATED || s->f.keep)) {
         printf("files     %s\n", s->target.dir);
