@@ -119,6 +119,51 @@ static void test_deletions_by_people_are_theirs(void **state)
     mem_free(w);
 }
 
+/* The pod is gone at 10 s; its node is in contact from 100 s on, for `contact` seconds; the process
+ * ends at `stop`. */
+static enum check_result judge_orphan(int64_t contact_us, int64_t stop_us)
+{
+    static const char key[] = "/registry/pods/default/p";
+    struct check_pool pool;
+    struct check_log log;
+    struct check_report report;
+    check_pool_init(&pool, 0);
+    check_log_init(&log, &pool);
+    check_report_init(&report);
+    struct check_event e = {
+        .kv = { .key = slice_str(key), .create_revision = 2, .mod_revision = 2, .version = 1 }
+    };
+    e.kv.value = slice_str("{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\","
+                           "\"uid\":\"u\"},\"spec\":{\"nodeName\":\"n1\"}}");
+    assert_int_equal(check_log_add(&log, 2, SECOND, &e, 1), 0);
+    e = (struct check_event){ .kv = { .key = slice_str(key), .mod_revision = 3 }, .deleted = true };
+    assert_int_equal(check_log_add(&log, 3, 10 * SECOND, &e, 1), 0);
+    struct check_process p = { "n1", "u", "default/p", 2 * SECOND, stop_us };
+    struct check_contact c = { "n1", 100 * (int64_t)SECOND, 100 * (int64_t)SECOND + contact_us };
+    struct check_orch_facts f = { .processes = &p,
+                                  .n_processes = 1,
+                                  .contacts = &c,
+                                  .n_contacts = 1,
+                                  .end_us = 1000 * (int64_t)SECOND,
+                                  .has_journals = true };
+    check_orchestration(&log, &f, &report);
+    enum check_result result = check_report_find(&report, "no orphan")->result;
+    check_report_fini(&report);
+    check_log_fini(&log);
+    check_pool_fini(&pool);
+    return result;
+}
+
+static void test_an_orphan_has_a_minute_of_unbroken_contact(void **state)
+{
+    (void)state;
+    int64_t minute = 60 * (int64_t)SECOND, limit = 160 * (int64_t)SECOND;
+    assert_int_equal(judge_orphan(2 * minute, limit), CHECK_HOLDS);
+    assert_int_equal(judge_orphan(2 * minute, limit + 1), CHECK_VIOLATED);
+    assert_int_equal(judge_orphan(minute, limit + 1), CHECK_VIOLATED);
+    assert_int_equal(judge_orphan(minute - 1, INT64_MAX), CHECK_HOLDS);
+}
+
 /* A log that begins later, with what was there. */
 static void test_a_base_is_state_without_deeds(void **state)
 {
@@ -187,6 +232,7 @@ int run_orch_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_right_cluster_passes),
         cmocka_unit_test(test_every_wrong_deed_is_caught),
+        cmocka_unit_test(test_an_orphan_has_a_minute_of_unbroken_contact),
         cmocka_unit_test(test_a_base_is_state_without_deeds),
         cmocka_unit_test(test_a_number_raised_a_moment_ago_is_not_held_against_anybody),
         cmocka_unit_test(test_deletions_by_people_are_theirs),
