@@ -433,7 +433,7 @@ static void notify_idle(struct watch_stream *st, uint64_t now_ms, uint64_t every
     while ((e = u64map_next(&st->watches, &at)) != NULL) {
         struct watch *w = e->value;
         if (w->progress_notify && now_ms - w->last_sent_ms >= every_ms &&
-            watcher_synced(w->watcher)) {
+            (watcher_synced(w->watcher) || BUG(BUG_BOOKMARK_EARLY))) {
             w->last_sent_ms = now_ms;
             send_progress(st, w->id);
         }

@@ -129,6 +129,8 @@ static const struct bug_info INFOS[BUGS] = {
                                   "watchers left synced over a restore", "store/watch_hub.c" },
     [BUG_PROGRESS_EARLY] = { "progress-early", "a progress answer overtakes events",
                              "etcd #15220", "server/watch.c" },
+    [BUG_BOOKMARK_EARLY] = { "bookmark-early", "a bookmark is sent to a lagging watch",
+                             "etcd #15220", "server/watch.c" },
     [BUG_RESUME_LATE] = { "resume-late", "a client resumes its watch one revision late",
                           "off by one at a reconnect", "client/watch.c" },
     [BUG_RESUME_AGAIN] = { "resume-again", "a client hears the last revision again at a resume",

@@ -4,7 +4,7 @@
 RECALL ?= 0
 PICK ?= $(COMMIT)
 RECALL_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/recall/*.c))
-RECALL_UNITS := raft store controllers scheduler kubelet
+RECALL_UNITS := raft store server controllers scheduler kubelet
 RECALL_MAKE = $(MAKE) --no-print-directory BUGS=1
 
 $(B)/recall: $(RECALL_OBJ) $(call archives,lib/base)

@@ -26,6 +26,8 @@ struct watching {
     size_t n_events;
     int64_t last_revision; /* of an event */
     bool disordered;
+    bool ahead;            /* a bookmark came before an event that it speaks of */
+    int64_t bookmark;      /* the last one's revision */
     size_t want;           /* answers or events to wait for */
     bool closed;
     int code;
@@ -42,9 +44,13 @@ static void on_message(void *arg, const ProtobufCMessage *msg)
                           .revision = m->header->revision, .created = m->created,
                           .canceled = m->canceled, .fragment = m->fragment,
                           .n_events = m->n_events };
+    if (!m->created && !m->canceled && m->n_events == 0) {
+        w->bookmark = m->header->revision;
+    }
     snprintf(a->reason, sizeof a->reason, "%s", m->cancel_reason);
     for (size_t i = 0; i < m->n_events; i++) {
         int64_t revision = m->events[i]->kv->mod_revision;
+        w->ahead |= revision <= w->bookmark;
         w->disordered |= revision < w->last_revision;
         w->last_revision = revision;
         w->n_events++;
@@ -341,6 +347,34 @@ static void a_reader_that_stalls_costs_no_memory_and_loses_nothing(void **state)
     watch_close(w);
 }
 
+static void a_bookmark_does_not_overtake_events(void **state)
+{
+    enum { PUTS = 100, BYTES = 40000, NOTIFY_MS = 50 };
+    struct member *m = member_open_with(&(struct server_options){ .progress_notify_ms = NOTIFY_MS });
+    struct watching *w = watch_open(m);
+    Etcdserverpb__WatchCreateRequest c = ETCDSERVERPB__WATCH_CREATE_REQUEST__INIT;
+    (void)state;
+    c.key = bytes("big");
+    c.progress_notify = 1;
+    send_create(w, &c);
+    answer(w, 1);
+    rpc_stream_pause(w->stream, true);
+    for (int i = 0; i < PUTS; i++) {
+        assert_int_equal(put_bytes(m, "big", BYTES), 0);
+    }
+    uint64_t until = loop_now_ms(m->loop) + 10 * NOTIFY_MS; /* it would be due many times */
+    while (loop_now_ms(m->loop) < until) {
+        must_put(m, "other", "1");
+    }
+    rpc_stream_pause(w->stream, false);
+    w->want = PUTS;
+    run_until(m->loop, has_events, w);
+    assert_false(w->disordered);
+    assert_false(w->ahead);
+    watch_close(w);
+    member_close(m);
+}
+
 static void a_lagging_watch_can_be_cancelled(void **state)
 {
     struct member *m = *state;
@@ -438,6 +472,7 @@ int test_watch_run(void)
         SERVER_TEST(filters_hide_puts_or_deletes),
         cmocka_unit_test(only_a_fragmented_watch_splits_a_revision),
         SERVER_TEST(a_reader_that_stalls_costs_no_memory_and_loses_nothing),
+        cmocka_unit_test(a_bookmark_does_not_overtake_events),
         SERVER_TEST(a_lagging_watch_can_be_cancelled),
         SERVER_TEST(a_client_that_vanishes_while_lagging_leaves_nothing),
         SERVER_TEST(half_closing_ends_the_stream_in_order),
