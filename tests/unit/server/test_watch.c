@@ -350,7 +350,8 @@ static void a_reader_that_stalls_costs_no_memory_and_loses_nothing(void **state)
 static void a_bookmark_does_not_overtake_events(void **state)
 {
     enum { PUTS = 100, BYTES = 40000, NOTIFY_MS = 50 };
-    struct member *m = member_open_with(&(struct server_options){ .progress_notify_ms = NOTIFY_MS });
+    struct server_options o = { .progress_notify_ms = NOTIFY_MS };
+    struct member *m = member_open_with(&o);
     struct watching *w = watch_open(m);
     Etcdserverpb__WatchCreateRequest c = ETCDSERVERPB__WATCH_CREATE_REQUEST__INIT;
     (void)state;
