@@ -120,13 +120,27 @@ static bool one_recovered(struct orch *o, const struct orch_pod *deleted, int64_
     return false;
 }
 
+/* What a set does it was told to do when it got its number; after an outage that may be long ago. */
+static int64_t sight_begins(struct orch *o, const struct orch_set *s)
+{
+    int64_t sight = o->facts->sight_us != 0 ? o->facts->sight_us : SIGHT_US;
+    int64_t pods = 1; /* the one that goes */
+    size_t at = 0;
+    struct map_entry *e;
+    while ((e = map_next(&o->pods, &at)) != NULL) {
+        const struct orch_pod *p = e->value;
+        pods += str_eq(p->owner, s->uid) && p->live && !p->deleting && !p->terminal;
+    }
+    return (pods > s->replicas && s->lowered_us < o->at_us ? s->lowered_us : o->at_us) - sight;
+}
+
 /* Held against what its writer may have seen: of the last `sight_us`. */
 static void check_rollout(struct orch *o, struct orch_pod *p)
 {
     const struct orch_set *s = p->owner != NULL ? map_get_str(&o->sets, p->owner) : NULL;
     const struct orch_deployment *d =
         s != NULL && s->owner != NULL ? map_get_str(&o->deployments, s->owner) : NULL;
-    int64_t since = o->at_us - (o->facts->sight_us != 0 ? o->facts->sight_us : SIGHT_US);
+    int64_t since = s != NULL ? sight_begins(o, s) : 0;
     if (d == NULL || !d->live || d->recreates || by_people(o, p->uid) ||
         (p->node != NULL &&
          (p->node->unreachable || !p->node->live || p->node->unreachable_us > since))) {

@@ -8,7 +8,8 @@
  *     "rollout available"      no ready pod of a Deployment is deleted, by whoever, while that
  *                              leaves fewer ready ones than replicas - maxUnavailable, unless its
  *                              node is unreachable or the deletion is listed in user_deletes;
- *                              by anything that was so within sight_us
+ *                              by anything that was so within sight_us (before the set was told
+ *                              to lose pods, where it was)
  *     "generation observed"    observedGeneration never goes back and never passes generation
  *     "idle quiet"             in a quiet span no object is written more than once a second
  *     "objects readable"       every value parses

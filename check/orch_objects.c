@@ -157,7 +157,13 @@ static void take_set(struct orch *o, struct orch_entry *e, const struct replicas
     keep(o, &s->name, from->object.metadata.name);
     keep(o, &s->owner, owner != NULL && str_eq(owner->kind, "Deployment") ? owner->uid : NULL);
     s->live = from->object.metadata.deletion_timestamp == NULL;
-    s->replicas = from->spec.has_replicas ? from->spec.replicas : 1;
+    int64_t replicas = from->spec.has_replicas ? from->spec.replicas : 1;
+    if (is_new || replicas > s->replicas) {
+        s->lowered_us = INT64_MAX;
+    } else if (replicas < s->replicas) {
+        s->lowered_us = o->at_us;
+    }
+    s->replicas = replicas;
     e->set = s;
     e->observed = from->status.observed_generation;
 }

@@ -34,6 +34,7 @@ struct orch_set {
     const char *uid, *name, *owner; /* owner: uid of its Deployment, NULL */
     bool live;
     int64_t replicas;
+    int64_t lowered_us; /* when it was last told to have fewer; INT64_MAX: never */
 };
 
 struct orch_deployment {
