@@ -90,10 +90,11 @@ static bool has_published(struct rnode *n, uint64_t id)
     return false;
 }
 
+/* A learner is no founder: it was put there in place of one, with or without a name. */
 static uint64_t started(struct rnode *n, const char *address)
 {
     const struct raft_server *s = n->core_up ? server_at(n, address) : NULL;
-    return s != NULL && has_published(n, s->id) ? s->id : 0;
+    return s != NULL && (s->role != RAFT_VOTER || has_published(n, s->id)) ? s->id : 0;
 }
 
 static void answer(struct knock_wait *w, int status)

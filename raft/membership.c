@@ -61,6 +61,23 @@ static void copy_text(char *out, size_t size, struct slice s)
     }
 }
 
+/* The oldest one of who is no member any more: there are more places than members. */
+static size_t attrs_spare(const struct rnode *n)
+{
+    const struct membership *m = &n->membership;
+    struct raft_configuration conf;
+    size_t i = 0;
+    if (n->conf == NULL) {
+        return 0;
+    }
+    configuration_decode(value_slice(n->conf), &conf);
+    while (i + 1 < m->attrs_n && configuration_find(&conf, m->attrs[i].id) != NULL) {
+        i++;
+    }
+    raft_configuration_close(&conf);
+    return i;
+}
+
 static void attrs_read(struct rnode *n, struct mp_reader *r)
 {
     struct membership *m = &n->membership;
@@ -72,8 +89,9 @@ static void attrs_read(struct rnode *n, struct mp_reader *r)
     }
     struct attrs *a = attrs_of(m, id);
     if (a == NULL) {
-        if (m->attrs_n == 2 * LIMIT_PEERS) { /* the oldest one is of a removed member */
-            memmove(m->attrs, m->attrs + 1, --m->attrs_n * sizeof *m->attrs);
+        if (m->attrs_n == 2 * LIMIT_PEERS) {
+            size_t i = attrs_spare(n);
+            memmove(&m->attrs[i], &m->attrs[i + 1], (--m->attrs_n - i) * sizeof *m->attrs);
         }
         m->attrs = mem_grow(m->attrs, &m->attrs_cap, m->attrs_n + 1, sizeof *m->attrs);
         a = &m->attrs[m->attrs_n++];

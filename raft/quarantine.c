@@ -109,6 +109,21 @@ bool quarantine_any(struct fs *fs, const char *dir)
     return any;
 }
 
+bool quarantine_due(struct fs *fs, const char *dir)
+{
+    char **names;
+    size_t n;
+    bool due = false;
+    if (fs_list(fs, dir, &names, &n, NULL) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        due = due || (!str_eq(names[i], "lock") && !str_ends(names[i], ".tmp"));
+    }
+    fs_list_free(names, n);
+    return due;
+}
+
 int quarantine_move(struct fs *fs, const char *dir, char *ret_to, size_t size, struct err *err)
 {
     autofree char *parent = parent_of(dir);

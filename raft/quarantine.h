@@ -16,6 +16,9 @@ int quarantine_check(struct fs *fs, const char *dir, struct err *err);
 /* Was a directory moved aside, ever? Then an empty one is that of a member to be let in again, and
  * never a founder's. */
 bool quarantine_any(struct fs *fs, const char *dir);
+/* Does dir hold anything that a new member could not be set up beside? (Not only what is damaged:
+ * also what is left of a member whose identity is gone.) */
+bool quarantine_due(struct fs *fs, const char *dir);
 /* 0 when a file of so many bytes could be made beside dir: asked before anybody is asked to take a
  * new member, which would not get far on a full disk. E_DISKFULL, E_IO... */
 int quarantine_room(struct fs *fs, const char *dir, uint64_t bytes, struct err *err);

@@ -149,9 +149,8 @@ static void move_and_open(struct enter *e, const struct join_answer *answer)
 {
     struct err err = ERR_INIT;
     autofree char *dir = mem_printf("%s/member", e->o.data_dir);
-    autofree char *meta = mem_printf("%s/meta", dir);
-    if (!fs_exists(loop_fs(e->o.loop), meta)) {
-        open_member(e, answer); /* it was moved in an earlier life */
+    if (!quarantine_due(loop_fs(e->o.loop), dir)) {
+        open_member(e, answer); /* it was moved in an earlier life, or lost */
         return;
     }
     int rv = quarantine_move(loop_fs(e->o.loop), dir, e->moved_to, sizeof e->moved_to, &err);
@@ -166,6 +165,28 @@ static void move_and_open(struct enter *e, const struct join_answer *answer)
 
 /* --- what the others say ---------------------------------------------------------------------- */
 
+/* Who was let in begins as a learner without a name, and says its name when it runs. */
+static bool has_taken_part(const struct join_answer *answer)
+{
+    for (size_t i = 0; i < answer->n_members; i++) {
+        const struct rnode_member *m = &answer->members[i];
+        if (m->id == answer->your_id) {
+            return m->role == RNODE_VOTER || m->name[0] != '\0';
+        }
+    }
+    return false;
+}
+
+static void disk_was_lost(struct enter *e, uint64_t id)
+{
+    struct err told = ERR_INIT;
+    err_set(&told, E_CORRUPT,
+            "it is empty, but this member has taken part in the cluster "
+            "before (as %016" PRIx64 "): what it had promised is lost",
+            id);
+    quarantine(e, &told);
+}
+
 static void on_replaced(void *arg, int status, const struct join_answer *answer,
                         const struct err *err)
 {
@@ -174,16 +195,16 @@ static void on_replaced(void *arg, int status, const struct join_answer *answer,
     if (e->what == JOIN_STARTED) {
         if (status != 0) {
             open_member(e, NULL);
-            return;
+        } else {
+            disk_was_lost(e, answer->your_id);
         }
-        err_set(&told, E_CORRUPT,
-                "it is empty, but this member has taken part in the cluster "
-                "before (as %016" PRIx64 "): what it had promised is lost",
-                answer->your_id);
-        quarantine(e, &told);
         return;
     }
     if (e->what == JOIN_WHO) {
+        if (status == 0 && has_taken_part(answer)) {
+            disk_was_lost(e, answer->your_id);
+            return;
+        }
         if (status == 0) {
             open_member(e, answer);
             return;

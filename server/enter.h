@@ -4,6 +4,7 @@
  *     nothing on disk, a founder of several:              JOIN_STARTED -> nobody knows it: open
  *       -> it was there before: its disk was lost, which is a damage like any other (below)
  *     nothing on disk, --initial-cluster-state existing:  JOIN_WHO -> open under that id
+ *       -> it votes or has said its name already: its disk was lost, too
  *     otherwise:                                          open
  *       -> E_CORRUPT, or nothing but a directory that was moved aside:
  *          JOIN_REPLACE -> the directory is moved aside -> open under a new id, empty

@@ -128,6 +128,14 @@ member_end b "$gone" KILL
 : >"$(log_of b "$gone")"
 member_start b "$gone" --initial-cluster-state=existing
 check 'and starts again from its own data' wait_until 20 ctl_at b "$gone" get w/1
+was=$(id_of "$gone")
+member_end b "$gone" KILL
+rm -rf "$(data_of b "$gone")"
+: >"$(log_of b "$gone")"
+member_start b "$gone" --initial-cluster-state=existing
+check 'with its disk lost it comes back' wait_until 30 ctl_at b "$gone" get w/1
+check 'and votes' wait_until 30 votes "$gone"
+check 'not under the id whose promises are lost' [ "$(id_of "$gone")" != "$was" ]
 
 # --- update ------------------------------------------------------------------------------------
 

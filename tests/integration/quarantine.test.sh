@@ -19,6 +19,7 @@ flip_snapshot() {
     flip "$f" $(($(size "$f") / 2))
 }
 flip_meta() { flip "$(dir_of "$1" "$2")/meta" 42; flip "$(dir_of "$1" "$2")/meta" 4138; }
+flip_identity() { rm "$(dir_of "$1" "$2")/meta"; } # what is beside it is nobody's
 quarantined() { find "$(data_of "$1" "$2")" -maxdepth 1 -name 'member.quarantine-*' | wc -l; }
 id_of() { ctl_at q "$up" member list | awk -F', ' -v n="m$1" '$3 == n { print $1 }'; }
 votes_anew() { # I OLD_ID
@@ -71,6 +72,7 @@ comes_back() { # WHAT I
 up=1; comes_back wal 2
 up=1; comes_back snapshot 3
 up=2; comes_back meta 1
+up=1; comes_back identity 3
 leader=$(leader_of q); up=$((leader % 3 + 1)); comes_back wal "$leader"
 
 # --- a state that is wrong while it runs -----------------------------------------------------------

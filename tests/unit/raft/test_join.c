@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/codec/mp.h"
 #include "raft/join.h"
 #include "raft/membership.h"
+#include "raft/node.h"
 #include "raft/quarantine.h"
 
 enum { MEMBERS = 3 };
@@ -331,6 +333,79 @@ static void a_damaged_member_comes_back_under_a_new_id(void **state)
     fixture_close(&f);
 }
 
+/* Replaced, but ended before it was set up under the new id: it must not found itself. */
+static void who_was_replaced_is_no_founder(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct outcome o;
+    fixture_open(&f);
+    struct member *leader = leader_of(&f);
+    size_t bad = leader == &f.m[0] ? 1 : 0;
+    assert_int_equal(propose(&f.m[bad], "before"), 0);
+    rnode_abandon(f.m[bad].node);
+    f.m[bad].node = NULL;
+    ask(&f, JOIN_REPLACE, f.m[bad].address, 0, &o);
+    assert_int_equal(o.status, 0);
+    uint64_t id = o.answer.your_id;
+    ask(&f, JOIN_STARTED, f.m[bad].address, 0, &o);
+    assert_int_equal(o.status, 0);
+    assert_int_equal(o.answer.your_id, id);
+    fixture_close(&f);
+}
+
+static void attrs(struct member *m, uint64_t id, const char *name)
+{
+    struct buf b = BUF_INIT;
+    mp_put_array(&b, 4);
+    mp_put_u64(&b, 1);
+    mp_put_u64(&b, id);
+    mp_put_str(&b, name);
+    mp_put_str(&b, "http://x");
+    membership_apply_attrs(m->node, buf_slice(&b));
+    buf_fini(&b);
+}
+
+static void names_of_members_outlive_those_of_removed_ones(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_open(&f);
+    struct member *leader = leader_of(&f);
+    assert_int_equal(propose(leader, "x"), 0);
+    for (size_t i = 0; i < MEMBERS; i++) {
+        attrs(leader, f.m[i].id, "member");
+    }
+    for (uint64_t i = 0; i < 4 * LIMIT_PEERS; i++) {
+        attrs(leader, 1000 + i, "replaced");
+    }
+    for (size_t i = 0; i < MEMBERS; i++) {
+        assert_non_null(membership_name_of(leader->node, f.m[i].id));
+    }
+    assert_non_null(membership_name_of(leader->node, 1000 + 4 * LIMIT_PEERS - 1));
+    fixture_close(&f);
+}
+
+static void what_is_left_without_an_identity_is_moved_too(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    char *dir = temp_dir_new();
+    char *sub = mem_printf("%s/member", dir);
+    char *wal = mem_printf("%s/wal", sub);
+    char *lock = mem_printf("%s/lock", sub);
+    assert_false(quarantine_due(NULL, sub));
+    assert_int_equal(fs_mkdir_p(NULL, sub, 0700, &err), 0);
+    assert_int_equal(fs_write_file_atomic(NULL, lock, slice_make("", 0), &err), 0);
+    assert_false(quarantine_due(NULL, sub)); /* as a process that ended early leaves it */
+    assert_int_equal(fs_mkdir_p(NULL, wal, 0700, &err), 0);
+    assert_true(quarantine_due(NULL, sub));
+    mem_free(lock);
+    mem_free(wal);
+    mem_free(sub);
+    temp_dir_free(dir);
+}
+
 static void what_differs_at_run_time_is_not_used_again(void **state)
 {
     (void)state;
@@ -363,6 +438,9 @@ int test_join_run(void)
         cmocka_unit_test(who_has_taken_part_is_remembered),
         cmocka_unit_test(a_member_that_answers_is_not_replaced),
         cmocka_unit_test(a_damaged_member_comes_back_under_a_new_id),
+        cmocka_unit_test(who_was_replaced_is_no_founder),
+        cmocka_unit_test(names_of_members_outlive_those_of_removed_ones),
+        cmocka_unit_test(what_is_left_without_an_identity_is_moved_too),
         cmocka_unit_test(what_differs_at_run_time_is_not_used_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
