@@ -253,18 +253,37 @@ int injury_heal(struct injury *i, struct err *err)
     return rv;
 }
 
-bool target_pid_lives(pid_t pid)
+/* In ticks since the machine started (proc(5): the 22nd field); 0: it does not live. */
+static unsigned long long started_at(pid_t pid)
 {
-    char path[40], line[256] = "";
+    char path[40], line[512] = "";
+    unsigned long long at = 0;
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     FILE *f = pid > 1 ? fopen(path, "re") : NULL;
     if (f == NULL) {
-        return false;
+        return 0;
     }
     char *got = fgets(line, sizeof line, f);
     fclose(f);
-    const char *state = got != NULL ? strrchr(line, ')') : NULL;
-    return state != NULL && state[1] == ' ' && state[2] != 'Z' && state[2] != 'X';
+    const char *state = got != NULL ? strrchr(line, ')') : NULL; /* a name may hold anything */
+    if (state == NULL || state[1] != ' ' || state[2] == 'Z' || state[2] == 'X' ||
+        sscanf(state + 3, "%*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+                          "%*s %llu", &at) != 1) {
+        return 0;
+    }
+    return at;
+}
+
+bool target_pid_lives(pid_t pid)
+{
+    return started_at(pid) != 0;
+}
+
+bool target_pid_is(pid_t pid, unsigned long long *started)
+{
+    unsigned long long at = started_at(pid);
+    *started = *started == 0 ? at : *started;
+    return at != 0 && at == *started;
 }
 
 int target_heal(struct target *t, struct err *err)

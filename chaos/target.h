@@ -71,5 +71,8 @@ int target_heal(struct target *t, struct err *err);
 
 /* There is such a process, and it is no zombie. */
 bool target_pid_lives(pid_t pid);
+/* Lives, and is still the process that *started tells (0: unknown, it is noted): a number that
+ * somebody else has by now must not be hit. */
+bool target_pid_is(pid_t pid, unsigned long long *started);
 
 #endif

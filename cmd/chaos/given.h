@@ -12,6 +12,8 @@ struct given_member {
     pid_t pid;
     const char *pid_file;
     char **start, **kill, **pause, **resume;
+    pid_t seen;  /* the last of them that was looked at, and when that process started */
+    unsigned long long seen_started;
     pid_t child; /* that `start` ran; 0 = it has ended */
     bool down;   /* killed by a command: nothing else tells whether it runs */
 };

@@ -47,7 +47,11 @@ static pid_t pid_of(struct given_member *m)
             fclose(f);
         }
     }
-    return target_pid_lives(pid) ? pid : 0;
+    if (pid != m->seen) {
+        m->seen = pid;
+        m->seen_started = 0;
+    }
+    return target_pid_is(pid, &m->seen_started) ? pid : 0;
 }
 
 static bool has_pid(const struct given_member *m)

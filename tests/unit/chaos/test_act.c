@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "chaos/nemesis.h"
 #include "chaos/ops.h"
@@ -155,6 +157,28 @@ static void percentiles_are_within_an_eighth(void **state)
     assert_int_equal(l.max_us, 100000);
 }
 
+static void a_number_of_somebody_else_is_not_the_member(void **state)
+{
+    unsigned long long started = 0, none = 0;
+    (void)state;
+    assert_true(target_pid_is(getpid(), &started));
+    assert_int_not_equal(started, 0);
+    assert_true(target_pid_is(getpid(), &started));
+    started++; /* as if the number had been given to us after its first owner's end */
+    assert_false(target_pid_is(getpid(), &started));
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(0);
+    }
+    siginfo_t info;
+    assert_int_equal(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+    assert_false(target_pid_is(child, &none)); /* dead, and not waited for */
+    assert_int_equal(none, 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_false(target_pid_is(child, &none));
+    assert_false(target_pid_is(1, &none) || target_pid_is(-1, &none));
+}
+
 int test_act_run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +189,7 @@ int test_act_run(void)
         cmocka_unit_test(every_amount_of_every_fault_is_a_valid_rule),
         cmocka_unit_test(what_is_healed_leaves_no_rule),
         cmocka_unit_test(percentiles_are_within_an_eighth),
+        cmocka_unit_test(a_number_of_somebody_else_is_not_the_member),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
