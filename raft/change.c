@@ -247,8 +247,10 @@ static void promote_wished(struct rnode *n)
         return;
     }
     node_sweep(n); /* looked at again, until there is none */
+    /* While members differ and none is known to be right, a learner must not tip the scales: its
+     * state is that of whoever sent it a snapshot. */
     if (m->change_done != NULL || n->core.configuration_uncommitted_index != 0 ||
-        loop_now_ms(n->loop) < m->promote_after_ms) {
+        n->digests.vote.split || loop_now_ms(n->loop) < m->promote_after_ms) {
         return;
     }
     for (unsigned i = 0; i < conf->n; i++) {

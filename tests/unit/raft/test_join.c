@@ -406,6 +406,53 @@ static void what_is_left_without_an_identity_is_moved_too(void **state)
     temp_dir_free(dir);
 }
 
+static bool is_split(const struct member *m)
+{
+    struct rnode_status status;
+    rnode_get_status(m->node, &status);
+    return status.split;
+}
+
+/* Two voters differ. A learner has its state from one of them and must not decide for it. */
+static void a_learner_does_not_decide_who_is_right(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct outcome o;
+    fixture_open(&f);
+    struct member *leader = leader_of(&f);
+    size_t gone = leader == &f.m[0] ? 1 : 0;
+    assert_int_equal(propose(&f.m[gone], "before"), 0);
+    rnode_abandon(f.m[gone].node);
+    f.m[gone].node = NULL;
+    ask(&f, JOIN_REPLACE, f.m[gone].address, 0, &o);
+    assert_int_equal(o.status, 0);
+    leader->machine.lie = 1;
+    assert_int_equal(propose(leader, "differs"), 0);
+    for (int i = 0; i < 2000 && !is_split(leader); i++) {
+        run_for(f.loop, 5);
+    }
+    assert_true(is_split(leader));
+    char *dir = mem_printf("%s/%zu", f.dir, gone);
+    assert_int_equal(fs_remove_tree(NULL, dir, NULL), 0);
+    mem_free(dir);
+    assert_int_equal(start(&f, gone, &o.answer), 0);
+    for (int i = 0; i < 2000 && f.m[gone].machine.count < 2; i++) {
+        run_for(f.loop, 5);
+    }
+    assert_int_equal(f.m[gone].machine.count, 2); /* it has caught up */
+    run_for(f.loop, 1000);
+    assert_false(is_voter(leader, o.answer.your_id));
+    assert_int_equal(f.m[0].fatal.code + f.m[1].fatal.code + f.m[2].fatal.code, 0);
+    /* One day somebody finds who is right. */
+    leader->machine.lie = 0;
+    for (int i = 0; i < 2000 && !is_voter(leader, o.answer.your_id); i++) {
+        run_for(f.loop, 5);
+    }
+    assert_true(is_voter(leader, o.answer.your_id));
+    fixture_close(&f);
+}
+
 static void what_differs_at_run_time_is_not_used_again(void **state)
 {
     (void)state;
@@ -441,6 +488,7 @@ int test_join_run(void)
         cmocka_unit_test(who_was_replaced_is_no_founder),
         cmocka_unit_test(names_of_members_outlive_those_of_removed_ones),
         cmocka_unit_test(what_is_left_without_an_identity_is_moved_too),
+        cmocka_unit_test(a_learner_does_not_decide_who_is_right),
         cmocka_unit_test(what_differs_at_run_time_is_not_used_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
