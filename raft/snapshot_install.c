@@ -169,11 +169,12 @@ static int take_head(struct snapshot_receipt *r, struct slice *bytes)
     while (!r->head_done && bytes->len > 0) {
         size_t want = 4;
         if (h->len >= 4) {
-            want += (size_t)h->data[0] << 24 | (size_t)h->data[1] << 16 | (size_t)h->data[2] << 8 |
-                    h->data[3];
-        }
-        if (want > HEAD_MAX) {
-            return E_PROTO;
+            size_t len = (size_t)h->data[0] << 24 | (size_t)h->data[1] << 16 |
+                         (size_t)h->data[2] << 8 | h->data[3];
+            if (len == 0 || len > HEAD_MAX) {
+                return E_PROTO;
+            }
+            want += len;
         }
         size_t k = want - h->len < bytes->len ? want - h->len : bytes->len;
         buf_append(h, bytes->data, k);
