@@ -83,5 +83,7 @@ int test_cluster_run(void);
 int test_join_run(void);
 int test_forged_run(void);
 int test_install_run(void);
+int test_disk_faults_run(void);
+int test_wal_faults_run(void);
 
 #endif
