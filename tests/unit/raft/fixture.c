@@ -57,6 +57,14 @@ void run_until(struct loop *loop, const bool *flag)
     assert_true(*flag);
 }
 
+void run_until_some(struct loop *loop, const unsigned *count)
+{
+    for (int i = 0; i < DEADLINE_MS && *count == 0; i++) {
+        wait_run(loop, NULL, 1);
+    }
+    assert_true(*count > 0);
+}
+
 void run_for(struct loop *loop, uint64_t ms)
 {
     wait_run(loop, NULL, ms);

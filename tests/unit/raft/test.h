@@ -23,6 +23,7 @@ void temp_dir_free(char *path);
 
 /* Runs the loop until *flag, at most ten seconds (then the test fails). */
 void run_until(struct loop *loop, const bool *flag);
+void run_until_some(struct loop *loop, const unsigned *count);
 void run_for(struct loop *loop, uint64_t ms);
 
 /* A log of what was applied: a hash over the commands, and their number. */
@@ -85,5 +86,6 @@ int test_forged_run(void);
 int test_install_run(void);
 int test_disk_faults_run(void);
 int test_wal_faults_run(void);
+int test_transport_odd_run(void);
 
 #endif
