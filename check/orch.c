@@ -120,7 +120,7 @@ static bool one_recovered(struct orch *o, const struct orch_pod *deleted, int64_
     return false;
 }
 
-/* What a set does it was told to do when it got its number; after an outage that may be long ago. */
+/* What a set does it was told to do when it got its number; after an outage that is long ago. */
 static int64_t sight_begins(struct orch *o, const struct orch_set *s)
 {
     int64_t sight = o->facts->sight_us != 0 ? o->facts->sight_us : SIGHT_US;
