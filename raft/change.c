@@ -111,6 +111,9 @@ static bool address_taken(const struct raft_configuration *conf, const char *add
 
 static int add(struct raft_configuration *next, const struct rnode_member *who)
 {
+    if (who->id == 0 || who->peer_address[0] == '\0') {
+        return E_INVAL; /* a configuration that no member could read */
+    }
     if (configuration_find(next, who->id) != NULL) {
         return E_EXIST;
     }
@@ -150,6 +153,9 @@ static int update(struct raft_configuration *next, struct raft_server *s, const 
 {
     if (str_eq(s->address, address)) {
         return 0;
+    }
+    if (address[0] == '\0') {
+        return E_INVAL;
     }
     if (address_taken(next, address)) {
         return E_PEER_URL_EXIST;

@@ -277,6 +277,28 @@ static int change(struct cluster *c, enum member_change kind, size_t who)
     return E_TIMEOUT;
 }
 
+/* What no member could read again must not get into the log. */
+static void a_member_without_id_or_address_is_refused(void **state)
+{
+    (void)state;
+    struct cluster c;
+    cluster_open(&c, 100000);
+    assert_int_equal(propose(leader_of(&c), "before"), 0);
+    struct rnode_member third = c.founders[3];
+    c.founders[3].id = 0;
+    assert_int_equal(change(&c, MEMBER_ADD_LEARNER, 3), E_INVAL);
+    c.founders[3] = third;
+    c.founders[3].peer_address[0] = '\0';
+    assert_int_equal(change(&c, MEMBER_ADD_LEARNER, 3), E_INVAL);
+    struct rnode_member first = c.founders[1];
+    c.founders[1].peer_address[0] = '\0';
+    assert_int_equal(change(&c, MEMBER_UPDATE, 1), E_INVAL);
+    c.founders[1] = first;
+    c.founders[3] = third;
+    assert_int_equal(propose(leader_of(&c), "after"), 0);
+    cluster_close(&c);
+}
+
 static void a_learner_joins_is_promoted_and_is_removed(void **state)
 {
     (void)state;
@@ -357,6 +379,7 @@ int test_cluster_run(void)
         cmocka_unit_test(a_member_that_lags_behind_the_log_gets_a_snapshot),
         cmocka_unit_test(a_leader_writes_its_damaged_snapshot_anew),
         cmocka_unit_test(leadership_moves_to_the_member_that_is_named),
+        cmocka_unit_test(a_member_without_id_or_address_is_refused),
         cmocka_unit_test(a_learner_joins_is_promoted_and_is_removed),
         cmocka_unit_test(a_second_change_or_transfer_meanwhile_is_refused),
         cmocka_unit_test(without_a_majority_proposals_and_reads_time_out),
