@@ -87,5 +87,6 @@ int test_install_run(void);
 int test_disk_faults_run(void);
 int test_wal_faults_run(void);
 int test_transport_odd_run(void);
+int test_recover_run(void);
 
 #endif

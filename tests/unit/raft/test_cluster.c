@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "raft/gates.h"
 #include "raft/membership.h"
 #include "raft/snapshot_file.h"
 
@@ -14,6 +15,7 @@ struct cluster {
     struct member m[MEMBERS];
     struct rnode_member founders[MEMBERS];
     uint64_t snapshot_entries;
+    uint32_t gates_off;
 };
 
 static void member_start(struct cluster *c, size_t i)
@@ -31,17 +33,19 @@ static void member_start(struct cluster *c, size_t i)
     o.n_initial = 3;
     o.snapshot_entries = c->snapshot_entries;
     o.snapshot_trailing = 10;
-    struct rnode_tuning tuning = { .wal_segment_bytes = 64 * 1024 };
+    struct rnode_tuning tuning = { .wal_segment_bytes = 64 * 1024, .gates_off = c->gates_off };
     int rv = rnode_open_tuned(&o, &tuning, &m->node, &err);
     assert_string_equal(err.msg, "");
     assert_int_equal(rv, 0);
     mem_free(dir);
 }
 
-static void cluster_open(struct cluster *c, uint64_t snapshot_entries)
+static void cluster_open_gates(struct cluster *c, uint64_t snapshot_entries, uint32_t gates_off)
 {
-    *c = (struct cluster){ .loop = loop_new(), .dir = temp_dir_new(),
-                           .snapshot_entries = snapshot_entries };
+    *c = (struct cluster){ .loop = loop_new(),
+                           .dir = temp_dir_new(),
+                           .snapshot_entries = snapshot_entries,
+                           .gates_off = gates_off };
     for (size_t i = 0; i < MEMBERS; i++) {
         c->m[i].id = 100 + i;
         address_pick(c->loop, c->m[i].address, sizeof c->m[i].address);
@@ -52,6 +56,11 @@ static void cluster_open(struct cluster *c, uint64_t snapshot_entries)
     for (size_t i = 0; i < 3; i++) {
         member_start(c, i);
     }
+}
+
+static void cluster_open(struct cluster *c, uint64_t snapshot_entries)
+{
+    cluster_open_gates(c, snapshot_entries, 0);
 }
 
 static void cluster_close(struct cluster *c)
@@ -369,6 +378,34 @@ static void without_a_majority_proposals_and_reads_time_out(void **state)
     cluster_close(&c);
 }
 
+/* They answer faults; each is shown to be needed in test_gates.c or by the simulator. */
+static void where_nothing_goes_wrong_no_gate_is_needed(void **state)
+{
+    (void)state;
+    struct cluster c;
+    cluster_open_gates(&c, 100000, GATE_ALL);
+    struct member *leader = leader_of(&c);
+    struct member *follower = follower_of(&c, leader);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(propose(i % 2 == 0 ? leader : follower, "x"), 0);
+    }
+    assert_int_equal(read_index(follower), 0);
+    member_start(&c, 3);
+    assert_int_equal(change(&c, MEMBER_ADD_LEARNER, 3), 0);
+    wait_equal(&c, leader, &c.m[3]);
+    assert_int_equal(change(&c, MEMBER_PROMOTE, 3), 0);
+    rnode_abandon(leader->node);
+    leader->node = NULL;
+    struct member *next = leader_of(&c);
+    assert_int_equal(propose(next, "after"), 0);
+    member_start(&c, (size_t)(leader - c.m));
+    for (size_t i = 0; i < MEMBERS; i++) {
+        wait_equal(&c, next, &c.m[i]);
+        assert_int_equal(c.m[i].machine.count, 21);
+    }
+    cluster_close(&c);
+}
+
 int test_cluster_run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +420,7 @@ int test_cluster_run(void)
         cmocka_unit_test(a_learner_joins_is_promoted_and_is_removed),
         cmocka_unit_test(a_second_change_or_transfer_meanwhile_is_refused),
         cmocka_unit_test(without_a_majority_proposals_and_reads_time_out),
+        cmocka_unit_test(where_nothing_goes_wrong_no_gate_is_needed),
     };
     return cmocka_run_group_tests_name("raft/cluster", tests, NULL, NULL);
 }
