@@ -88,5 +88,6 @@ int test_disk_faults_run(void);
 int test_wal_faults_run(void);
 int test_transport_odd_run(void);
 int test_recover_run(void);
+int test_bounds_run(void);
 
 #endif
