@@ -89,5 +89,6 @@ int test_wal_faults_run(void);
 int test_transport_odd_run(void);
 int test_recover_run(void);
 int test_bounds_run(void);
+int test_aside_run(void);
 
 #endif
