@@ -326,6 +326,7 @@ static void step_failed(struct rnode *n, enum raft_event_type type, int rv)
     driver_restart(n, raft_strerror(rv));
 }
 
+#ifdef BARQUE_BUGS
 /* What Raft §5.4.2 forbids: an entry is committed once a majority holds it, whatever its term. */
 static void commit_by_counting(struct rnode *n)
 {
@@ -342,6 +343,7 @@ static void commit_by_counting(struct rnode *n)
         n->core.commit_index = next;
     }
 }
+#endif
 
 static int step_core(struct rnode *n, struct raft_event *event, struct raft_update *update)
 {
@@ -354,9 +356,11 @@ static int step_core(struct rnode *n, struct raft_event *event, struct raft_upda
         bool silent = event->time - n->leader_heard_ms > n->options.election_timeout_ms;
         self = gate_vote_begin(&n->core, silent, &role);
     }
+#ifdef BARQUE_BUGS
     if (BUG(BUG_COMMIT_OLD_TERM)) {
         commit_by_counting(n);
     }
+#endif
     int rv = raft_step(&n->core, event, update);
     if (self != NULL) {
         gate_vote_end(self, role);
