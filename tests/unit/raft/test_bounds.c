@@ -106,6 +106,87 @@ static void a_member_that_closes_takes_nothing_on(void **state)
     stage_close(&s);
 }
 
+/* One PROPOSE of the puppet's with these (epoch, sequence number). */
+static void forward(struct stage *s, uint64_t term, uint64_t epoch, uint64_t seq)
+{
+    struct buf b = BUF_INIT;
+    autobuf e = BUF_INIT;
+    message_put_propose(&b, term, 1);
+    mp_put_array(&e, 6);
+    mp_put_u64(&e, 1);
+    mp_put_u64(&e, COMMAND_USER);
+    mp_put_u64(&e, PUPPET_ID);
+    mp_put_u64(&e, epoch);
+    mp_put_u64(&e, seq);
+    mp_put_bin(&e, slice_str("forwarded"));
+    message_put_command(&b, buf_slice(&e));
+    puppet_send(&s->p, &b);
+}
+
+static void what_is_forwarded_twice_or_far_too_late_is_taken_once(void **state)
+{
+    static const struct {
+        uint64_t epoch, seq;
+        bool taken;
+    } SAID[] = {
+        { 5, 1, true },
+        { 5, 1, false },                   /* again */
+        { 4, 2, false },                   /* an older life of it */
+        { 5, 3, true },
+        { 5, 2, true },                    /* overtaken on its way */
+        { 5, 2, false },
+        { 5, 10 + 2 * SEEN_WINDOW, true }, /* a leap: nothing of what was noted counts */
+        { 5, 4, false },                   /* far too late */
+        { 5, 9 + 2 * SEEN_WINDOW, true },
+        { 6, 1, true },                    /* a new life */
+    };
+    (void)state;
+    struct stage s;
+    struct rnode_status status;
+    uint64_t count = 0;
+    stage_open(&s);
+    s.p.acks = true;
+    stage_member_leads(&s, &status);
+    for (size_t i = 0; i < ARRAY_LEN(SAID); i++) {
+        forward(&s, status.term, SAID[i].epoch, SAID[i].seq);
+        count += SAID[i].taken;
+        struct buf garbled = BUF_INIT;
+        message_put_propose(&garbled, status.term, 1);
+        message_put_command(&garbled, slice_str("no envelope"));
+        puppet_send(&s.p, &garbled);
+    }
+    forward(&s, status.term + 1, 6, 2); /* of a term that is not */
+    for (int k = 0; k < 2000 && s.m.machine.count < count; k++) {
+        run_for(s.loop, 2);
+    }
+    assert_int_equal(propose(&s.m, "its own"), 0); /* so nothing of that is under way */
+    assert_int_equal(s.m.machine.count, count + 1);
+    assert_int_equal(s.m.fatal.code, 0);
+    stage_close(&s);
+}
+
+static void who_goes_away_hears_nothing(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct rnode_status status;
+    stage_open(&s);
+    s.p.acks = true;
+    many = (struct many){ 0 };
+    struct rnode_proposal first = { .done = on_many };
+    struct rnode_proposal second = { .done = on_many };
+    rnode_propose(s.m.node, &first, slice_str("forgotten"), 60000);
+    rnode_propose(s.m.node, &second, slice_str("remembered"), 60000);
+    rnode_propose_forget(s.m.node, &first);
+    stage_member_leads(&s, &status);
+    run_until_some(s.loop, &many.answered);
+    rnode_propose_forget(s.m.node, &second); /* it was answered: nothing to forget */
+    run_for(s.loop, 20);
+    assert_int_equal(many.answered, 1);
+    assert_int_equal(s.m.machine.count, 2); /* what was asked for is done all the same */
+    stage_close(&s);
+}
+
 /* --- changes ---------------------------------------------------------------------------------- */
 
 static int change(struct stage *s, enum member_change kind, uint64_t id, const char *address)
@@ -282,6 +363,8 @@ int test_bounds_run(void)
         cmocka_unit_test(proposals_over_the_bound_are_refused),
         cmocka_unit_test(a_command_that_no_entry_holds_is_refused),
         cmocka_unit_test(a_member_that_closes_takes_nothing_on),
+        cmocka_unit_test(what_is_forwarded_twice_or_far_too_late_is_taken_once),
+        cmocka_unit_test(who_goes_away_hears_nothing),
         cmocka_unit_test(changes_that_make_no_sense_are_refused),
         cmocka_unit_test(a_change_whose_leader_is_deposed_has_no_known_outcome),
         cmocka_unit_test(entries_that_are_not_understood_are_passed_over),

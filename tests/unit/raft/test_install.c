@@ -6,6 +6,7 @@
 
 #include "raft/node.h"
 #include "raft/snapshot_file.h"
+#include "tests/unit/raft/broken_disk.h"
 #include "tests/unit/raft/puppet.h"
 
 enum { TERM = 100, INDEX = 500 };
@@ -423,6 +424,44 @@ static void disk_slower_than_network_is_waited_for(void **state)
     stage_close(&s);
 }
 
+/* What cannot be written is dropped; what cannot be put in its place ends the member. */
+static void a_disk_that_fails_meanwhile_is_told(void **state)
+{
+    static const struct {
+        const char *operation;
+        bool fatal;
+    } CASES[] = {
+        { "file_open", false }, { "file_pwrite", false }, { "file_sync", false },
+        { "fs_rename", true },  { "fs_sync_dir", true },
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct stage s;
+        struct source src = { 0 };
+        stage_open(&s);
+        good_head(&src.head, TERM);
+        good_file(&s, &src.file);
+        run_for(s.loop, 20); /* what its start wrote is on disk */
+        disk_break(CASES[i].operation, E_IO);
+        stream(&s, &src);
+        run_until(s.loop, &src.done);
+        for (int k = 0; k < 2000 && s.m.fatal.code == 0; k++) {
+            run_for(s.loop, 2);
+            if (!CASES[i].fatal && s.m.node->snapshots.receipt == NULL) {
+                break;
+            }
+        }
+        disk_mend();
+        assert_int_equal(s.m.fatal.code, CASES[i].fatal ? E_IO : 0);
+        assert_false(s.m.machine.restored);
+        if (!CASES[i].fatal) {
+            install_good(&s);
+        }
+        source_fini(&src);
+        stage_close(&s);
+    }
+}
+
 int test_install_run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -435,6 +474,7 @@ int test_install_run(void)
         cmocka_unit_test(one_snapshot_is_taken_at_a_time),
         cmocka_unit_test(a_member_closes_while_a_snapshot_is_checked),
         cmocka_unit_test(disk_slower_than_network_is_waited_for),
+        cmocka_unit_test(a_disk_that_fails_meanwhile_is_told),
     };
     log_set_level(LOG_OFF);
     return cmocka_run_group_tests_name("raft/install", tests, NULL, NULL);
