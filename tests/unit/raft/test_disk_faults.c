@@ -172,10 +172,85 @@ static void an_opening_that_fails_says_so_and_harms_nothing(void **state)
     loop_free(loop);
 }
 
+/* --- snapshots that cannot be written --------------------------------------------------------- */
+
+static int snapshot_member(struct member *m, struct loop *loop, const char *dir)
+{
+    struct rnode_options o;
+    struct rnode_member self = { .id = 1, .role = RNODE_VOTER, .peer_address = "127.0.0.1:1" };
+    struct rnode_tuning tuning = { .wal_segment_bytes = 1024 * 1024 }; /* the WAL needs no other */
+    m->id = 1;
+    snprintf(m->address, sizeof m->address, "127.0.0.1:0");
+    member_options(m, loop, dir, &o);
+    o.initial = &self;
+    o.n_initial = 1;
+    o.snapshot_bytes = 500;
+    o.snapshot_trailing = 5;
+    return rnode_open_tuned(&o, &tuning, &m->node, NULL);
+}
+
+static void a_snapshot_that_cannot_be_written_ends_the_member(void **state)
+{
+    static const char *const OPERATIONS[] = { "file_open", "fs_rename", "fs_sync_dir" };
+    (void)state;
+    struct loop *loop = loop_new();
+    for (size_t i = 0; i < ARRAY_LEN(OPERATIONS); i++) {
+        struct member m = { 0 };
+        struct rnode_status s;
+        char *dir = temp_dir_new();
+        assert_int_equal(snapshot_member(&m, loop, dir), 0);
+        disk_break(OPERATIONS[i], E_IO);
+        for (int k = 0; k < 40 && m.fatal.code == 0; k++) {
+            assert_int_equal(propose(&m, "a command of some forty bytes, or a few more"), 0);
+        }
+        for (int k = 0; k < 1000 && m.fatal.code == 0; k++) {
+            run_for(loop, 2);
+        }
+        disk_mend();
+        assert_int_equal(m.fatal.code, E_IO);
+        rnode_get_status(m.node, &s);
+        assert_int_equal(s.snapshot_index, 0); /* it does not count */
+        assert_int_equal(s.first_index, 1);    /* so nothing was dropped for it */
+        rnode_abandon(m.node);
+        run_for(loop, 5);
+        temp_dir_free(dir);
+    }
+    loop_free(loop);
+}
+
+static void a_snapshot_without_space_is_tried_again(void **state)
+{
+    (void)state;
+    struct loop *loop = loop_new();
+    struct member m = { 0 };
+    struct rnode_status s = { 0 };
+    char *dir = temp_dir_new();
+    assert_int_equal(snapshot_member(&m, loop, dir), 0);
+    disk_break("file_open", E_DISKFULL);
+    for (int k = 0; k < 40; k++) {
+        assert_int_equal(propose(&m, "a command of some forty bytes, or a few more"), 0);
+    }
+    rnode_get_status(m.node, &s);
+    assert_int_equal(s.snapshot_index, 0);
+    disk_mend();
+    for (int k = 0; k < 2000 && s.snapshot_index == 0; k++) {
+        assert_int_equal(propose(&m, "x"), 0);
+        run_for(loop, 5);
+        rnode_get_status(m.node, &s);
+    }
+    assert_true(s.snapshot_index > 0);
+    assert_int_equal(m.fatal.code, 0);
+    member_close(&m);
+    temp_dir_free(dir);
+    loop_free(loop);
+}
+
 int test_disk_faults_run(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_opening_that_fails_says_so_and_harms_nothing),
+        cmocka_unit_test(a_snapshot_that_cannot_be_written_ends_the_member),
+        cmocka_unit_test(a_snapshot_without_space_is_tried_again),
     };
     log_set_level(LOG_OFF);
     return cmocka_run_group_tests_name("raft/disk_faults", tests, NULL, NULL);
