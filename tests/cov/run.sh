@@ -28,6 +28,7 @@ part 'kept fuzz inputs' fuzz
 part 'failure loops' tests/run "$B" failure
 part 'simulator' "$B/sim" --hours "$hours" --jobs 2
 part 'simulator, store' "$B/sim" --hours "$hours" --jobs 2 --fsm store
+part 'simulator, slow disks' "$B/sim" --hours 1 --jobs 2 --with 0x200000
 part 'simulator, worlds' "$B/sim" --hours "$hours" --jobs 2 --world
 part 'integration tests' tests/run "$B" integration
 part 'demo' "$B/barque" demo --script
