@@ -142,6 +142,8 @@ void receive_raft(struct rnode *n, uint64_t from, struct raft_message *m)
         break;
     case RAFT_INSTALL_SNAPSHOT: /* from snapshot_install.c, when the file is here */
         if (two_leaders(n, from, m->install_snapshot.term)) {
+            raft_configuration_close(&m->install_snapshot.conf); /* the core would have */
+            raft_free(m->install_snapshot.data.base);
             return;
         }
         note_request(n, m->install_snapshot.term);
