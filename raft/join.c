@@ -98,6 +98,8 @@ struct join {
     size_t n;
     size_t at;
     size_t asked;
+    bool has_lost;         /* JOIN_REPLACE: `lost` is what JOIN_WHO has told; 0: nobody was there */
+    uint64_t lost;
     uint64_t deadline_ms;
     struct timer timer;
     struct transport_knock *knock;
@@ -163,9 +165,21 @@ static void next(struct join *j, const struct join_answer *a)
     timer_start(&j->timer, j->o.once ? 0 : PAUSE_MS);
 }
 
+static bool asks_who_first(const struct join *j)
+{
+    return j->o.what == JOIN_REPLACE && !j->has_lost;
+}
+
 static void on_answer(struct join *j, const struct join_answer *a)
 {
     const char *from = j->addresses[j->at];
+    if (a->status == 0 && asks_who_first(j)) {
+        j->has_lost = true;
+        j->lost = a->your_id;
+        learn(j, a);
+        timer_start(&j->timer, 0);
+        return;
+    }
     if (a->status == 0 && a->your_id != 0) {
         finish(j, 0, a);
         return;
@@ -215,7 +229,8 @@ static void on_timer(struct timer *timer)
     }
     uint64_t left = j->deadline_ms - now;
     uint64_t most = j->o.once ? KNOCK_ONCE_MS : KNOCK_MS;
-    struct knock knock = { .cluster_id = j->o.cluster_id, .what = (uint64_t)j->o.what };
+    struct knock knock = { .cluster_id = j->o.cluster_id, .what = asks_who_first(j) ? JOIN_WHO : (uint64_t)j->o.what,
+                           .about = j->lost };
     str_copy(knock.name, sizeof knock.name, j->o.name);
     str_copy(knock.address, sizeof knock.address, j->o.address);
     j->knock = transport_knock_start(j->o.loop, j->addresses[j->at], &knock,

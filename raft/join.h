@@ -5,7 +5,9 @@
  *                 member that was added before (MemberAdd). Any member answers, after a ReadIndex.
  *   JOIN_REPLACE  the member at my address has lost its state: put a learner under a new id in its
  *                 place. The leader does it in two changes, and only when it has not heard from
- *                 that member for an election timeout.
+ *                 that member for an election timeout. A join asks first (JOIN_WHO) which id that
+ *                 member has, and says it: a question that comes twice, or late, finds another one
+ *                 there and is answered with that.
  *   JOIN_STARTED  has the member at my address ever taken part? For a founder whose data directory
  *                 is empty: it may have been lost, and then its promises are, too. Whoever is there
  *                 answers at once, from what it has applied.

@@ -3,7 +3,9 @@
  *   WHO      ReadIndex -> the applied configuration
  *   STARTED  at once, and from all that is in the log: who has published its name has taken part
  *   REPLACE  on the leader: REMOVE the silent member at the address -> ADD_LEARNER under a new id,
- *            which is promoted once it has caught up (change.c)
+ *            which is promoted once it has caught up (change.c). When it is not the one that the
+ *            question is about, that was done before, for a question that came twice or late, and
+ *            whoever is there has not begun yet: an asker's id is that of a read after its boot.
  *
  * Why no acknowledged write is lost by a replacement: the change that removes a voter is committed
  * by a majority of those that stay, and a majority that takes an entry of the leader's term has all
@@ -58,6 +60,22 @@ static void fill_members(struct rnode *n, const struct knock *knock, struct join
         a->your_id = str_eq(m->peer_address, knock->address) ? m->id : a->your_id;
     }
     raft_configuration_close(&conf);
+}
+
+/* Who is at the address in the applied configuration; 0: nobody. */
+static uint64_t applied_at(const struct rnode *n, const char *address)
+{
+    struct raft_configuration conf;
+    uint64_t id = 0;
+    if (n->conf == NULL) {
+        return 0;
+    }
+    configuration_decode(value_slice(n->conf), &conf);
+    for (unsigned i = 0; i < conf.n; i++) {
+        id = str_eq(conf.servers[i].address, address) ? conf.servers[i].id : id;
+    }
+    raft_configuration_close(&conf);
+    return id;
 }
 
 static const struct raft_server *server_at(const struct rnode *n, const char *address)
@@ -182,6 +200,10 @@ static void replace(struct knock_wait *w)
     if (old == NULL) {
         w->replaces = true;
         add(w);
+        return;
+    }
+    if (old->id != w->knock.about) {
+        answer(w, applied_at(n, w->knock.address) == old->id ? 0 : E_CONFLICT);
         return;
     }
     if (old->id == n->id || rnode_member_active(n, old->id)) {

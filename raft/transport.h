@@ -31,6 +31,7 @@ enum { KNOCK_ANSWER_MAX = 64 * 1024 };
 struct knock {
     uint64_t cluster_id; /* 0: whichever answers at this address */
     uint64_t what;       /* the two ends' own (join.h) */
+    uint64_t about;      /* the same */
     char name[64];
     char address[128];   /* where it listens for peers itself */
 };

@@ -18,7 +18,7 @@ static enum peer_code judge(const struct transport *t, const struct peer_hello *
     if (hello->cluster_id != 0 && hello->cluster_id != t->options.cluster_id) {
         return PEER_REFUSED_CLUSTER;
     }
-    bool good = t->options.on_knock != NULL && hello->from == 0 && hello->to == 0;
+    bool good = t->options.on_knock != NULL && hello->from == 0;
     return good ? PEER_WELCOME : PEER_REFUSED_UNKNOWN;
 }
 
@@ -34,7 +34,7 @@ int transport_accept_knock(struct link *l)
         link_close_after_flush(l);
         return 0;
     }
-    struct knock knock = { .cluster_id = l->hello.cluster_id, .what = l->hello.stream_id };
+    struct knock knock = { .cluster_id = l->hello.cluster_id, .what = l->hello.stream_id, .about = l->hello.to };
     str_copy(knock.name, sizeof knock.name, l->hello.name);
     str_copy(knock.address, sizeof knock.address, l->hello.address);
     l->knock_id = ++t->knocks;
@@ -150,7 +150,8 @@ static void on_close(void *arg, int status)
 static void say_hello(struct transport_knock *k)
 {
     struct peer_hello hello = { .version = PEER_VERSION, .kind = PEER_KIND_KNOCK,
-                                .cluster_id = k->knock.cluster_id, .stream_id = k->knock.what };
+                                .cluster_id = k->knock.cluster_id, .to = k->knock.about,
+                                .stream_id = k->knock.what };
     uint8_t head[PEER_FRAME_HEAD_BYTES];
     autobuf body = BUF_INIT;
     str_copy(hello.name, sizeof hello.name, k->knock.name);

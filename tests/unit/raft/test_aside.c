@@ -47,14 +47,20 @@ static void on_answer(void *arg, int status, struct slice answer)
     }
 }
 
-static void knock(struct stage *s, uint64_t what, const char *address, struct outcome *o)
+static void knock_about(struct stage *s, uint64_t what, uint64_t about, const char *address,
+                        struct outcome *o)
 {
-    struct knock k = { .cluster_id = CLUSTER_ID, .what = what };
+    struct knock k = { .cluster_id = CLUSTER_ID, .what = what, .about = about };
     *o = (struct outcome){ 0 };
     str_copy(k.address, sizeof k.address, address);
     transport_knock_start(s->loop, s->m.address, &k, 9000, on_answer, o);
     run_until(s->loop, &o->done);
     assert_int_equal(o->status, 0);
+}
+
+static void knock(struct stage *s, uint64_t what, const char *address, struct outcome *o)
+{
+    knock_about(s, what, 0, address, o);
 }
 
 /* Nothing of it is committed: a member that has just started knows no more. */
@@ -100,15 +106,46 @@ static void knocks_that_ask_too_much_are_told_why_not(void **state)
     s.p.acks = true;
     stage_member_leads(&s, &status);
     assert_int_equal(propose(&s.m, "x"), 0);
-    knock(&s, JOIN_REPLACE, s.m.address, &o); /* it is there: it leads */
+    knock_about(&s, JOIN_REPLACE, MEMBER_ID, s.m.address, &o); /* it is there: it leads */
     assert_int_equal(o.answer.status, E_NOTREADY);
-    knock(&s, JOIN_REPLACE, s.p.address, &o); /* and so is this one */
+    knock_about(&s, JOIN_REPLACE, PUPPET_ID, s.p.address, &o); /* and so is this one */
     assert_int_equal(o.answer.status, E_NOTREADY);
     knock(&s, JOIN_REPLACE, "127.0.0.1:9", &o); /* nobody's: a new member's */
     assert_int_equal(o.answer.status, 0);
     size_t n;
     rnode_members(s.m.node, &n);
     assert_int_equal(n, 3);
+    stage_close(&s);
+}
+
+/* Simulator seed 1010371: a question that had waited at a stopped process removed the member which
+ * the same question had put there a moment before. */
+static void a_replacement_is_asked_for_once_however_often_the_question_comes(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct outcome o;
+    struct rnode_status status;
+    size_t n;
+    stage_open(&s);
+    s.p.acks = true;
+    stage_member_leads(&s, &status);
+    assert_int_equal(propose(&s.m, "x"), 0);
+    knock(&s, JOIN_REPLACE, "127.0.0.1:9", &o);
+    assert_int_equal(o.answer.status, 0);
+    uint64_t id = o.answer.your_id;
+    assert_true(id != 0);
+    for (uint64_t about = 0; about < 2; about++) { /* the same; about one that was there before */
+        knock_about(&s, JOIN_REPLACE, about * STRANGER_ID, "127.0.0.1:9", &o);
+        assert_int_equal(o.answer.status, 0);
+        assert_true(o.answer.your_id == id);
+    }
+    rnode_members(s.m.node, &n);
+    assert_int_equal(n, 3);
+    /* That one, too, has lost its state: it is replaced in its turn. */
+    knock_about(&s, JOIN_REPLACE, id, "127.0.0.1:9", &o);
+    assert_int_equal(o.answer.status, 0);
+    assert_true(o.answer.your_id != 0 && o.answer.your_id != id);
     stage_close(&s);
 }
 
@@ -318,6 +355,7 @@ int test_aside_run(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_in_the_log_shows_who_has_taken_part),
         cmocka_unit_test(knocks_that_ask_too_much_are_told_why_not),
+        cmocka_unit_test(a_replacement_is_asked_for_once_however_often_the_question_comes),
         cmocka_unit_test(two_replacements_at_once_are_one_too_many),
         cmocka_unit_test(a_slow_disks_leader_leads_on_where_the_quick_are_no_majority),
         cmocka_unit_test(a_slow_disks_follower_says_so),

@@ -369,7 +369,6 @@ static void a_hello_that_names_nobody_is_refused(void **state)
         { PEER_KIND_FRAMES, 0, SELF, "127.0.0.1:1" },
         { PEER_KIND_FRAMES, 5, SELF, "" }, /* nobody could answer it */
         { PEER_KIND_KNOCK, 5, 0, "127.0.0.1:1" },
-        { PEER_KIND_KNOCK, 0, SELF, "127.0.0.1:1" },
     };
     (void)state;
     struct stage s;
