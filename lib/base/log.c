@@ -230,6 +230,10 @@ void log_stop(void)
         pthread_detach(w->thread); /* it may still look at w */
         return;
     }
+    /* The writer has given the lock back for good: said once more for ThreadSanitizer, which does not
+     * know pthread_clockjoin_np. */
+    pthread_mutex_lock(&the_log.lock);
+    pthread_mutex_unlock(&the_log.lock);
     pthread_cond_destroy(&w->more);
     pthread_cond_destroy(&w->idle);
     mem_free(w->open);
