@@ -229,7 +229,8 @@ static void on_timer(struct timer *timer)
     }
     uint64_t left = j->deadline_ms - now;
     uint64_t most = j->o.once ? KNOCK_ONCE_MS : KNOCK_MS;
-    struct knock knock = { .cluster_id = j->o.cluster_id, .what = asks_who_first(j) ? JOIN_WHO : (uint64_t)j->o.what,
+    enum join_what what = asks_who_first(j) ? JOIN_WHO : j->o.what;
+    struct knock knock = { .cluster_id = j->o.cluster_id, .what = (uint64_t)what,
                            .about = j->lost };
     str_copy(knock.name, sizeof knock.name, j->o.name);
     str_copy(knock.address, sizeof knock.address, j->o.address);

@@ -4,8 +4,9 @@
  *
  *     frame   u32 length of payload (1..max), u32 crc32c of payload, payload
  *     hello   "BARQPEER", u32 version, u8 kind (enum peer_kind), u64 cluster id,
- *             u64 from, u64 to, u64 stream id (frames: 0; a knock: what, and in `to` about whom), u8 length of name,
- *             name, u8 length of address, address (where the sender listens for peers)
+ *             u64 from, u64 to (a knock: about whom), u64 stream id (frames: 0; a knock: what),
+ *             u8 length of name, name, u8 length of address, address (where the sender listens for
+ *             peers)
  *     answer  u8 code, u8 length of text, text
  *     chunk   u8 last (0 or 1), bytes                 (the payloads of a snapshot stream)
  *

@@ -34,7 +34,8 @@ int transport_accept_knock(struct link *l)
         link_close_after_flush(l);
         return 0;
     }
-    struct knock knock = { .cluster_id = l->hello.cluster_id, .what = l->hello.stream_id, .about = l->hello.to };
+    struct knock knock = { .cluster_id = l->hello.cluster_id, .what = l->hello.stream_id,
+                           .about = l->hello.to };
     str_copy(knock.name, sizeof knock.name, l->hello.name);
     str_copy(knock.address, sizeof knock.address, l->hello.address);
     l->knock_id = ++t->knocks;

@@ -210,6 +210,18 @@ void log_start(int fd)
     pthread_mutex_unlock(&the_log.lock);
 }
 
+/* Looks again and again: pthread_clockjoin_np would wait, but the thread sanitizer does not know it,
+ * and pthread_timedjoin_np goes by the wall clock. */
+static bool join_until(pthread_t thread, uint64_t until_ms)
+{
+    const struct timespec pause = { .tv_nsec = 500000 };
+    int rv;
+    while ((rv = pthread_tryjoin_np(thread, NULL)) == EBUSY && clock_mono_ms() < until_ms) {
+        nanosleep(&pause, NULL);
+    }
+    return rv == 0;
+}
+
 void log_stop(void)
 {
     pthread_mutex_lock(&the_log.lock);
@@ -223,17 +235,10 @@ void log_stop(void)
     if (w == NULL) {
         return;
     }
-    uint64_t until_ms = clock_mono_ms() + JOIN_MS;
-    struct timespec until = { .tv_sec = (time_t)(until_ms / 1000),
-                              .tv_nsec = (long)(until_ms % 1000) * 1000000 };
-    if (pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
+    if (!join_until(w->thread, clock_mono_ms() + JOIN_MS)) {
         pthread_detach(w->thread); /* it may still look at w */
         return;
     }
-    /* The writer has given the lock back for good: said once more for ThreadSanitizer, which does not
-     * know pthread_clockjoin_np. */
-    pthread_mutex_lock(&the_log.lock);
-    pthread_mutex_unlock(&the_log.lock);
     pthread_cond_destroy(&w->more);
     pthread_cond_destroy(&w->idle);
     mem_free(w->open);
