@@ -210,8 +210,8 @@ void log_start(int fd)
     pthread_mutex_unlock(&the_log.lock);
 }
 
-/* Looks again and again: pthread_clockjoin_np would wait, but the thread sanitizer does not know it,
- * and pthread_timedjoin_np goes by the wall clock. */
+/* Looks again and again: pthread_clockjoin_np would wait, but the thread sanitizer does not know
+ * it, and pthread_timedjoin_np goes by the wall clock. */
 static bool join_until(pthread_t thread, uint64_t until_ms)
 {
     const struct timespec pause = { .tv_nsec = 500000 };
