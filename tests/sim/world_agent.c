@@ -14,9 +14,10 @@ struct kubelet *agent_start(struct client *client, struct containers *c, unsigne
     snprintf(name, sizeof name, "n%u", machine);
     snprintf(ip, sizeof ip, "10.0.0.%u", machine);
     snprintf(listen, sizeof listen, "10.0.0.%u:10250", machine);
-    string_map_set(&capacity, "cpu", "2");
+    /* Two nodes have room for all that the person can want (world_user.c), one has not. */
+    string_map_set(&capacity, "cpu", "3");
     string_map_set(&capacity, "memory", "4Gi");
-    string_map_set(&capacity, "pods", "8");
+    string_map_set(&capacity, "pods", "10");
     struct kubelet_options o = {
         .client = client,
         .driver = containers_driver(c, client_loop(client)),
