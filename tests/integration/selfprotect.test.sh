@@ -124,10 +124,13 @@ member_end f "$follower" KILL; BARQUE=$T/bin/limited; member_start f "$follower"
 check 'a peer that comes back is' wait_until 20 ctl_at f "$follower" get nothing
 wait "$bench"
 check 'writes went on' jq -e '.errors == 0 and .ops > 20' "$T/f/bench"
-check '... into new segments' [ "$(find "$(data_of f "$l")" -name '*.wal' | sort | tail -1 | sed 's/.*0\([0-9]*\).wal/\1/')" -gt 1 ]
+# Segments are numbered from 1, in hexadecimal.
+newest=$(find "$(data_of f "$l")" -name '*.wal' | sed 's|.*/||; s|[.]wal$||' | sort | tail -1)
+check "... into new segments ($newest)" [ $((0x$newest)) -gt 1 ]
 cpu() { awk '{ print $14 + $15 }' "/proc/$(pid_of f "$l")/stat"; }
-a=$(cpu); sleep 2; b=$(cpu) # the time itself is what is measured
-check "it does not spin ($((b - a)) ticks of CPU in 2 s)" [ $((b - a)) -lt 60 ]
+# Who spins does so for ever; what is left to do at first (snapshots, a follower that comes back) has an end.
+rests() { a=$(cpu); sleep 2; b=$(cpu); [ $((b - a)) -lt 60 ]; } # the time itself is what is measured
+check 'it does not spin' wait_until 20 rests
 kill -KILL "$flood"
 check 'when the crowd is gone, new clients are served' wait_until 10 ctl_at f "$l" get nothing
 is 'nobody had to be elected' "$(term)" "$before"
