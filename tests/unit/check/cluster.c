@@ -27,7 +27,7 @@ static void put(struct cluster *w, const char *key, const char *json)
     assert_int_equal(check_log_add(&w->log, w->revision, w->now, &e, 1), 0);
 }
 
-static void put_node(struct cluster *w, int i)
+void cluster_put_node(struct cluster *w, int i)
 {
     char key[64], json[512];
     snprintf(key, sizeof key, "/registry/minions/n%d", i);
@@ -54,7 +54,7 @@ void cluster_put_deployment(struct cluster *w)
     put(w, "/registry/deployments/default/web", json);
 }
 
-static void put_set(struct cluster *w, int i)
+void cluster_put_set(struct cluster *w, int i)
 {
     char key[64], json[512];
     snprintf(key, sizeof key, "/registry/replicasets/default/web-%d", i);
@@ -68,7 +68,7 @@ static void put_set(struct cluster *w, int i)
     put(w, key, json);
 }
 
-static void put_pod(struct cluster *w, const struct pod *p)
+void cluster_put_pod(struct cluster *w, const struct pod *p)
 {
     char key[64], json[1024], node[32] = "", owner[256] = "";
     snprintf(key, sizeof key, "/registry/pods/default/%s", p->name);
@@ -139,27 +139,27 @@ static struct pod *create(struct cluster *w, int set)
     *p = (struct pod){ .set = set, .node = -1, .process = -1, .cpu = 1000, .memory_mi = 2048 };
     snprintf(p->name, sizeof p->name, "web-%d-%d", set, w->n_pods);
     snprintf(p->uid, sizeof p->uid, "pod-%d", w->n_pods++);
-    put_pod(w, p);
+    cluster_put_pod(w, p);
     return p;
 }
 
 static void bring_up(struct cluster *w, struct pod *p)
 {
     p->node = free_node(w);
-    put_pod(w, p);
+    cluster_put_pod(w, p);
     start(w, p, p->node);
     p->ready = true;
-    put_pod(w, p);
+    cluster_put_pod(w, p);
 }
 
 void cluster_take_down(struct cluster *w, struct pod *p)
 {
     p->deleting = true;
-    put_pod(w, p);
+    cluster_put_pod(w, p);
     stop(w, p);
     p->ready = false;
     p->gone = true;
-    put_pod(w, p);
+    cluster_put_pod(w, p);
 }
 
 struct pod *cluster_any(struct cluster *w, int set)
@@ -183,10 +183,10 @@ static void rollout(struct cluster *w)
     cluster_put_deployment(w);
     for (int i = 0; i < REPLICAS; i++) {
         w->set_sizes[now] = i + 1;
-        put_set(w, now);
+        cluster_put_set(w, now);
         bring_up(w, create(w, now));
         w->set_sizes[old]--;
-        put_set(w, old);
+        cluster_put_set(w, old);
         cluster_take_down(w, cluster_any(w, old));
     }
 }
@@ -196,10 +196,10 @@ static void crash(struct cluster *w)
     struct pod *p = cluster_any(w, -1);
     stop(w, p);
     p->ready = false;
-    put_pod(w, p);
+    cluster_put_pod(w, p);
     start(w, p, p->node);
     p->ready = true;
-    put_pod(w, p);
+    cluster_put_pod(w, p);
 }
 
 static void end_contact(struct cluster *w, int node)
@@ -218,12 +218,12 @@ static void lose_node(struct cluster *w, bool stays_orphan)
     int n = 0;
     end_contact(w, node);
     w->lost[node] = true;
-    put_node(w, node);
+    cluster_put_node(w, node);
     for (int i = 0; i < w->n_pods; i++) {
         if (!w->pods[i].gone && w->pods[i].node == node) {
             gone[n++] = &w->pods[i];
             w->pods[i].gone = true;
-            put_pod(w, &w->pods[i]);
+            cluster_put_pod(w, &w->pods[i]);
         }
     }
     for (int i = 0; i < n; i++) {
@@ -232,7 +232,7 @@ static void lose_node(struct cluster *w, bool stays_orphan)
     w->now += 100 * (int64_t)SECOND;
     w->contact_since[node] = w->now;
     w->lost[node] = false;
-    put_node(w, node);
+    cluster_put_node(w, node);
     w->now += pick(w, 0, 30) * (int64_t)SECOND;
     for (int i = 0; i < n; i++) {
         if (!stays_orphan) {
@@ -249,16 +249,16 @@ static void overcommit(struct cluster *w, enum fault fault)
     p->node = cluster_any(w, -1)->node;
     p->cpu = fault == OVERCOMMIT_CPU ? 3500 : 10;
     p->memory_mi = fault == OVERCOMMIT_MEMORY ? 7000 : 10;
-    put_pod(w, p);
+    cluster_put_pod(w, p);
     for (int i = 0; fault == TOO_MANY_PODS && i < 8; i++) {
         struct pod *q = create(w, -1);
         q->node = p->node;
         q->cpu = q->memory_mi = 0;
-        put_pod(w, q);
+        cluster_put_pod(w, q);
     }
     for (; p < &w->pods[w->n_pods]; p++) {
         p->gone = true;
-        put_pod(w, p);
+        cluster_put_pod(w, p);
     }
 }
 
@@ -308,7 +308,7 @@ static void do_wrong(struct cluster *w, enum fault fault)
     case UNBOUND: {
         int node = p->node;
         p->node = fault == UNBOUND ? -1 : (p->node + 1) % NODES;
-        put_pod(w, p);
+        cluster_put_pod(w, p);
         p->node = node;
         break;
     }
@@ -336,7 +336,7 @@ static void do_wrong(struct cluster *w, enum fault fault)
             } else {
                 stop(w, p);
                 p->gone = true;
-                put_pod(w, p);
+                cluster_put_pod(w, p);
             }
         }
         bring_up(w, create(w, w->n_sets - 1));
@@ -386,11 +386,11 @@ void cluster_run(struct cluster *w, uint64_t seed, enum fault fault)
     w->replicas = REPLICAS;
     for (int i = 0; i < NODES; i++) {
         snprintf(w->process_nodes[i], sizeof w->process_nodes[i], "n%d", i);
-        put_node(w, i);
+        cluster_put_node(w, i);
     }
     cluster_put_deployment(w);
     w->set_sizes[w->n_sets++] = REPLICAS;
-    put_set(w, 0);
+    cluster_put_set(w, 0);
     for (int i = 0; i < REPLICAS; i++) {
         bring_up(w, create(w, 0));
     }

@@ -62,7 +62,11 @@ void cluster_run(struct cluster *w, uint64_t seed, enum fault fault);
 void cluster_fini(struct cluster *w);
 /* A ready pod, of this set (-1: of any); NULL. */
 struct pod *cluster_any(struct cluster *w, int set);
+/* Each writes the object as it is now, a moment (at most 0.2 s) later. */
 void cluster_put_deployment(struct cluster *w);
+void cluster_put_set(struct cluster *w, int i);
+void cluster_put_node(struct cluster *w, int i);
+void cluster_put_pod(struct cluster *w, const struct pod *p);
 void cluster_take_down(struct cluster *w, struct pod *p);
 
 #endif

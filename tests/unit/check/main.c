@@ -13,5 +13,6 @@ int main(void)
     failed += run_lease_tests();
     failed += run_lock_tests();
     failed += run_orch_tests();
+    failed += run_orch_sight_tests();
     return failed != 0;
 }

@@ -15,6 +15,7 @@ int run_lin_teeth_tests(void);
 int run_lease_tests(void);
 int run_lin_tests(void);
 int run_lock_tests(void);
+int run_orch_sight_tests(void);
 int run_orch_tests(void);
 int run_watch_rules_tests(void);
 int run_watch_tests(void);
