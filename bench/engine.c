@@ -79,6 +79,17 @@ ProtobufCBinaryData bench_value(struct bench *b)
     return (ProtobufCBinaryData){ b->o->value_bytes, b->noise + at };
 }
 
+void bench_put_op(struct bench *b, Etcdserverpb__RequestOp *op, Etcdserverpb__PutRequest *put,
+                  ProtobufCBinaryData key)
+{
+    etcdserverpb__put_request__init(put);
+    put->key = key;
+    put->value = bench_value(b);
+    etcdserverpb__request_op__init(op);
+    op->request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT;
+    op->request_put = put;
+}
+
 /* --- phases ----------------------------------------------------------------------------------- */
 
 static void account(struct bench *b, uint64_t *ret_server_us)

@@ -103,6 +103,9 @@ struct rpc_channel *bench_channel(struct bench *b, size_t caller);
 /* "bench/0000000042": KEY_BYTES bytes, in order of index. */
 void bench_key(uint8_t *ret_key, uint64_t index);
 ProtobufCBinaryData bench_value(struct bench *b);
+/* `op` becomes the put of this key with a value of the load's; it points at `put`. */
+void bench_put_op(struct bench *b, Etcdserverpb__RequestOp *op, Etcdserverpb__PutRequest *put,
+                  ProtobufCBinaryData key);
 
 /* fill.c: writes every key once in batches, counting each key; then calls done. */
 void fill_start(struct bench *b, void (*done)(struct bench *b));

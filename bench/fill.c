@@ -57,12 +57,8 @@ static void batch_send(struct writer *w)
     autofree Etcdserverpb__RequestOp **refs = mem_alloc(n * sizeof *refs);
     for (size_t i = 0; i < n; i++) {
         bench_key(keys + i * KEY_BYTES, w->from + i);
-        etcdserverpb__put_request__init(&puts[i]);
-        puts[i].key = (ProtobufCBinaryData){ KEY_BYTES, keys + i * KEY_BYTES };
-        puts[i].value = bench_value(b);
-        etcdserverpb__request_op__init(&ops[i]);
-        ops[i].request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT;
-        ops[i].request_put = &puts[i];
+        bench_put_op(b, &ops[i], &puts[i],
+                     (ProtobufCBinaryData){ KEY_BYTES, keys + i * KEY_BYTES });
         refs[i] = &ops[i];
     }
     Etcdserverpb__TxnRequest m = ETCDSERVERPB__TXN_REQUEST__INIT;

@@ -183,12 +183,8 @@ static void put_some(struct stalled *l, size_t n)
     Etcdserverpb__RequestOp ops[BATCH_MAX], *refs[BATCH_MAX];
     for (size_t i = 0; i < n; i++) {
         key_of(keys[i], l->sent++);
-        etcdserverpb__put_request__init(&puts[i]);
-        puts[i].key = (ProtobufCBinaryData){ KEY_LENGTH, (uint8_t *)keys[i] };
-        puts[i].value = bench_value(b);
-        etcdserverpb__request_op__init(&ops[i]);
-        ops[i].request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT;
-        ops[i].request_put = &puts[i];
+        bench_put_op(b, &ops[i], &puts[i],
+                     (ProtobufCBinaryData){ KEY_LENGTH, (uint8_t *)keys[i] });
         refs[i] = &ops[i];
     }
     Etcdserverpb__TxnRequest m = ETCDSERVERPB__TXN_REQUEST__INIT;

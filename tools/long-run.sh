@@ -2,7 +2,7 @@
 # The long run of docs/reliability.md, in pieces that may be stopped and gone on with: tools/long-run.sh [PART ...]
 # Parts: sim-chain sim-store sim-world histories recall failure fuzz (all of them). A piece that has held is in build/long
 # and is not run again; one that has not stays there as PIECE.failed, with its output. --summary: what there is, as a
-# table. Takes about ten hours of one processor. JOBS (processors) at a time where a piece can use them.
+# table. The fuzzing alone is seven hours of one processor; JOBS (processors) at a time where a piece can use them.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 out=build/long

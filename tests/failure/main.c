@@ -61,19 +61,6 @@ static void *shared(size_t size)
     return p;
 }
 
-/* The members' own log lines, in the run's time. */
-static void on_log(void *arg, enum log_level level, const char *line)
-{
-    struct sim *s = sim_current();
-    const char *text = strchr(line, ' ');
-    (void)arg;
-    (void)level;
-    if (s != NULL) {
-        sim_log(s, "member %u:%s", s->running != NULL ? s->running->id : 0,
-                text != NULL ? text : line);
-    }
-}
-
 /* A process of its own for one pass over a script; false when it ended badly. */
 static bool pass(const struct script *script, const struct plan *plan)
 {
@@ -257,7 +244,7 @@ int main(int argc, char **argv)
         usage();
     }
     log_set_level(a.verbose ? LOG_DEBUG : LOG_OFF);
-    log_set_sink(on_log, NULL);
+    log_set_sink(sim_log_line, NULL);
     read_scripts(&a);
     return run(&a);
 }

@@ -88,19 +88,6 @@ static void run_one(const struct args *a, uint64_t seed, struct sim_stats *stats
     alarm(0);
 }
 
-/* The members' own log lines, in the run's time. */
-static void on_log(void *arg, enum log_level level, const char *line)
-{
-    struct sim *s = sim_current();
-    const char *text = strchr(line, ' ');
-    (void)arg;
-    (void)level;
-    if (s != NULL) {
-        sim_log(s, "member %u:%s", s->running != NULL ? s->running->id : 0,
-                text != NULL ? text : line);
-    }
-}
-
 /* The seed that is after all others. */
 #define STOP (UINT64_MAX / 2)
 
@@ -508,7 +495,7 @@ int main(int argc, char **argv)
         return 2;
     }
     log_set_level(a.setup.verbose ? LOG_DEBUG : LOG_OFF);
-    log_set_sink(on_log, NULL);
+    log_set_sink(sim_log_line, NULL);
     printf("commit %s\n", BARQUE_COMMIT);
     if (a.recall != NULL) {
         return recall(&a, b);

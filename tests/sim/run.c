@@ -30,6 +30,18 @@ void sim_log(struct sim *s, const char *fmt, ...)
     putchar('\n');
 }
 
+void sim_log_line(void *arg, enum log_level level, const char *line)
+{
+    struct sim *s = sim_current();
+    const char *text = strchr(line, ' ');
+    (void)arg;
+    (void)level;
+    if (s != NULL) {
+        sim_log(s, "member %u:%s", s->running != NULL ? s->running->id : 0,
+                text != NULL ? text : line);
+    }
+}
+
 void sim_condemn(struct sim *s, const char *text)
 {
     struct sim_verdict *v = s->setup->verdict;

@@ -21,6 +21,7 @@
 #include "lib/base/err.h"
 #include "lib/base/heap.h"
 #include "lib/base/list.h"
+#include "lib/base/log.h"
 #include "lib/base/map.h"
 #include "lib/base/rng.h"
 #include "lib/base/slice.h"
@@ -323,6 +324,8 @@ void sim_violation(struct sim *s, const char *fmt, ...)
 /* The same for a text that is ready; tells how to repeat the run, and ends the process. */
 void sim_condemn(struct sim *s, const char *text) __attribute__((noreturn));
 void sim_log(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A log_set_sink: the machines' own log lines, in the run's time. */
+void sim_log_line(void *arg, enum log_level level, const char *line);
 #define SIM_LOG(s, ...) ((s)->verbose ? sim_log(s, __VA_ARGS__) : (void)0)
 
 void sim_print_replay(const struct sim *s);
