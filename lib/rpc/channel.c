@@ -285,3 +285,8 @@ enum rpc_channel_state rpc_channel_get_state(const struct rpc_channel *ch)
 {
     return ch->state;
 }
+
+uint64_t rpc_channel_read_ms(const struct rpc_channel *ch)
+{
+    return ch->link != NULL ? ch->link->last_read_ms : 0;
+}

@@ -18,6 +18,7 @@ int main(void)
         failed += test_watch_run();
         failed += test_lease_run();
         failed += test_failover_run();
+        failed += test_slow_link_run();
         failed += test_reflector_run();
         failed += test_elector_run();
         failed += test_objects_run();

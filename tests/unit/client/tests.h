@@ -12,6 +12,7 @@ int test_kv_run(void);
 int test_watch_run(void);
 int test_lease_run(void);
 int test_failover_run(void);
+int test_slow_link_run(void);
 int test_reflector_run(void);
 int test_elector_run(void);
 int test_objects_run(void);
