@@ -114,8 +114,13 @@ $(B)/%.o: %.c | $(PROTO_H)
 	@echo "  CC $<"
 	@$(CC) $(CFLAGS_ALL) -I$(B)/gen/proto $(PKG_CFLAGS) -MMD -MP -c $< -o $@
 
-$(B)/cmd/main.o: CFLAGS_ALL += -DBARQUE_COMMIT='"$(COMMIT)"'
-$(B)/tests/sim/%.o: CFLAGS_ALL += -DBARQUE_COMMIT='"$(COMMIT)"'
+# Whoever tells the commit is compiled again when it is another one.
+$(B)/gen/commit: FORCE
+	@mkdir -p $(@D)
+	@echo $(COMMIT) | cmp -s - $@ || echo $(COMMIT) >$@
+.PHONY: FORCE
+$(B)/cmd/main.o $(B)/tests/sim/main.o: $(B)/gen/commit
+$(B)/cmd/main.o $(B)/tests/sim/main.o: CFLAGS_ALL += -DBARQUE_COMMIT='"$(COMMIT)"'
 
 $(B)/barque: $(call archive,cmd) $(call archives,$(LINK_cmd))
 	@echo "  LD $@"
