@@ -1,4 +1,4 @@
-/* etcdserverpb.Cluster and grpc.health.v1.Health.
+/* etcdserverpb.Cluster.
  *
  * A change asked of any member: a question to the leader (reconfigure.c) -> it is committed -> a
  * ReadIndex wait, so that this member's own list has it -> the answer. What is in the way for a
@@ -9,7 +9,6 @@
 #include "lib/base/rng.h"
 #include "lib/base/str.h"
 #include "lib/io/conn.h"
-#include "proto/health.pb-c.h"
 #include "raft/membership.h"
 #include "server/internal.h"
 
@@ -276,26 +275,3 @@ static const struct rpc_method cluster_methods[] = {
       &etcdserverpb__member_promote_request__descriptor, member_promote, NULL, NULL, NULL, NULL },
 };
 const struct service service_cluster = { cluster_methods, ARRAY_LEN(cluster_methods) };
-
-/* --- health ----------------------------------------------------------------------------------- */
-
-static Grpc__Health__V1__HealthCheckResponse__ServingStatus health_of(const struct server *s)
-{
-    return s->status.leader_id != 0
-               ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
-               : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING;
-}
-
-static void health_check(struct rpc_call *call, ProtobufCMessage *msg)
-{
-    (void)msg;
-    Grpc__Health__V1__HealthCheckResponse reply = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
-    reply.status = health_of(rpc_call_arg(call));
-    rpc_reply(call, &reply.base);
-}
-
-static const struct rpc_method health_methods[] = {
-    { "/grpc.health.v1.Health/Check", RPC_UNARY,
-      &grpc__health__v1__health_check_request__descriptor, health_check, NULL, NULL, NULL, NULL },
-};
-const struct service service_health = { health_methods, ARRAY_LEN(health_methods) };

@@ -55,6 +55,10 @@ struct server {
     size_t watch_bytes;               /* of all watches, about */
     struct publish *publish;          /* only while watch_hub_publish runs */
     struct list range_walks;          /* long lists being answered page by page */
+    struct list line;                 /* places of locks and elections (line.c) */
+    size_t line_n;
+    struct list observers;            /* of elections */
+    struct list health_watches;
     struct list changes;              /* of the membership, asked for by calls */
     struct list renewals;             /* keepalives waiting for one leadership check */
     struct turn_hook renew_hook;
@@ -90,6 +94,9 @@ bool server_is_leader(const struct server *s);
 bool server_over_quota(const struct server *s);
 void server_wake_background(struct server *s);
 
+/* What a client hears when consensus could not answer. */
+int server_client_error(int status);
+
 /* One replicated write: encodes, proposes, and hands the store's result to reply on this member
  * once it is applied. reply must finish the call. */
 struct write_call {
@@ -101,6 +108,10 @@ struct write_call {
 };
 void server_write(struct server *s, struct rpc_call *call, const struct command *command,
                   void (*reply)(struct write_call *w));
+/* The same, but the outcome is waited for so long, whatever the call's own deadline: for what must
+ * be undone when the call ends first. */
+void server_write_within(struct server *s, struct rpc_call *call, const struct command *command,
+                         uint64_t timeout_ms, void (*reply)(struct write_call *w));
 
 /* One linearizable read: run once everything committed before the call is applied here. */
 struct read_call {
@@ -117,6 +128,9 @@ void server_read(struct server *s, struct rpc_call *call, void *data,
 void server_metrics_open(struct server *s);
 void server_metrics_update(struct server *s);
 
+/* --- memory.c --------------------------------------------------------------------------------- */
+void server_memory_tick(struct server *s);
+
 /* --- range.c ---------------------------------------------------------------------------------- */
 /* Answers the call, now or in pages. r lives in the call's arena. */
 void server_range(struct server *s, struct rpc_call *call, const struct range_request *r);
@@ -127,9 +141,18 @@ extern const struct watch_hub_events server_watch_events;
 void server_watch_publish(struct server *s, int64_t revision, struct record *const *records,
                           size_t n);
 void server_watch_tick(struct server *s, uint64_t now_ms);
+/* For so long that streams with `hasleader` are ended. */
+bool server_leader_lost(const struct server *s);
 /* After a turn in which watchers may have become synced: answers waiting progress requests. */
 void server_watch_progress(struct server *s);
 void server_watch_stop_all(struct server *s, enum grpc_code code, const char *text);
+
+/* --- election.c, health.c --------------------------------------------------------------------- */
+void server_election_tick(struct server *s);
+void server_election_stop(struct server *s);
+/* What is said may have changed. */
+void server_health_follow(struct server *s);
+void server_health_stop(struct server *s);
 
 /* --- lease.c ---------------------------------------------------------------------------------- */
 void server_lease_leading(struct server *s, bool leading);
@@ -157,7 +180,7 @@ struct service {
     size_t n;
 };
 extern const struct service service_kv, service_watch, service_lease, service_cluster,
-    service_maintenance, service_health;
+    service_maintenance, service_health, service_lock, service_election;
 extern const struct http_route http_routes[];
 extern const size_t http_routes_n;
 

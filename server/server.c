@@ -18,6 +18,7 @@
 #include "lib/base/rng.h"
 #include "raft/join.h"
 #include "server/internal.h"
+#include "server/line.h"
 
 enum { PROPOSE_TIMEOUT_MS = 5000, CLOSE_GRACE_MS = 5000 };
 
@@ -89,7 +90,7 @@ static bool adds_bytes(const struct command *c)
 }
 
 /* What a client hears when consensus could not answer. */
-static int client_error(int status)
+int server_client_error(int status)
 {
     return status == E_UNAVAILABLE || status == E_NOTLEADER ? E_LEADER_CHANGED : status;
 }
@@ -100,7 +101,7 @@ static void write_done(struct rnode_proposal *p, int status)
 {
     struct write_call *w = CONTAINER_OF(p, struct write_call, proposal);
     if (status != 0) {
-        rpc_fail_err(w->call, client_error(status));
+        rpc_fail_err(w->call, server_client_error(status));
     } else {
         w->reply(w);
     }
@@ -119,8 +120,8 @@ static int readable(struct slice bytes)
     return rv;
 }
 
-void server_write(struct server *s, struct rpc_call *call, const struct command *command,
-                  void (*reply)(struct write_call *w))
+void server_write_within(struct server *s, struct rpc_call *call, const struct command *command,
+                         uint64_t timeout_ms, void (*reply)(struct write_call *w))
 {
     if (server_require_leader(s, call) || server_refuse_corrupt(s, call)) {
         return;
@@ -151,7 +152,13 @@ void server_write(struct server *s, struct rpc_call *call, const struct command 
         mem_free(w);
         return;
     }
-    rnode_propose(s->node, &w->proposal, buf_slice(&bytes), server_timeout_ms(s, call));
+    rnode_propose(s->node, &w->proposal, buf_slice(&bytes), timeout_ms);
+}
+
+void server_write(struct server *s, struct rpc_call *call, const struct command *command,
+                  void (*reply)(struct write_call *w))
+{
+    server_write_within(s, call, command, server_timeout_ms(s, call), reply);
 }
 
 /* --- reads ------------------------------------------------------------------------------------ */
@@ -160,7 +167,7 @@ static void read_done(struct rnode_read *read, int status)
 {
     struct read_call *r = CONTAINER_OF(read, struct read_call, read);
     if (status != 0) {
-        rpc_fail_err(r->call, client_error(status));
+        rpc_fail_err(r->call, server_client_error(status));
     } else if (rpc_call_closed(r->call)) {
         rpc_fail_err(r->call, E_CANCELED);
     } else {
@@ -345,33 +352,18 @@ static void on_change(void *arg)
         s->no_leader_since_ms = loop_now_ms(s->loop);
     }
     server_lease_follow(s);
-}
-
-/* Refusals last from one tick to the next at least: a turn or two for memory to come back. */
-static void memory_tick(struct server *s)
-{
-    bool was = s->memory_low;
-    s->memory_low = mem_is_low();
-    if (s->memory_low && !was) {
-        log_warn("server", "out of memory: requests are refused until there is some again",
-                 "reserve_bytes=%d", SERVER_RESERVE_BYTES);
-    } else if (s->memory_low && mem_recover()) {
-        s->memory_low = false;
-    }
-    if (was && !s->memory_low) {
-        log_info("server", "there is memory again: requests are served", "reserve_bytes=%d",
-                 SERVER_RESERVE_BYTES);
-    }
+    server_health_follow(s);
 }
 
 static void on_tick(struct timer *t)
 {
     struct server *s = CONTAINER_OF(t, struct server, tick);
     uint64_t now = loop_now_ms(s->loop);
-    memory_tick(s);
+    server_memory_tick(s);
     on_change(s);
     server_lease_tick(s, now);
     server_watch_tick(s, now);
+    server_election_tick(s);
     server_wake_background(s);
     server_metrics_update(s);
     timer_start(t, SERVER_TICK_MS);
@@ -426,7 +418,7 @@ static int open_rpc(struct server *s, struct err *err)
 {
     static const struct service *const services[] = {
         &service_kv, &service_watch, &service_lease, &service_cluster, &service_maintenance,
-        &service_health,
+        &service_health, &service_lock, &service_election,
     };
     struct rpc_server_options options = {
         .loop = s->loop,
@@ -515,6 +507,9 @@ int server_open(const struct server_options *options, struct server **ret_server
     list_init(&s->changes);
     list_init(&s->renewals);
     list_init(&s->range_walks);
+    list_init(&s->line);
+    list_init(&s->observers);
+    list_init(&s->health_watches);
     ready_init(&s->background, run_background);
     turn_hook_init(&s->renew_hook, server_lease_renew_hook);
     timer_init(s->loop, &s->tick, on_tick);
@@ -576,6 +571,9 @@ static void transferred(void *arg, int status)
         log_warn("server", "leadership was not handed over", "reason=\"%s\"", err_text(status));
     }
     server_watch_stop_all(s, GRPC_UNAVAILABLE, "etcdserver: server stopped");
+    server_line_stop(s);
+    server_election_stop(s);
+    server_health_stop(s);
     rpc_server_stop(s->rpc, CLOSE_GRACE_MS, rpc_stopped, s);
 }
 

@@ -440,10 +440,15 @@ static void notify_idle(struct watch_stream *st, uint64_t now_ms, uint64_t every
     }
 }
 
+bool server_leader_lost(const struct server *s)
+{
+    return s->no_leader_since_ms != 0 && loop_now_ms(s->loop) - s->no_leader_since_ms >
+                                             CLOSE_AFTER_ELECTIONS * s->options.election_ms;
+}
+
 void server_watch_tick(struct server *s, uint64_t now_ms)
 {
-    uint64_t lost_ms = CLOSE_AFTER_ELECTIONS * s->options.election_ms;
-    bool lost = s->no_leader_since_ms != 0 && now_ms - s->no_leader_since_ms > lost_ms;
+    bool lost = server_leader_lost(s);
     LIST_FOREACH_SAFE(it, &s->watch_streams)
     {
         struct watch_stream *st = LIST_ENTRY(it, struct watch_stream, link);

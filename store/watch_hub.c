@@ -48,6 +48,7 @@ struct watcher {
     enum watcher_state state;
     int64_t next; /* lagging: the first revision not told; synced: told nothing below this */
     bool no_put, no_delete;
+    const struct watch_hub_events *events;
     void *arg;
     ptrdiff_t first_hit, last_hit; /* in hub->hits, while a revision is published */
 };
@@ -187,6 +188,7 @@ struct watcher *watch_hub_add(struct watch_hub *h, const struct watch_options *o
     w->no_put = options->no_put;
     w->no_delete = options->no_delete;
     w->arg = options->arg;
+    w->events = options->events != NULL ? options->events : &h->events;
     w->first_hit = NO_HIT;
     w->next = options->start_revision != 0 ? options->start_revision : h->revision + 1;
     if (BUG(BUG_WATCH_START_LATE) && options->start_revision != 0) {
@@ -289,7 +291,7 @@ static void tell_hits(struct watch_hub *h, struct watcher *w)
         h->batch[n++] = h->hits[i].record;
     }
     int64_t revision = h->revision;
-    bool taken = h->events.on_events(w->arg, revision, h->batch, n);
+    bool taken = w->events->on_events(w->arg, revision, h->batch, n);
     w->first_hit = NO_HIT;
     if (!taken && w->state == SYNCED && !BUG(BUG_WATCH_SLOW_DROPPED)) {
         w->next = revision;
@@ -331,7 +333,7 @@ static bool tell_revision(struct watch_hub *h, struct watcher *w, struct record 
             h->batch[kept++] = records[i];
         }
     }
-    return kept == 0 || h->events.on_events(w->arg, records[0]->mod_revision, h->batch, kept);
+    return kept == 0 || w->events->on_events(w->arg, records[0]->mod_revision, h->batch, kept);
 }
 
 /* Whole revisions, until the piece ends, room ends or the watcher is cancelled. */
@@ -421,7 +423,7 @@ static void tell_noted(struct watch_hub *h, struct watcher *w, int64_t next)
             h->batch[n++] = h->hits[i].record;
         }
         w->next = revision;
-        bool taken = h->events.on_events(w->arg, revision, h->batch, n) ||
+        bool taken = w->events->on_events(w->arg, revision, h->batch, n) ||
                      BUG(BUG_WATCH_BLOCKED_SKIPPED);
         if (w->state == READY && !taken) {
             watcher_move(w, BLOCKED);
@@ -449,6 +451,7 @@ static size_t tell_group(struct watch_hub *h, struct record *const *records, siz
 
 static void drop_compacted(struct watch_hub *h, struct watcher *w)
 {
+    const struct watch_hub_events *events = w->events;
     void *arg = w->arg;
     if (BUG(BUG_WATCH_COMPACTED_SKIPPED)) {
         w->next = store_compact_revision(h->store) + 1;
@@ -456,8 +459,8 @@ static void drop_compacted(struct watch_hub *h, struct watcher *w)
         return;
     }
     watch_hub_cancel(h, w);
-    if (h->events.on_compacted != NULL) {
-        h->events.on_compacted(arg, store_compact_revision(h->store));
+    if (events->on_compacted != NULL) {
+        events->on_compacted(arg, store_compact_revision(h->store));
     }
 }
 

@@ -18,19 +18,20 @@
 struct watch_hub;
 struct watcher;
 
-struct watch_options {
-    struct slice key, range_end;     /* copied; range_end as in range_request */
-    int64_t start_revision;          /* 0 = from the next one */
-    bool no_put, no_delete;          /* filters */
-    void *arg;
-};
-
 struct watch_hub_events {
     /* All matching events of one revision (records borrowed). Returns false when the consumer
      * had no room and took nothing: the watcher lags and is asked again by watch_hub_step. */
     bool (*on_events)(void *arg, int64_t revision, struct record *const *records, size_t n);
     /* Its start revision was compacted: the watcher has been cancelled. */
     void (*on_compacted)(void *arg, int64_t compact_revision);
+};
+
+struct watch_options {
+    struct slice key, range_end;     /* copied; range_end as in range_request */
+    int64_t start_revision;          /* 0 = from the next one */
+    bool no_put, no_delete;          /* filters */
+    const struct watch_hub_events *events; /* of this watcher, static; NULL = the hub's */
+    void *arg;
 };
 
 struct watch_hub *watch_hub_new(struct store *s, const struct watch_hub_events *events);

@@ -31,6 +31,7 @@ enum {
     LIMIT_STREAM_ASK_BYTES = 4096,                   /* then also messages on a stream: 14 */
     LIMIT_HTTP1_HEAD_BYTES = 8 * 1024,
     LIMIT_WATCHES_PER_STREAM = 100000,
+    LIMIT_LINE_PLACES = 20000,                       /* waiting for locks, elections: refused */
     LIMIT_WATCHES_BYTES = 512 * 1024 * 1024,         /* with their keys, of a member: refused */
 
     /* raft */

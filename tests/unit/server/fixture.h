@@ -61,5 +61,8 @@ int test_lease_run(void);
 int test_watch_run(void);
 int test_reconfigure_run(void);
 int test_cluster_run(void);
+int test_lock_run(void);
+int test_election_run(void);
+int test_health_run(void);
 
 #endif

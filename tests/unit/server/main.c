@@ -12,5 +12,8 @@ int main(void)
     failed += test_watch_run();
     failed += test_reconfigure_run();
     failed += test_cluster_run();
+    failed += test_lock_run();
+    failed += test_election_run();
+    failed += test_health_run();
     return failed != 0;
 }
