@@ -103,12 +103,13 @@ struct join {
     uint64_t deadline_ms;
     struct timer timer;
     struct transport_knock *knock;
+    bool canceled;
     struct err last;       /* what was in the way */
     void (*done)(void *arg, int status, const struct join_answer *answer, const struct err *err);
     void *arg;
 };
 
-void join_abandon(struct join *j)
+static void join_free(struct join *j)
 {
     timer_stop(&j->timer);
     mem_free((void *)(uintptr_t)j->o.name);
@@ -123,8 +124,10 @@ static void finish(struct join *j, int status, const struct join_answer *answer)
         j->done;
     void *arg = j->arg;
     struct err last = j->last;
-    join_abandon(j);
-    done(arg, status, answer, &last);
+    join_free(j);
+    if (done != NULL) {
+        done(arg, status, answer, &last);
+    }
 }
 
 /* Its place in the list, where it is put if there is room. */
@@ -202,6 +205,11 @@ static void on_knocked(void *arg, int status, struct slice bytes)
     struct join *j = arg;
     struct join_answer *a = mem_zalloc(sizeof *a);
     j->knock = NULL;
+    if (j->canceled) {
+        mem_free(a);
+        finish(j, E_CANCELED, NULL);
+        return;
+    }
     if (status == 0) {
         status = join_answer_decode(bytes, a);
     }
@@ -220,6 +228,10 @@ static void on_timer(struct timer *timer)
 {
     struct join *j = CONTAINER_OF(timer, struct join, timer);
     uint64_t now = loop_now_ms(j->o.loop);
+    if (j->canceled) {
+        finish(j, E_CANCELED, NULL);
+        return;
+    }
     if (now >= j->deadline_ms || j->n == 0) {
         if (j->n == 0) {
             err_set(&j->last, E_TIMEOUT, "there is no other member to ask");
@@ -259,4 +271,24 @@ struct join *join_start(const struct join_options *o,
     timer_init(o->loop, &j->timer, on_timer);
     timer_start(&j->timer, 0);
     return j;
+}
+
+void join_cancel(struct join *j)
+{
+    j->canceled = true;
+    if (j->knock != NULL) {
+        transport_knock_cancel(j->knock);
+    } else {
+        timer_start(&j->timer, 0);
+    }
+}
+
+void join_abandon(struct join *j)
+{
+    j->done = NULL;
+    if (j->knock != NULL) {
+        join_cancel(j); /* its memory goes when the knock has ended */
+    } else {
+        join_free(j);
+    }
 }

@@ -57,7 +57,9 @@ struct join *join_start(const struct join_options *o,
                         void (*done)(void *arg, int status, const struct join_answer *answer,
                                      const struct err *err),
                         void *arg);
-/* Simulator only: frees it without a word, as a crash would. PRE: its knock is gone, too. */
+/* done comes soon, with E_CANCELED. */
+void join_cancel(struct join *j);
+/* Ends it without a word, as a crash would. */
 void join_abandon(struct join *j);
 
 #endif

@@ -231,6 +231,13 @@ struct transfer {
     void *arg;
 };
 
+/* removed.c */
+struct removed {
+    struct timer timer;
+    bool lone;                /* at the last look: no leader heard of for long */
+    struct join *asking;
+};
+
 enum closing { CLOSE_NO, CLOSE_TRANSFER, CLOSE_TRANSPORT, CLOSE_WAL };
 
 struct rnode {
@@ -293,6 +300,7 @@ struct rnode {
     struct list knocks;       /* struct knock_wait (knock.c) */
     struct digests digests;
     struct slow_disk slow_disk;
+    struct removed removed;
     struct snapshots snapshots;
     struct transfer transfer;
     struct transfer_refused *transfers_refused; /* told at the end of the turn */
@@ -332,6 +340,13 @@ void node_fatal(struct rnode *n, const struct err *err);
 /* Our own state is known to be wrong: noted down, so that it is not used again, then fatal. */
 void node_corrupt(struct rnode *n, const struct err *err);
 void node_free(struct rnode *n);
+/* While closing: something that was waited for has ended. */
+void node_close_on(struct rnode *n);
+
+/* removed.c */
+void removed_init(struct rnode *n);
+void removed_stop(struct rnode *n); /* node_close_on once nobody is asked any more */
+void removed_fini(struct rnode *n);
 
 /* recover.c: opens or sets up the data directory, up to a started core. */
 int recover_open(struct rnode *n, struct err *err);

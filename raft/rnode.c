@@ -205,6 +205,7 @@ static struct rnode *node_new(const struct rnode_options *options,
     knocks_init(n);
     digests_init(n);
     slow_disk_init(n);
+    removed_init(n);
     add_metrics(n);
     return n;
 }
@@ -308,6 +309,7 @@ void node_free(struct rnode *n)
     timer_stop(&n->core_timer);
     timer_stop(&n->sweep);
     digests_stop(n);
+    removed_fini(n);
     turn_hook_cancel(&n->turn);
     ready_cancel(&n->change_ready);
     snapshot_take_fini(n);
@@ -373,12 +375,19 @@ static void on_wal_closed(void *arg)
     closed(closed_arg);
 }
 
+void node_close_on(struct rnode *n)
+{
+    if (n->closing == CLOSE_TRANSPORT && n->transport == NULL && n->removed.asking == NULL) {
+        n->closing = CLOSE_WAL;
+        wal_close(n->wal, on_wal_closed, n);
+    }
+}
+
 static void on_transport_closed(void *arg)
 {
     struct rnode *n = arg;
     n->transport = NULL;
-    n->closing = CLOSE_WAL;
-    wal_close(n->wal, on_wal_closed, n);
+    node_close_on(n);
 }
 
 /* Leadership is handed over, or nobody could take it. */
@@ -391,6 +400,7 @@ static void close_step(struct rnode *n)
     turn_hook_cancel(&n->turn);
     fail_all(n);
     apply_end(n);
+    removed_stop(n);
     transport_close(n->transport, on_transport_closed, n);
 }
 

@@ -9,6 +9,8 @@
  *       -> E_CORRUPT, or nothing but a directory that was moved aside:
  *          JOIN_REPLACE -> the directory is moved aside -> open under a new id, empty
  *
+ * Who was replaced and does not know it finds out while it runs (raft/removed.c).
+ *
  * A damaged directory is only moved once the others have taken a learner in its place: if they
  * cannot (no quorum without this member) all stays as it is, and they are asked again. Without
  * other members the start is refused. */

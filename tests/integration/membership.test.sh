@@ -109,7 +109,8 @@ like 'a member that does not lead cannot give leadership away' \
 like 'the leader itself is removed: it hands over first' \
     "$(ctl_at b 1 member remove "$(id_of 4)" 2>&1)" 'removed from cluster'
 is 'it is no member any more' "$(role 4)" ''
-member_end b 4
+check 'its process finds out and ends' wait_until 30 gone "$(pid_of b 4)"
+like 'and says why' "$(cat "$(log_of b 4)")" 'was removed from cluster [0-9a-f]+\. Next: '
 like 'an unknown member is not removed' "$(etc member remove 1234 2>&1)" 'etcdserver: member not found'
 check 'writes go on' go_on
 

@@ -147,6 +147,27 @@ for i in 1 2 3; do
 done
 check 'and all agree' wait_until 20 equal_hashes q
 
+# --- damage that heals itself ----------------------------------------------------------------------
+
+# 2 cannot read its data and is replaced, but ends before it hears of that; at its next start the same
+# bytes are good. It must not go on under the id that is gone.
+ctl_at q 1 put healed soon >/dev/null
+up=1; old=$(id_of 2)
+member_end q 2 KILL
+cp -r "$(dir_of q 2)" "$T/as-it-was"
+flip_meta q 2; : >"$(log_of q 2)"
+member_start q 2
+is_replaced() { ctl_at q 1 member list | grep -v "$old" | grep -q "127.0.0.1:$(cat "$T/q/m2.peer")"; }
+wait_until 30 is_replaced
+member_end q 2 KILL
+find "$(data_of q 2)" -maxdepth 1 -name 'member*' -exec rm -r {} +
+mv "$T/as-it-was" "$(dir_of q 2)"; : >"$(log_of q 2)"
+member_start q 2
+check 'who was replaced and has good data again finds out' \
+    wait_until 30 file_has "$(log_of q 2)" 'had asked for another one in its place'
+check 'and comes back under a new id' wait_until 30 votes_anew 2 "$old"
+is 'with what was written' "$(ctl_at q 2 get healed --print-value-only)" soon
+
 # --- nobody else ---------------------------------------------------------------------------------
 
 cluster_new s barque 1

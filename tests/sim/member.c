@@ -13,6 +13,23 @@
 
 #define DIR "/data/member"
 
+/* By the leader's word; when it has gone meanwhile, nobody can say. */
+static bool is_member(const struct node *n)
+{
+    const struct node *leader = sim_leader(n->sim);
+    size_t k;
+    if (leader == NULL) {
+        return false;
+    }
+    const struct rnode_member *members = rnode_members(leader->rnode, &k);
+    for (size_t i = 0; i < k; i++) {
+        if (members[i].id == n->member_id) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void member_fatal(void *arg, const struct err *err)
 {
     struct node *n = arg;
@@ -20,6 +37,10 @@ void member_fatal(void *arg, const struct err *err)
         if (!fs_exists(n->fs, DIR "/damaged")) { /* otherwise it comes back as another one */
             node_lose(n, err->msg);
         }
+        node_die(n);
+    }
+    if (err->code == E_MEMBER_NOT_FOUND && !is_member(n)) {
+        SIM_LOG(n->sim, "member %u finds that it was removed", n->id);
         node_die(n);
     }
     if (!n->broken) {
@@ -208,7 +229,6 @@ static void count_handovers(struct node *n)
 static void stop(struct node *n)
 {
     if (n->rnode == NULL) {
-        sim_knock_free(n);
         join_abandon(n->process);
         n->closed = true; /* a signal before there is a member ends the process */
         return;
@@ -223,7 +243,6 @@ static void abandon(struct node *n)
         count_handovers(n);
         rnode_abandon(n->rnode);
     } else {
-        sim_knock_free(n);
         join_abandon(n->process);
     }
 }

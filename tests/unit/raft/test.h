@@ -82,6 +82,7 @@ int test_disk_health_run(void);
 int test_rnode_run(void);
 int test_cluster_run(void);
 int test_join_run(void);
+int test_removed_run(void);
 int test_forged_run(void);
 int test_install_run(void);
 int test_disk_faults_run(void);
