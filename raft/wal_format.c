@@ -24,8 +24,8 @@
  * vouches for were once synced, so if they do not check, the disk lost them and the log must not be
  * shortened. Bytes nobody vouches for were never acknowledged, and are dropped. After each sync a
  * mark record is written (not synced) so that the last batch is vouched for too. Where a loss of
- * power took that mark, a whole record with wrong bits and bytes that belong elsewhere are still
- * told from a torn write, which lacks sectors or its end (wal_damaged).
+ * power took that mark, a whole record with wrong bits, one wrong bit anywhere and bytes that belong
+ * elsewhere are still told from a torn write, which lacks sectors or its end (wal_damaged).
  *
  * Each record holds the checksum of the one before, so a misplaced, stale or foreign record does
  * not fit its place even where it is valid by itself; the chain starts from the header, with the
@@ -217,6 +217,53 @@ static bool is_foreign(struct slice bytes, size_t offset, uint32_t prev_crc)
     return false;
 }
 
+/* Where the k-th bit from the end of what the checksum covers lies: payload, length, header. */
+static size_t position_of(size_t k, size_t len)
+{
+    size_t i = k / 8;
+    return i < len       ? WAL_RECORD_BYTES + len - 1 - i
+           : i < len + 4 ? len + 3 - i
+                         : WAL_RECORD_BYTES - 1 - (i - len - 4);
+}
+
+/* Is there one bit of what the checksum covers that makes it valid again? CRC is linear: a bit with
+ * k bits behind it changes the checksum by the polynomial shifted k times, whatever the others are.
+ * So a hit bit is told from a tear where is_complete cannot: in a record that ends in zeros. Not a
+ * bit behind the last that is written: that is what a tear looks like. */
+static bool is_one_bit_off(const uint8_t *p, struct slice data, size_t written)
+{
+    enum { POLYNOMIAL = 0x82f63b78 }; /* CRC-32C, reflected */
+    uint32_t off = record_crc(p, data) ^ get32(p + 4);
+    size_t bits = 8 * (WAL_RECORD_BYTES - 8 + sizeof(uint32_t) + data.len);
+    uint32_t change = POLYNOMIAL;
+    for (size_t k = 0; k < bits; k++) {
+        if (change == off && position_of(k, data.len) < written) {
+            return true;
+        }
+        change = change >> 1 ^ ((change & 1) != 0 ? (uint32_t)POLYNOMIAL : 0);
+    }
+    return false;
+}
+
+/* The length, the chain or the checksum may be what was hit. */
+static bool is_one_head_bit_off(struct slice bytes, size_t offset, uint32_t prev_crc,
+                                size_t written)
+{
+    const uint8_t *p = bytes.data + offset;
+    for (unsigned bit = 0; bit < 8 * WAL_RECORD_BYTES && bit / 8 < written; bit++) {
+        uint8_t head[WAL_RECORD_BYTES];
+        memcpy(head, p, sizeof head);
+        head[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+        uint32_t len = get32(head);
+        if (get32(head + 12) == prev_crc && get32(head + 4) != 0 &&
+            len <= bytes.len - offset - WAL_RECORD_BYTES &&
+            record_crc(head, slice_make(p + WAL_RECORD_BYTES, len)) == get32(head + 4)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool wal_damaged(struct slice bytes, size_t offset, uint32_t prev_crc)
 {
     if (offset + WAL_RECORD_BYTES > bytes.len) {
@@ -226,27 +273,14 @@ bool wal_damaged(struct slice bytes, size_t offset, uint32_t prev_crc)
         return true;
     }
     const uint8_t *p = bytes.data + offset;
+    size_t written = wal_written_end(bytes, offset) - offset;
     uint32_t len = get32(p);
-    if (get32(p + 12) == prev_crc && len <= LIMIT_WAL_RECORD_BYTES - WAL_RECORD_BYTES &&
-        is_complete(bytes, offset, len)) {
-        return true;
+    if (get32(p + 12) != prev_crc || len > bytes.len - offset - WAL_RECORD_BYTES) {
+        return is_one_head_bit_off(bytes, offset, prev_crc, written);
     }
-    /* The length or the chain may be what was hit: is there one bit that makes it valid again? */
-    for (unsigned bit = 0; bit < 8 * WAL_RECORD_BYTES; bit++) {
-        uint8_t head[WAL_RECORD_BYTES];
-        memcpy(head, p, sizeof head);
-        head[bit / 8] ^= (uint8_t)(1u << (bit % 8));
-        len = get32(head);
-        if (get32(head + 12) != prev_crc || get32(head + 4) == 0 ||
-            len > bytes.len - offset - WAL_RECORD_BYTES || !is_complete(bytes, offset, len)) {
-            continue;
-        }
-        struct slice data = slice_make(p + WAL_RECORD_BYTES, len);
-        if (record_crc(head, data) == get32(head + 4)) {
-            return true;
-        }
-    }
-    return false;
+    return is_complete(bytes, offset, len) ||
+           is_one_bit_off(p, slice_make(p + WAL_RECORD_BYTES, len), written) ||
+           is_one_head_bit_off(bytes, offset, prev_crc, written);
 }
 
 size_t wal_written_end(struct slice bytes, size_t from)

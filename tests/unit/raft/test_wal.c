@@ -450,6 +450,33 @@ static void a_foreign_record_is_told_even_where_the_mark_was_lost(void **state)
     box_close(&b);
 }
 
+/* Its last bytes and one whole sector are zero, as a tear would leave them (world seed 5208). */
+static void a_hit_bit_is_told_from_a_tear_in_a_record_that_ends_in_zeros(void **state)
+{
+    (void)state;
+    enum { LEN = 1501, ZEROS = 5, SIZE = WAL_RECORD_BYTES + LEN };
+    static const uint32_t prev = 0x1234567;
+    uint8_t payload[LEN], whole[4096] = { 0 }, bytes[sizeof whole];
+    memset(payload, 0xa7, sizeof payload);
+    memset(payload + 400, 0, 700);
+    memset(payload + LEN - ZEROS, 0, ZEROS);
+    struct wal_record r = { .type = 1, .prev_crc = prev, .index = 26, .term = 2, .mark = 96,
+                            .data = slice_make(payload, LEN) };
+    wal_record_encode(&r, whole);
+    memcpy(whole + WAL_RECORD_BYTES, payload, LEN);
+    struct slice all = slice_make(bytes, sizeof bytes);
+    for (size_t at = 0; at < SIZE; at++) {
+        memcpy(bytes, whole, sizeof bytes);
+        bytes[at] ^= (uint8_t)(1 << at % 8);
+        assert_true(wal_damaged(all, 0, prev));
+    }
+    for (size_t cut = 1; cut < SIZE - ZEROS; cut++) {
+        memcpy(bytes, whole, sizeof bytes);
+        memset(bytes + cut, 0, SIZE - cut);
+        assert_true(!wal_damaged(all, 0, prev) || memcmp(bytes, whole, sizeof bytes) == 0);
+    }
+}
+
 static void the_message_names_file_offset_and_what_to_do(void **state)
 {
     (void)state;
@@ -526,6 +553,7 @@ int test_wal_run(void)
         cmocka_unit_test(a_reset_starts_the_log_afresh),
         cmocka_unit_test(a_tail_torn_at_any_byte_is_dropped_and_nothing_else),
         cmocka_unit_test(a_flipped_bit_anywhere_is_told_or_harmless),
+        cmocka_unit_test(a_hit_bit_is_told_from_a_tear_in_a_record_that_ends_in_zeros),
         cmocka_unit_test(damage_is_told_even_where_the_mark_was_lost),
         cmocka_unit_test(a_foreign_record_is_told_even_where_the_mark_was_lost),
         cmocka_unit_test(the_message_names_file_offset_and_what_to_do),
