@@ -54,9 +54,9 @@ static void on_answer(void *arg, int status, const struct join_answer *a, const 
     }
     if (a->your_id == 0) {
         err_set(&err, E_MEMBER_NOT_FOUND,
-                "this member (%016" PRIx64 ") was removed from cluster %016" PRIx64 ". Next: end it "
-                "for good, or remove its data directory and add it again (etcdctl member add)",
-                n->id, n->cluster_id);
+                "this member (%016" PRIx64 ") was removed from cluster %016" PRIx64 ". Next: end "
+                "it for good, or remove its data directory and add it again (etcdctl member "
+                "add)", n->id, n->cluster_id);
         node_fatal(n, &err);
     } else {
         err_set(&err, E_CORRUPT, "this member (%016" PRIx64 ") had asked for another one in its "

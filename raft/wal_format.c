@@ -24,8 +24,9 @@
  * vouches for were once synced, so if they do not check, the disk lost them and the log must not be
  * shortened. Bytes nobody vouches for were never acknowledged, and are dropped. After each sync a
  * mark record is written (not synced) so that the last batch is vouched for too. Where a loss of
- * power took that mark, a whole record with wrong bits, one wrong bit anywhere and bytes that belong
- * elsewhere are still told from a torn write, which lacks sectors or its end (wal_damaged).
+ * power took that mark, a whole record with wrong bits, one wrong bit anywhere and bytes that
+ * belong elsewhere are still told from a torn write, which lacks sectors or its end
+ * (wal_damaged).
  *
  * Each record holds the checksum of the one before, so a misplaced, stale or foreign record does
  * not fit its place even where it is valid by itself; the chain starts from the header, with the
