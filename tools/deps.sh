@@ -42,6 +42,8 @@ case "$release" in
     *) build="$build libmsgpack-c-dev"; rt=libclang-rt-dev ;;
 esac
 test="git libcmocka-dev clang clang-format $rt etcd-client curl jq"
+# A foreign client library runs on node, wherever that comes from.
+command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || test="$test nodejs npm"
 case "$what" in
     build) want=$build ;;
     test) want="$build $test" ;;
