@@ -11,7 +11,8 @@ int main(void)
         test_join_run,          test_disk_health_run, test_forged_run,
         test_install_run,       test_disk_faults_run, test_wal_faults_run,
         test_transport_odd_run, test_recover_run,     test_bounds_run,
-        test_aside_run,         test_removed_run,
+        test_aside_run,         test_removed_run,     test_transport_fault_run,
+        test_transport_end_run,
     };
     int failed = 0;
     log_set_level(LOG_ERROR);

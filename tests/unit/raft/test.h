@@ -71,6 +71,8 @@ void file_flip_bit(const char *path, size_t offset, unsigned bit);
 int test_transport_run(void);
 int test_peer_frame_run(void);
 int test_transport_silence_run(void);
+int test_transport_fault_run(void);
+int test_transport_end_run(void);
 int test_log_run(void);
 int test_wal_run(void);
 int test_meta_run(void);
