@@ -1,6 +1,10 @@
 /* Who is who: the core's configuration (id, address, role) joined with what members publish about
- * themselves (name, client URL). The attributes are commands of rnode's own in the log and a part
- * of each snapshot's head, so every member knows them without asking.
+ * themselves (name, client URL, level). The attributes are commands of rnode's own in the log and a
+ * part of each snapshot's head, so every member knows them without asking.
+ *
+ * The level says which commands a member's program understands. The cluster's is the least one of
+ * its members', so nothing is proposed that one of them could not apply. A member of a version
+ * before levels publishes none: it has level 1. A new program publishes again.
  *
  * The transport knows the members of the newest configuration and of the committed one: a server on
  * its way out still hears of it until the change is committed. */
@@ -17,11 +21,11 @@
 #include "raft/configuration.h"
 #include "raft/node.h"
 
-enum { ATTRS_VERSION = 1, PUBLISH_TIMEOUT_MS = 10000 };
+enum { ATTRS_VERSION = 1, LEVEL_FIRST = 1, PUBLISH_TIMEOUT_MS = 10000 };
 
 void membership_init(struct rnode *n)
 {
-    n->membership = (struct membership){ .dirty = true };
+    n->membership = (struct membership){ .dirty = true, .level = LEVEL_FIRST };
 }
 
 void membership_fini(struct rnode *n)
@@ -78,14 +82,15 @@ static size_t attrs_spare(const struct rnode *n)
     return i;
 }
 
-static void attrs_read(struct rnode *n, struct mp_reader *r)
+/* NULL when they say nothing of anybody. */
+static struct attrs *attrs_read(struct rnode *n, struct mp_reader *r)
 {
     struct membership *m = &n->membership;
     uint64_t id = mp_get_u64(r);
     struct slice name = mp_get_bin(r, sizeof m->attrs->name - 1);
     struct slice url = mp_get_bin(r, sizeof m->attrs->client_url - 1);
     if (mp_reader_error(r) != 0 || id == 0) {
-        return;
+        return NULL;
     }
     struct attrs *a = attrs_of(m, id);
     if (a == NULL) {
@@ -99,16 +104,30 @@ static void attrs_read(struct rnode *n, struct mp_reader *r)
     a->id = id;
     copy_text(a->name, sizeof a->name, name);
     copy_text(a->client_url, sizeof a->client_url, url);
+    a->level = LEVEL_FIRST;
     m->dirty = true;
+    return a;
+}
+
+static void level_read(struct attrs *a, struct mp_reader *r)
+{
+    uint64_t level = mp_get_u64(r);
+    if (mp_reader_error(r) == 0 && level >= LEVEL_FIRST) {
+        a->level = level;
+    }
 }
 
 void membership_apply_attrs(struct rnode *n, struct slice command)
 {
     struct mp_reader r;
     mp_reader_init(&r, command);
-    mp_get_array(&r, 16);
-    if (mp_get_u64(&r) == ATTRS_VERSION) {
-        attrs_read(n, &r);
+    uint32_t fields = mp_get_array(&r, 16);
+    if (mp_get_u64(&r) != ATTRS_VERSION) {
+        return;
+    }
+    struct attrs *a = attrs_read(n, &r);
+    if (a != NULL && fields > 4) {
+        level_read(a, &r);
     }
 }
 
@@ -122,6 +141,16 @@ void membership_restore_attrs(struct rnode *n, struct slice bytes)
         mp_get_array(&r, 16);
         attrs_read(n, &r);
     }
+    uint32_t pairs = r.at < r.end ? mp_get_array(&r, 4 * LIMIT_PEERS) : 0;
+    for (uint32_t i = 0; i < pairs && mp_reader_error(&r) == 0; i++) {
+        mp_get_array(&r, 16);
+        struct attrs *a = attrs_of(&n->membership, mp_get_u64(&r));
+        if (a != NULL) {
+            level_read(a, &r);
+        } else {
+            mp_skip(&r);
+        }
+    }
     n->membership.dirty = true;
 }
 
@@ -132,6 +161,7 @@ static void attrs_write(struct buf *b, uint64_t id, const char *name, const char
     mp_put_str(b, url);
 }
 
+/* The levels come after what a version before them reads. */
 struct value *membership_encode_attrs(const struct rnode *n)
 {
     const struct membership *m = &n->membership;
@@ -140,6 +170,12 @@ struct value *membership_encode_attrs(const struct rnode *n)
     for (size_t i = 0; i < m->attrs_n; i++) {
         mp_put_array(&b, 3);
         attrs_write(&b, m->attrs[i].id, m->attrs[i].name, m->attrs[i].client_url);
+    }
+    mp_put_array(&b, (uint32_t)m->attrs_n);
+    for (size_t i = 0; i < m->attrs_n; i++) {
+        mp_put_array(&b, 2);
+        mp_put_u64(&b, m->attrs[i].id);
+        mp_put_u64(&b, m->attrs[i].level);
     }
     return value_new(b.data, b.len);
 }
@@ -154,7 +190,12 @@ static void on_published(struct rnode_proposal *p, int status)
     }
 }
 
-/* Tells the cluster our name and client URL, once there is a leader, if they are not known yet. */
+static uint64_t own_level(const struct rnode *n)
+{
+    return n->options.level > LEVEL_FIRST ? n->options.level : LEVEL_FIRST;
+}
+
+/* Tells the cluster who we are, once there is a leader, if it does not know yet. */
 void membership_publish(struct rnode *n)
 {
     struct membership *m = &n->membership;
@@ -168,15 +209,17 @@ void membership_publish(struct rnode *n)
         return;
     }
     const struct attrs *a = attrs_of(m, n->id);
-    if ((a != NULL && str_eq(a->name, name) && str_eq(a->client_url, url)) ||
+    if ((a != NULL && str_eq(a->name, name) && str_eq(a->client_url, url) &&
+         a->level == own_level(n)) ||
         (name[0] == '\0' && url[0] == '\0')) {
         m->published = true;
         return;
     }
     autobuf b = BUF_INIT;
-    mp_put_array(&b, 4);
+    mp_put_array(&b, 5);
     mp_put_u64(&b, ATTRS_VERSION);
     attrs_write(&b, n->id, name, url);
+    mp_put_u64(&b, own_level(n));
     m->publishing = true;
     m->publish.done = on_published;
     propose_kind(n, COMMAND_ATTRS, &m->publish, buf_slice(&b), PUBLISH_TIMEOUT_MS);
@@ -186,8 +229,8 @@ void membership_publish(struct rnode *n)
 
 void membership_fill(struct rnode *n, const struct raft_server *s, struct rnode_member *out)
 {
-    *out = (struct rnode_member){ .id = s->id, .role = s->role == RAFT_VOTER ? RNODE_VOTER
-                                                                             : RNODE_LEARNER };
+    *out = (struct rnode_member){ .id = s->id, .level = LEVEL_FIRST,
+                                  .role = s->role == RAFT_VOTER ? RNODE_VOTER : RNODE_LEARNER };
     str_copy(out->peer_address, sizeof out->peer_address, s->address);
     for (size_t i = 0; i < n->options.n_initial; i++) {
         if (n->options.initial[i].id == s->id) {
@@ -198,6 +241,7 @@ void membership_fill(struct rnode *n, const struct raft_server *s, struct rnode_
     if (a != NULL) {
         str_copy(out->name, sizeof out->name, a->name);
         str_copy(out->client_url, sizeof out->client_url, a->client_url);
+        out->level = a->level;
     }
 }
 
@@ -261,6 +305,20 @@ static void refresh_peers(struct rnode *n)
     }
 }
 
+/* Of those that run, or have run: a learner that was added and never started holds nobody up. If an
+ * older program is started in its place, it cannot read the log anyway. */
+static uint64_t least_level(const struct rnode *n)
+{
+    const struct membership *m = &n->membership;
+    uint64_t least = UINT64_MAX;
+    for (size_t i = 0; i < m->members_n; i++) {
+        const struct rnode_member *who = &m->members[i];
+        bool counts = who->role == RNODE_VOTER || attrs_of(m, who->id) != NULL;
+        least = counts && who->level < least ? who->level : least;
+    }
+    return least == UINT64_MAX ? LEVEL_FIRST : least;
+}
+
 void membership_refresh(struct rnode *n)
 {
     struct membership *m = &n->membership;
@@ -273,6 +331,7 @@ void membership_refresh(struct rnode *n)
         membership_fill(n, &conf->servers[i], &m->members[m->members_n++]);
         m->wishes = m->wishes || change_wished(&conf->servers[i]);
     }
+    m->level = least_level(n);
     if (n->transport != NULL) {
         refresh_peers(n);
     }

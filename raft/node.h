@@ -117,6 +117,7 @@ struct attrs {
     uint64_t id;
     char name[64];
     char client_url[256];
+    uint64_t level;
 };
 
 struct peer_heard {
@@ -129,6 +130,7 @@ struct membership {
     size_t attrs_n, attrs_cap;
     struct rnode_member *members;
     size_t members_n;
+    uint64_t level;           /* the least one of the members */
     uint64_t *peers;          /* ids the transport knows */
     size_t peers_n, peers_cap;
     bool dirty;               /* the core's configuration or the attributes changed */

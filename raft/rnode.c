@@ -284,6 +284,7 @@ void rnode_get_status(const struct rnode *n, struct rnode_status *ret_status)
         .agreed_index = n->digests.vote.agreed_index,
         .corrupt_member = n->digests.corrupt_member,
         .split = n->digests.vote.split,
+        .level = n->membership.level,
         .disk_slow = n->slow_disk.health.slow,
         .disk_handovers = n->slow_disk.handovers,
     };

@@ -36,6 +36,7 @@ struct rnode_member {
     char name[64];
     char peer_address[128];  /* "host:port" */
     char client_url[256];    /* first advertised client URL; "" until the member has published it */
+    uint64_t level;          /* of the commands it understands; 1 until it has published another */
 };
 
 struct rnode_proposal {
@@ -107,6 +108,7 @@ struct rnode_options {
     const char *name;
     const char *peer_listen;           /* "host:port" */
     const char *client_url;            /* advertised */
+    uint64_t level;                    /* of the commands fsm.apply understands; 0 = 1. Published */
     /* Founders (bootstrap): used only when the data directory is empty; identical on every
      * founder. */
     const struct rnode_member *initial;
@@ -147,6 +149,7 @@ struct rnode_status {
     uint64_t agreed_index;             /* newest one at which a majority's states were compared */
     uint64_t corrupt_member;           /* the last one whose state differed from the majority's */
     bool split;                        /* members differ and no majority says who is right */
+    uint64_t level;                    /* the least one of the members: what all understand */
 };
 
 /* Derived ids, equal on every founder: hash of the sorted founders and the token (cluster), of the

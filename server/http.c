@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "server/internal.h"
+#include "store/capability.h"
 
 /* etcd: 200 {"health":"true"}; without a leader, with states that differ, or over the quota 503 and
  * the reason. */
@@ -31,9 +32,9 @@ static void version(void *arg, const struct http_request *request, struct http_r
     response->content_type = "application/json";
     buf_printf(&response->body,
                "{\"etcdserver\":\"%s\",\"etcdcluster\":\"%s\",\"barque\":\"%s\","
-               "\"commit\":\"%s\"}\n",
-               SERVER_ETCD_VERSION, SERVER_CLUSTER_VERSION, BARQUE_VERSION,
-               s->options.commit != NULL ? s->options.commit : "unknown");
+               "\"level\":%" PRIu64 ",\"clusterlevel\":%" PRIu64 ",\"commit\":\"%s\"}\n",
+               SERVER_ETCD_VERSION, SERVER_CLUSTER_VERSION, BARQUE_VERSION, store_level(),
+               s->status.level, s->options.commit != NULL ? s->options.commit : "unknown");
 }
 
 static void metrics(void *arg, const struct http_request *request, struct http_response *response)

@@ -19,6 +19,7 @@
 #include "raft/join.h"
 #include "server/internal.h"
 #include "server/line.h"
+#include "store/capability.h"
 
 enum { PROPOSE_TIMEOUT_MS = 5000, CLOSE_GRACE_MS = 5000 };
 
@@ -128,6 +129,10 @@ void server_write_within(struct server *s, struct rpc_call *call, const struct c
     }
     if (server_over_quota(s) && adds_bytes(command)) {
         rpc_fail_err(call, E_NOSPACE);
+        return;
+    }
+    if (command_level(command->type) > s->status.level) {
+        rpc_fail_err(call, E_NOT_CAPABLE); /* a member of an older version could not apply it */
         return;
     }
     autobuf bytes = BUF_INIT;
@@ -382,6 +387,7 @@ static int open_node(struct server *s, struct err *err)
         .name = o->name,
         .peer_listen = o->listen_peer,
         .client_url = o->advertise_client_url,
+        .level = o->level != 0 ? o->level : store_level(),
         .initial = o->initial,
         .n_initial = o->n_initial,
         .seed = rng_u64(s->rng),

@@ -41,6 +41,7 @@ struct server_options {
     size_t max_txn_ops;               /* 0 = LIMIT_TXN_OPS */
     uint64_t progress_notify_ms;      /* 0 = 10 min */
     bool unsafe_no_fsync;
+    uint64_t level;                   /* 0 = store_level(); less: speaks like an older version */
     const char *commit;               /* of the binary, for /version */
     /* This machine's fault; must not return. NULL: log and exit(1). */
     void (*fatal)(void *arg, const struct err *err);

@@ -13,7 +13,7 @@ like 'a member with a leader is healthy' "$(get /health)" '"health":"true"'
 like 'health is answered with 200 as JSON' "$(get /health)" '^200 application/json'
 check 'health is one JSON object' sh -c "curl -s -m 5 $url/health | jq -e '.health == \"true\"'"
 check 'the version names the API it speaks and its own build' \
-    sh -c "curl -s -m 5 $url/version | jq -e '.etcdserver and .etcdcluster and .barque and .commit'"
+    sh -c "curl -s -m 5 $url/version | jq -e '.etcdserver and .etcdcluster and .barque and .commit and .level and .clusterlevel == .level'"
 
 ctl c put a 1 >/dev/null; ctl_at c 1 put a 2 >/dev/null
 metric() { curl -s -m 5 "$url/metrics" | sed -n "s/^$1 //p"; }

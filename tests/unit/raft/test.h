@@ -85,6 +85,7 @@ int test_rnode_run(void);
 int test_cluster_run(void);
 int test_join_run(void);
 int test_removed_run(void);
+int test_level_run(void);
 int test_forged_run(void);
 int test_install_run(void);
 int test_disk_faults_run(void);

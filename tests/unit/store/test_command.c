@@ -1,6 +1,7 @@
 /* Commands as bytes, and what may be proposed. */
 #include "lib/base/limits.h"
 #include "lib/codec/mp.h"
+#include "store/capability.h"
 #include "tests/unit/store/world.h"
 
 /* Decodes what encodes, and encodes to the same bytes again. */
@@ -274,6 +275,15 @@ static void only_txns_without_writes_at_any_depth_are_readonly(void **state)
     assert_true(txn_is_readonly(&(struct txn_request){ .success = gets, .n_success = 1 }));
 }
 
+static void every_type_needs_a_level_that_this_program_has(void **state)
+{
+    (void)state;
+    for (int type = COMMAND_PUT; type <= COMMAND_LEASE_CHECKPOINT; type++) {
+        assert_int_equal(command_level((enum command_type)type), 1); /* since the first version */
+    }
+    assert_in_range(store_level(), 1, 100);
+}
+
 int test_command_run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,6 +293,7 @@ int test_command_run(void)
         WORLD_TEST(unknown_trailing_fields_are_skipped),
         WORLD_TEST(another_version_or_type_is_refused),
         WORLD_TEST(a_list_longer_than_the_entry_allocates_nothing),
+        cmocka_unit_test(every_type_needs_a_level_that_this_program_has),
         WORLD_TEST(nesting_is_bounded_in_bytes_and_in_checks),
         cmocka_unit_test(a_range_needs_a_key_and_known_sorting),
         cmocka_unit_test(a_txn_has_at_most_max_ops_of_each_kind),
