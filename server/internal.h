@@ -12,7 +12,7 @@
 #include "store/store.h"
 #include "store/watch_hub.h"
 
-/* The etcd version our answers are those of: clients gate features on it. */
+/* The etcd version our answers are those of: clients gate features on it (docs/kubernetes.md). */
 #define SERVER_ETCD_VERSION "3.5.13"
 #define SERVER_CLUSTER_VERSION "3.5.0"
 

@@ -1,12 +1,21 @@
 /* Unit tests of server/: one member in this process, asked over loopback. */
-#include "fixture.h"
+#include "kube.h"
 
 #include "lib/base/log.h"
+
+/* Also asked of a cluster or of a real etcd, from tests/integration. */
+static int kube_run(void)
+{
+    return test_kube_shapes_run() + test_kube_rules_run() + test_kube_transport_run();
+}
 
 int main(void)
 {
     log_set_level(LOG_OFF);
-    int failed = 0;
+    int failed = kube_run();
+    if (kube_peer() != NULL) {
+        return failed != 0;
+    }
     failed += test_kv_run();
     failed += test_lease_run();
     failed += test_watch_run();
