@@ -1,8 +1,9 @@
 /* The hands of each fault: what is done to processes, faults files and data, and how it is undone.
  *
  * Links, disks and clocks are hurt through the members' faults files (docs/faults.md): the file is
- * always the sum of all that hurts now, written beside and renamed over. Damage to data is done to
- * a dead member, by `store --unsafe-damage` of this same program. */
+ * always the sum of all that hurts now, written beside and renamed over. Links of members in
+ * network namespaces are cut by the target instead (cut.c says what). Damage to data is done to a
+ * dead member, by `store --unsafe-damage` of this same program. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -81,8 +82,10 @@ void nemesis_rules(const struct nemesis *n, size_t member, struct buf *out)
 {
     buf_printf(out, "seed %" PRIu64 "\n", n->o.plan->options.seed);
     for (size_t i = 0; i < n->n; i++) {
-        if (n->injuries[i].state == INJURY_HURT) {
-            add_rules(&n->injuries[i], member, out);
+        const struct injury *one = &n->injuries[i];
+        if (one->state == INJURY_HURT &&
+            !(n->o.target->cuts && nemesis_cuts_link(one->step->kind))) {
+            add_rules(one, member, out);
         }
     }
 }
@@ -91,14 +94,26 @@ static int write_rules(const char *path, struct slice text, struct err *err)
 {
     autofree char *temporary = mem_printf("%s.new", path);
     FILE *f = fopen(temporary, "we");
-    if (f == NULL || fwrite(text.data, 1, text.len, f) != text.len || fclose(f) != 0 ||
-        rename(temporary, path) != 0) {
+    bool written = f != NULL && fwrite(text.data, 1, text.len, f) == text.len;
+    bool closed = f != NULL && fclose(f) == 0;
+    if (!written || !closed || rename(temporary, path) != 0) {
         return err_errno(err, errno, "write %s", path);
     }
     return 0;
 }
 
-/* All members' files say what hurts now. */
+static int cut_links(struct nemesis *n, size_t member, struct err *err)
+{
+    struct target *t = n->o.target;
+    autobuf script = BUF_INIT;
+    if (!t->cuts) {
+        return 0;
+    }
+    nemesis_cuts(n, member, &script);
+    return t->ops->cut(t, member, buf_str(&script), err);
+}
+
+/* All members' files say what hurts now, and their links are cut accordingly. */
 static int tell_all(struct nemesis *n, struct err *err)
 {
     int rv = 0;
@@ -107,6 +122,8 @@ static int tell_all(struct nemesis *n, struct err *err)
         autobuf text = BUF_INIT;
         nemesis_rules(n, m, &text);
         int one = path[0] != '\0' ? write_rules(path, buf_slice(&text), err) : 0;
+        rv = rv == 0 ? one : rv;
+        one = cut_links(n, m, err);
         rv = rv == 0 ? one : rv;
     }
     return rv;
@@ -293,6 +310,8 @@ int target_heal(struct target *t, struct err *err)
         int one = t->members[m].faults[0] != '\0'
                       ? write_rules(t->members[m].faults, slice_str("# healed\n"), err)
                       : 0;
+        int uncut = t->cuts ? t->ops->cut(t, m, TARGET_UNCUT, err) : 0;
+        one = one == 0 ? uncut : one;
         if (t->why_not[NEED_SIGNAL] == NULL && t->ops->runs(t, TARGET_MEMBER, m)) {
             int paused = t->ops->pause(t, m, false, err);
             one = one == 0 ? paused : one;

@@ -41,6 +41,7 @@ enum fault_need {
     NEED_SIGNAL,     /* the members' process ids */
     NEED_RESTART,    /* a killed member can be started again */
     NEED_SHIM,       /* members read a faults file (--unsafe-faults) */
+    NEED_LINKS,      /* links between members can be cut, by such a file or from outside */
     NEED_DATA,       /* their data directories are at hand */
     NEED_MEMBERSHIP, /* a member can be added and removed */
     NEED_REJOIN,     /* a member with damaged data comes back by itself */

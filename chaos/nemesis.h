@@ -94,7 +94,15 @@ void nemesis_now(const struct nemesis *n, struct buf *out);
 int injury_act(struct injury *i, struct err *err);
 /* Undoes it. E_ code: tried again later. */
 int injury_heal(struct injury *i, struct err *err);
-/* The rules for one member's faults file from all that hurts now. */
+/* The rules for one member's faults file from all that hurts now, without the links where the
+ * target cuts them itself. */
 void nemesis_rules(const struct nemesis *n, size_t member, struct buf *out);
+
+/* --- cut.c: links from outside -----------------------------------------------------------------
+ */
+/* The fault is one of links that a target which cuts them itself takes over. */
+bool nemesis_cuts_link(enum fault_kind kind);
+/* The script for nft in one member's namespace from all that hurts now: replaces the one before. */
+void nemesis_cuts(const struct nemesis *n, size_t member, struct buf *out);
 
 #endif

@@ -18,6 +18,9 @@ enum {
     TARGET_PATH_BYTES = 320,
 };
 
+/* For ops->cut: no link is cut. (add: so that delete finds a table) */
+#define TARGET_UNCUT "add table inet barque_chaos\ndelete table inet barque_chaos\n"
+
 enum target_part { TARGET_MEMBER, TARGET_NODE };
 
 struct target_member {
@@ -48,6 +51,8 @@ struct target_ops {
     int (*grow)(struct target *t, char *ret_peer_url, size_t size, struct err *err);
     int (*join)(struct target *t, struct err *err);
     void (*shrink)(struct target *t);
+    /* Gives nft this script in member i's network namespace. NULL unless `cuts`. */
+    int (*cut)(struct target *t, size_t i, const char *script, struct err *err);
     void (*free)(struct target *t); /* what `arg` points at; after close */
 };
 
@@ -60,6 +65,7 @@ struct target {
     size_t n_members, n_nodes;
     const char *why_not[NEEDS_N];
     char dir[TARGET_PATH_BYTES]; /* its files, when it is our own */
+    bool cuts; /* members' links are cut by ops->cut, not by their faults files */
     bool own; /* started for the run and ended after it */
     const struct target_ops *ops;
     void *arg;

@@ -37,7 +37,7 @@ struct chaos_flags {
     const char *faults, *loads;
     const char *html, *json, *junit;
     uint64_t start, nodes, seed, minutes, seconds, together, rate;
-    bool plan, break_quorum, keep, quiet;
+    bool plan, break_quorum, netns, keep, quiet;
 };
 
 struct session {
@@ -98,10 +98,10 @@ static int open_target(struct session *s, struct err *err)
     }
     if (f->start_etcd != NULL) {
         size_t n = f->start > 0 ? (size_t)f->start : 3;
-        return target_etcd(s->loop, f->start_etcd, n, &s->target, err);
+        return target_etcd(s->loop, f->start_etcd, n, f->netns, &s->target, err);
     }
     if (f->start > 0) {
-        return target_own(s->loop, (size_t)f->start, (size_t)f->nodes, &s->target, err);
+        return target_own(s->loop, (size_t)f->start, (size_t)f->nodes, f->netns, &s->target, err);
     }
     if (!is_demo(f)) {
         return target_endpoints(f->endpoints, &s->target, err);
@@ -177,6 +177,7 @@ static void replay_line(struct session *s)
     if (f->together != 1) {
         buf_printf(&b, " --together %" PRIu64, f->together);
     }
+    buf_append_str(&b, f->netns ? " --netns" : "");
     buf_append_str(&b, f->break_quorum ? " --break-quorum" : "");
     str_copy(s->replay, sizeof s->replay, buf_str(&b));
 }
@@ -341,6 +342,10 @@ static int check_flags(struct chaos_flags *f, struct err *err)
         return err_set(err, E_INVAL, "--start is 1..%d, --nodes 0..%d", DEMO_MASTERS_MAX,
                        DEMO_AGENTS_MAX);
     }
+    if (f->netns && f->start == 0 && f->start_etcd == NULL) {
+        return err_set(err, E_INVAL, "--netns is for clusters of a run's own: with --start or "
+                                     "--start-etcd");
+    }
     if (f->together < 1 || f->together > PLAN_TOGETHER_MAX) {
         return err_set(err, E_INVAL, "--together is 1..%d", PLAN_TOGETHER_MAX);
     }
@@ -499,6 +504,8 @@ int command_chaos(int argc, char **argv)
         { "nodes", FLAG_U64, &f->nodes, "N", "and so many nodes (3)" },
         { "start-etcd", FLAG_STRING, &f->start_etcd, "PROGRAM",
           "start an etcd of --start N members (3) for this run" },
+        { "netns", FLAG_BOOL, &f->netns, "",
+          "such members in network namespaces, links cut by nftables (root)" },
         { "target", FLAG_STRING, &f->target, "FILE", "your members, described (docs/chaos.md)" },
         { "endpoints", FLAG_STRING, &f->endpoints, "LIST",
           "members of which nothing else is known: with --faults none, a workload that is judged" },

@@ -7,6 +7,7 @@
 
 /* Strings and NULL-terminated words are the arena's; NULL = not given. */
 struct demo_cluster;
+struct netns;
 
 struct given_member {
     pid_t pid;
@@ -14,6 +15,7 @@ struct given_member {
     char **start, **kill, **pause, **resume;
     pid_t seen;  /* the last of them that was looked at, and when that process started */
     unsigned long long seen_started;
+    int netns;   /* it is started in this network namespace, a descriptor; 0 = in ours */
     pid_t child; /* that `start` ran; 0 = it has ended */
     bool down;   /* killed by a command: nothing else tells whether it runs */
 };
@@ -25,6 +27,7 @@ struct given {
     struct arena arena;
     struct target_ops ops;        /* of an etcd: given_ops and a membership that changes */
     struct demo_cluster *cluster; /* its names and ports */
+    struct netns *net;            /* of its members; NULL = loopback */
     const char *program;
 };
 

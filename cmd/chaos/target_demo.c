@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cmd/chaos/netns.h"
 #include "cmd/demo/cluster.h"
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
@@ -23,6 +24,7 @@ struct demo_target {
     struct demo_cluster cluster;
     struct loop *loop;
     struct demo_process *extra; /* of a membership change; NULL = none */
+    struct netns *net;          /* of the masters; NULL = loopback */
 };
 
 static struct demo_process *process_of(struct target *t, enum target_part part, size_t i)
@@ -107,7 +109,11 @@ static int grow(struct target *t, char *ret_peer_url, size_t size, struct err *e
     struct demo_target *d = t->arg;
     int rv = demo_cluster_grow(&d->cluster, &d->extra, err);
     if (rv == 0) {
-        snprintf(ret_peer_url, size, "http://127.0.0.1:%d", d->extra->peer_port);
+        if (d->net != NULL) {
+            netns_place(d->net, &d->cluster, d->cluster.n_masters - 1);
+        }
+        snprintf(ret_peer_url, size, "http://%s:%d", demo_process_host(d->extra),
+                 d->extra->peer_port);
     }
     return rv;
 }
@@ -131,14 +137,24 @@ static void shrink(struct target *t)
     d->extra = NULL;
 }
 
-static void free_(struct target *t)
+static int cut(struct target *t, size_t i, const char *script, struct err *err)
 {
-    mem_free(t->arg);
-    t->arg = NULL;
+    struct demo_target *d = t->arg;
+    return netns_cut(d->net, i, script, err);
 }
 
-static const struct target_ops ops = { open_, close_, runs, start,  pause_,
-                                       kill_, grow,   join, shrink, free_ };
+static void free_(struct target *t)
+{
+    struct demo_target *d = TAKE(t->arg);
+    if (t->own) {
+        rmdir(t->dir); /* nothing was started: a plan alone */
+    }
+    netns_free(d->net);
+    mem_free(d);
+}
+
+static const struct target_ops ops = { open_, close_, runs, start,  pause_, kill_,
+                                       grow,  join,   shrink, cut, free_ };
 
 static void fill(struct target *t, struct demo_target *d, bool own)
 {
@@ -147,17 +163,20 @@ static void fill(struct target *t, struct demo_target *d, bool own)
     t->arg = d;
     t->ops = &ops;
     t->own = own;
+    t->cuts = d->net != NULL;
     str_copy(t->dir, sizeof t->dir, c->dir);
     t->server = "Barque, etcd API";
     t->n_members = c->n_masters < TARGET_MEMBERS_MAX ? c->n_masters : TARGET_MEMBERS_MAX;
     t->n_nodes = c->n_agents < TARGET_NODES_MAX ? c->n_agents : TARGET_NODES_MAX;
-    snprintf(t->text, sizeof t->text, "%s: %zu masters, %zu nodes",
-             t->own ? "a cluster of its own" : "demo cluster", t->n_members, t->n_nodes);
+    snprintf(t->text, sizeof t->text, "%s: %zu masters, %zu nodes%s",
+             t->own ? "a cluster of its own" : "demo cluster", t->n_members, t->n_nodes,
+             t->cuts ? ", links cut by nftables" : "");
     for (size_t i = 0; i < t->n_members; i++) {
         struct target_member *m = &t->members[i];
         str_copy(m->name, sizeof m->name, c->masters[i].name);
         str_copy(m->endpoint, sizeof m->endpoint, c->endpoints[i]);
-        snprintf(m->peer, sizeof m->peer, "127.0.0.1:%d", c->masters[i].peer_port);
+        snprintf(m->peer, sizeof m->peer, "%s:%d", demo_process_host(&c->masters[i]),
+                 c->masters[i].peer_port);
         snprintf(m->faults, sizeof m->faults, "%s/%s.faults", c->dir, m->name);
         snprintf(m->data, sizeof m->data, "%s/%s", c->dir, m->name);
         snprintf(m->log, sizeof m->log, "%s/%s.log", c->dir, m->name);
@@ -195,19 +214,28 @@ int own_dir(char *ret_dir, size_t size, struct err *err)
     return mkdtemp(ret_dir) != NULL ? 0 : err_errno(err, errno, "create %s", ret_dir);
 }
 
-int target_own(struct loop *loop, size_t masters, size_t nodes, struct target *ret_target,
-               struct err *err)
+/* A membership change needs a place more. */
+static size_t places(size_t masters)
+{
+    return masters < DEMO_MASTERS_MAX ? masters + 1 : masters;
+}
+
+int target_own(struct loop *loop, size_t masters, size_t nodes, bool in_netns,
+               struct target *ret_target, struct err *err)
 {
     char dir[200];
     struct demo_target *d = mem_zalloc(sizeof *d);
     d->loop = loop;
-    int rv = own_dir(dir, sizeof dir, err);
-    if (rv == 0) {
-        rv = demo_cluster_new(dir, masters, nodes, &d->cluster, err);
-    }
+    int rv = in_netns ? netns_new(places(masters), &d->net, err) : 0;
+    rv = rv != 0 ? rv : own_dir(dir, sizeof dir, err);
+    rv = rv != 0 ? rv : demo_cluster_new(dir, masters, nodes, &d->cluster, err);
     if (rv != 0) {
+        netns_free(d->net);
         mem_free(d);
         return rv;
+    }
+    for (size_t i = 0; in_netns && i < masters; i++) {
+        netns_place(d->net, &d->cluster, i);
     }
     fill(ret_target, d, true);
     return 0;

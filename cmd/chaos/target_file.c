@@ -58,6 +58,8 @@ void given_find_lacks(struct target *t, const struct given *g)
         lack(t, NEED_SHIM, t->members[i].faults[0] != '\0',
              "not every member's faults file is "
              "given");
+        lack(t, NEED_LINKS, t->members[i].faults[0] != '\0',
+             "not every member's faults file is given");
         lack(t, NEED_DATA, t->members[i].data[0] != '\0' && t->members[i].faults[0] != '\0',
              "not every member's data directory and faults file are given");
     }

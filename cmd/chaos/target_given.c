@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "cmd/chaos/given.h"
+#include "cmd/chaos/netns.h"
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/base/str.h"
@@ -68,7 +70,7 @@ static bool runs(struct target *t, enum target_part part, size_t i)
 
 /* --- commands --------------------------------------------------------------------------------- */
 
-static pid_t spawn(char *const *argv, const char *log, bool ours)
+static pid_t spawn(char *const *argv, const char *log, int netns, bool ours)
 {
     pid_t parent = getpid(), pid = fork();
     if (pid != 0) {
@@ -80,6 +82,9 @@ static pid_t spawn(char *const *argv, const char *log, bool ours)
         if (getppid() != parent) {
             _exit(127);
         }
+    }
+    if (netns > 0 && setns(netns, CLONE_NEWNET) != 0) {
+        _exit(127);
     }
     int null = open("/dev/null", O_RDWR);
     int out = log != NULL ? open(log, O_WRONLY | O_CREAT | O_APPEND, 0600) : null;
@@ -96,7 +101,7 @@ static pid_t spawn(char *const *argv, const char *log, bool ours)
 
 static int command(char *const *argv, const char *what, const char *name, struct err *err)
 {
-    pid_t pid = spawn(argv, NULL, false);
+    pid_t pid = spawn(argv, NULL, 0, false);
     int status = 0;
     for (int ms = 0; pid > 0 && waitpid(pid, &status, WNOHANG) == 0; ms += 2) {
         if (ms > COMMAND_MS) {
@@ -121,7 +126,7 @@ static int start(struct target *t, enum target_part part, size_t i, struct err *
     const char *log = t->members[i].log[0] != '\0' ? t->members[i].log : NULL;
     PRE(part == TARGET_MEMBER);
     PRE(m->start != NULL);
-    pid_t pid = spawn(m->start, log, t->own);
+    pid_t pid = spawn(m->start, log, m->netns, t->own);
     if (pid < 0) {
         return err_errno(err, errno, "start %s", t->members[i].name);
     }
@@ -185,6 +190,10 @@ static void close_(struct target *t, bool keep)
 static void free_(struct target *t)
 {
     struct given *g = TAKE(t->arg);
+    if (t->own) {
+        rmdir(g->dir); /* nothing was started: a plan alone */
+    }
+    netns_free(g->net);
     arena_fini(&g->arena);
     mem_free(g);
 }

@@ -9,10 +9,12 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -236,12 +238,18 @@ bool demo_process_runs(const struct demo_process *p)
     return strncmp(text, want, strlen(want)) == 0;
 }
 
+const char *demo_process_host(const struct demo_process *p)
+{
+    return p->host[0] != '\0' ? p->host : "127.0.0.1";
+}
+
 static char *initial_cluster(const struct demo_cluster *c)
 {
     autobuf b = BUF_INIT;
     for (size_t i = 0; i < c->n_masters; i++) {
-        buf_printf(&b, "%s%s=http://127.0.0.1:%d", i == 0 ? "" : ",", c->masters[i].name,
-                   c->masters[i].peer_port);
+        const struct demo_process *p = &c->masters[i];
+        buf_printf(&b, "%s%s=http://%s:%d", i == 0 ? "" : ",", p->name, demo_process_host(p),
+                   p->peer_port);
     }
     return mem_strdup(buf_str(&b));
 }
@@ -260,13 +268,14 @@ enum { ARGV_MAX = 24 };
 /* Strings live until the process does or we exec: a handful of bytes a start. */
 static void master_argv(const struct demo_cluster *c, const struct demo_process *p, char **argv)
 {
+    const char *host = demo_process_host(p);
     size_t n = 0;
     argv[n++] = mem_strdup("barque");
     argv[n++] = mem_strdup("master");
     argv[n++] = mem_printf("--name=%s", p->name);
     argv[n++] = mem_printf("--data-dir=%s/%s", c->dir, p->name);
-    argv[n++] = mem_printf("--listen-client-urls=http://127.0.0.1:%d", p->client_port);
-    argv[n++] = mem_printf("--listen-peer-urls=http://127.0.0.1:%d", p->peer_port);
+    argv[n++] = mem_printf("--listen-client-urls=http://%s:%d", host, p->client_port);
+    argv[n++] = mem_printf("--listen-peer-urls=http://%s:%d", host, p->peer_port);
     autofree char *cluster = initial_cluster(c);
     argv[n++] = mem_printf("--initial-cluster=%s", cluster);
     argv[n++] = mem_strdup("--initial-cluster-token=barque-demo");
@@ -303,9 +312,16 @@ int demo_process_start(struct demo_cluster *c, struct demo_process *p, struct er
     if (readlink("/proc/self/exe", self, sizeof self - 1) < 0) {
         return err_errno(err, errno, "find this program in /proc");
     }
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
     if (pid == 0) {
         setsid();
+        if (c->tied) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+        }
+        if ((c->tied && getppid() != parent) ||
+            (p->netns > 0 && setns(p->netns, CLONE_NEWNET) != 0)) {
+            _exit(127);
+        }
         int null = open("/dev/null", O_RDONLY);
         int out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
         dup2(null, 0);

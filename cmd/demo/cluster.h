@@ -18,12 +18,15 @@ struct demo_process {
     pid_t pid;              /* 0 = not running */
     int client_port, peer_port; /* masters */
     bool joins;                 /* a master that was added to the others */
+    char host[16];              /* its address; "" = 127.0.0.1 */
+    int netns;                  /* network namespace it is started in, a descriptor; 0 = ours */
 };
 
 struct demo_cluster {
     char dir[256];
     struct demo_process masters[DEMO_MASTERS_MAX], agents[DEMO_AGENTS_MAX];
     size_t n_masters, n_agents;
+    bool tied; /* what is started ends with this process, however that ends; not kept in the file */
     char endpoints[DEMO_MASTERS_MAX][32]; /* "127.0.0.1:port" */
 };
 
@@ -39,6 +42,8 @@ int demo_cluster_grow(struct demo_cluster *c, struct demo_process **ret_p, struc
 void demo_cluster_shrink(struct demo_cluster *c);
 /* Name -> process; NULL when unknown. */
 struct demo_process *demo_cluster_find(struct demo_cluster *c, const char *name);
+/* Where it listens: its address as text. */
+const char *demo_process_host(const struct demo_process *p);
 bool demo_process_runs(const struct demo_process *p);
 int demo_process_start(struct demo_cluster *c, struct demo_process *p, struct err *err);
 /* kill -9. A node dies whole: its agent, its shims, and every process of its pods. */

@@ -142,6 +142,62 @@ static void what_is_healed_leaves_no_rule(void **state)
     fault_rules_fini(&r);
 }
 
+/* Packets that `to` drops of those that `from` sends: 100 all, 0 none. */
+static int lost(struct scene *s, size_t from, size_t to)
+{
+    char address[32];
+    int percent = 0;
+    autobuf text = BUF_INIT;
+    nemesis_cuts(&s->nemesis, to, &text);
+    snprintf(address, sizeof address, "\nip saddr 10.0.0.%zu ", from + 1);
+    const char *rule = strstr(buf_str(&text), address);
+    if (rule == NULL) {
+        return 0;
+    }
+    rule += strlen(address);
+    if (strncmp(rule, "drop\n", 5) == 0) {
+        return 100;
+    }
+    assert_int_equal(sscanf(rule, "numgen random mod 100 < %d drop", &percent), 1);
+    return percent;
+}
+
+static void links_from_outside_are_cut_as_the_shim_would(void **state)
+{
+    static const struct {
+        enum fault_kind kind;
+        int64_t amount;
+        int lost[3][3]; /* [from][to]; the victim is m2, the far end m3 */
+    } cases[] = {
+        { FAULT_PARTITION, 0, { { 0, 100, 0 }, { 100, 0, 100 }, { 0, 100, 0 } } },
+        { FAULT_PARTIAL, 0, { { 0, 0, 0 }, { 0, 0, 100 }, { 0, 100, 0 } } },
+        { FAULT_ONE_WAY, 1, { { 0, 0, 0 }, { 100, 0, 100 }, { 0, 0, 0 } } },
+        { FAULT_ONE_WAY, 0, { { 0, 100, 0 }, { 0, 0, 0 }, { 0, 100, 0 } } },
+        { FAULT_LOSS, 35, { { 0, 35, 0 }, { 35, 0, 35 }, { 0, 35, 0 } } },
+        { FAULT_SHATTER, 0, { { 0, 100, 100 }, { 100, 0, 100 }, { 100, 100, 0 } } },
+        { FAULT_DELAY, 100, { { 0 } } },
+    };
+    struct scene s;
+    (void)state;
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        scene_init(&s, cases[k].kind, cases[k].amount);
+        s.target.cuts = true;
+        for (size_t m = 0; m < 3; m++) {
+            snprintf(s.target.members[m].peer, TARGET_ADDRESS_BYTES, "10.0.0.%zu:2380", m + 1);
+        }
+        for (size_t from = 0; from < 3; from++) {
+            for (size_t to = 0; to < 3; to++) {
+                assert_int_equal(lost(&s, from, to), cases[k].lost[from][to]);
+            }
+        }
+        struct fault_rules r = rules_of(&s, 0); /* the shim does what is left */
+        assert_int_equal(r.n_links, cases[k].kind == FAULT_DELAY ? 2 : 0);
+        fault_rules_fini(&r);
+        s.injury.state = INJURY_HEALED;
+        assert_int_equal(lost(&s, 1, 2), 0);
+    }
+}
+
 static void percentiles_are_within_an_eighth(void **state)
 {
     struct latency l = { .count = 0 };
@@ -188,6 +244,7 @@ int test_act_run(void)
         cmocka_unit_test(disks_and_clocks_are_the_victims_own),
         cmocka_unit_test(every_amount_of_every_fault_is_a_valid_rule),
         cmocka_unit_test(what_is_healed_leaves_no_rule),
+        cmocka_unit_test(links_from_outside_are_cut_as_the_shim_would),
         cmocka_unit_test(percentiles_are_within_an_eighth),
         cmocka_unit_test(a_number_of_somebody_else_is_not_the_member),
     };
