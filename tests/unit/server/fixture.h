@@ -56,6 +56,7 @@ static inline ProtobufCBinaryData bytes(const char *text)
 
 #define SERVER_TEST(f) cmocka_unit_test_setup_teardown(f, member_setup, member_teardown)
 
+int test_json_run(void);
 int test_kv_run(void);
 int test_lease_run(void);
 int test_watch_run(void);

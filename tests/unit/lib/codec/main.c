@@ -7,6 +7,7 @@ int main(void)
     failed += test_bytes_run();
     failed += test_mp_run();
     failed += test_json_run();
+    failed += test_cursor_run();
     failed += test_yaml_run();
     return failed != 0;
 }

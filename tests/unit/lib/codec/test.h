@@ -14,6 +14,7 @@
 int test_bytes_run(void);
 int test_mp_run(void);
 int test_json_run(void);
+int test_cursor_run(void);
 int test_yaml_run(void);
 
 #endif
