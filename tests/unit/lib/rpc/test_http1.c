@@ -7,6 +7,8 @@
 #include "lib/base/limits.h"
 #include "lib/rpc/http1.h"
 
+#define CHUNKED "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+
 static int parse(const char *text, struct http1 *h, struct http1_request *req)
 {
     http1_init(h, 1000);
@@ -71,7 +73,19 @@ static void bad_requests_get_the_status_that_says_why(void **state)
         { "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400 },
         { "POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n", 400 },
         { "POST / HTTP/1.1\r\nContent-Length: 1001\r\n\r\n", 413 },
-        { "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 411 },
+        { "POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501 },
+        { "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n", 400 },
+        { "POST / HTTP/1.1\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n", 400 },
+        { "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400 },
+        { CHUNKED "\r\n", 400 },
+        { CHUNKED "g\r\n", 400 },
+        { CHUNKED "-1\r\n", 400 },
+        { CHUNKED "1x\r\na\r\n", 400 },
+        { CHUNKED "1\r\nab\r\n", 400 },
+        { CHUNKED "1111111111111\r\n", 400 },
+        { CHUNKED "0\r\n", 0 },
+        { CHUNKED "0\r\na: b\r\n\r\n", 200 },
+        { CHUNKED "1 ;x=y\r\na\r\n0\r\n\r\n", 200 },
         { "POST / HTTP/1.1\r\nExpect: cake\r\n\r\n", 417 },
         { "POST / HTTP/1.1\r\nexpect: 100-continua\r\n\r\n", 417 },
         { " / HTTP/1.1\r\n\r\n", 400 },
@@ -95,6 +109,70 @@ static void bad_requests_get_the_status_that_says_why(void **state)
         assert_int_equal(parse(cases[i].text, &h, &req), cases[i].status);
         http1_fini(&h);
     }
+}
+
+static void chunks_are_put_together_at_any_cut(void **state)
+{
+    (void)state;
+    static const char text[] = CHUNKED "3\r\nabc\r\nA;x\r\n0123456789\r\n0\r\nt: 1\r\n\r\n"
+                                       "GET /n HTTP/1.1\r\n\r\n";
+    for (size_t step = 1; step < sizeof text; step++) {
+        struct http1 h;
+        struct http1_request req;
+        int status = 0;
+        http1_init(&h, 13);
+        for (size_t at = 0; at + 1 < sizeof text && status == 0; at += step) {
+            size_t n = sizeof text - 1 - at < step ? sizeof text - 1 - at : step;
+            http1_feed(&h, slice_make(text + at, n));
+            status = http1_next(&h, &req);
+            if (status == 200) {
+                assert_int_equal(req.body.len, 13);
+                assert_memory_equal(req.body.data, "abc0123456789", 13);
+                http1_done(&h);
+                http1_feed(&h, slice_make(text + at + n, sizeof text - 1 - at - n));
+                assert_int_equal(http1_next(&h, &req), 200);
+                assert_string_equal(req.path, "/n");
+            }
+        }
+        assert_int_equal(status, 200);
+        http1_fini(&h);
+    }
+}
+
+static void a_chunked_body_is_bounded_by_what_is_not_taken(void **state)
+{
+    (void)state;
+    struct http1 h;
+    struct http1_request req;
+    http1_init(&h, 4);
+    http1_feed(&h, slice_str(CHUNKED));
+    assert_int_equal(http1_head(&h, &req), 200);
+    for (int i = 0; i < 100; i++) {
+        http1_feed(&h, slice_str("4\r\nabcd\r\n"));
+        assert_int_equal(http1_pull(&h), 0);
+        assert_int_equal(http1_body(&h).len, 4);
+        http1_take(&h, 4);
+    }
+    assert_true(h.in.len < 200);
+    http1_feed(&h, slice_str("4\r\nabcd\r\n1\r\ne\r\nbad"));
+    assert_int_equal(http1_pull(&h), 413);
+    http1_fini(&h);
+}
+
+static void headers_are_read_back_one_by_one(void **state)
+{
+    (void)state;
+    struct http1 h;
+    struct http1_request req;
+    struct slice name, value;
+    size_t at = 0;
+    assert_int_equal(parse("GET / HTTP/1.1\r\nA: b\r\nc:\r\n\r\nX: y\r\n\r\n", &h, &req), 200);
+    assert_true(http1_header(&h, &at, &name, &value));
+    assert_true(slice_eq(name, slice_str("A")) && slice_eq(value, slice_str("b")));
+    assert_true(http1_header(&h, &at, &name, &value));
+    assert_true(slice_eq(name, slice_str("c")) && value.len == 0);
+    assert_false(http1_header(&h, &at, &name, &value));
+    http1_fini(&h);
 }
 
 static void the_connection_header_decides_what_follows(void **state)
@@ -187,6 +265,9 @@ int test_http1_run(void)
         cmocka_unit_test(requests_are_cut_into_method_path_query_and_body),
         cmocka_unit_test(a_request_may_arrive_byte_by_byte),
         cmocka_unit_test(bad_requests_get_the_status_that_says_why),
+        cmocka_unit_test(chunks_are_put_together_at_any_cut),
+        cmocka_unit_test(a_chunked_body_is_bounded_by_what_is_not_taken),
+        cmocka_unit_test(headers_are_read_back_one_by_one),
         cmocka_unit_test(the_connection_header_decides_what_follows),
         cmocka_unit_test(a_head_without_end_is_refused_at_the_limit),
         cmocka_unit_test(routes_answer_on_one_kept_connection),
