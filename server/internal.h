@@ -183,5 +183,7 @@ extern const struct service service_kv, service_watch, service_lease, service_cl
     service_maintenance, service_health, service_lock, service_election;
 extern const struct http_route http_routes[];
 extern const size_t http_routes_n;
+extern const struct rpc_gateway_route gateway_routes[];
+extern const size_t gateway_routes_n;
 
 #endif

@@ -437,6 +437,7 @@ static int open_rpc(struct server *s, struct err *err)
         rpc_server_methods(s->rpc, services[i]->methods, services[i]->n);
     }
     rpc_server_http(s->rpc, http_routes, http_routes_n);
+    rpc_server_gateway(s->rpc, gateway_routes, gateway_routes_n);
     for (size_t i = 0; i < s->options.n_listen_client; i++) {
         int rv = rpc_server_listen(s->rpc, s->options.listen_client[i], err);
         if (rv != 0) {

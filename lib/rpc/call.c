@@ -33,6 +33,7 @@ struct rpc_call *call_new(struct server_conn *sc)
     h2_stream_init(&call->stream);
     call->sc = sc;
     call->server = s;
+    call->wire = &grpc_wire;
     call->deadline_ms = UINT64_MAX;
     grpc_reader_init(&call->reader, s->max_recv_bytes);
     heap_item_init(&call->deadline);
@@ -185,8 +186,20 @@ static void abort_err(struct rpc_call *call, int err_code)
     call_abort(call, code, text);
 }
 
+bool call_accept(struct rpc_call *call)
+{
+    if (call->method == NULL) {
+        refuse_unknown(call);
+    } else if (call->bad_timeout) {
+        call_abort(call, GRPC_INTERNAL, "malformed grpc-timeout");
+    } else if (mem_is_low()) {
+        abort_err(call, E_NOMEM);
+    }
+    return !call->ended;
+}
+
 /* True when the call may go on to its handler. */
-static bool accept_call(struct rpc_call *call)
+static bool accept_grpc(struct rpc_call *call)
 {
     if (call->header_bytes > LIMIT_HEADER_BYTES) {
         call_abort(call, GRPC_RESOURCE_EXHAUSTED, "header list is too large");
@@ -194,16 +207,12 @@ static bool accept_call(struct rpc_call *call)
         call_http_error(call, "405");
     } else if (!call->is_grpc) {
         call_http_error(call, "415");
-    } else if (call->method == NULL) {
-        refuse_unknown(call);
-    } else if (call->bad_timeout) {
-        call_abort(call, GRPC_INTERNAL, "malformed grpc-timeout");
+    } else if (!call_accept(call)) {
+        return false;
     } else if (call->bad_encoding) {
         call_abort(call, GRPC_UNIMPLEMENTED, "grpc: compressed messages are not supported");
     } else if (h2_queued(call->sc->h2) > LIMIT_CONN_REPLY_BYTES) {
         call_abort(call, GRPC_RESOURCE_EXHAUSTED, "too many unread replies on this connection");
-    } else if (mem_is_low()) {
-        abort_err(call, E_NOMEM);
     }
     return !call->ended;
 }
@@ -223,9 +232,13 @@ void call_headers_end(struct rpc_call *call)
         return;
     }
     call->began = true;
-    if (!accept_call(call)) {
-        return;
+    if (accept_grpc(call)) {
+        call_go(call);
     }
+}
+
+void call_go(struct rpc_call *call)
+{
     method_count_started(call->method);
     if (call->deadline_ms != UINT64_MAX) {
         deadline_start(call);
@@ -335,13 +348,26 @@ void call_remote_end(struct rpc_call *call)
             return;
         }
         msg_uncount(call);
-        if (mem_is_low()) {
-            abort_err(call, E_NOMEM);
-            return;
-        }
-        call->in_handler = true;
-        m->message(call, call->msg);
-    } else if (m->half_close != NULL) {
+        call_unary(call, call->msg);
+    } else {
+        call_half_close(call);
+    }
+}
+
+void call_unary(struct rpc_call *call, ProtobufCMessage *msg)
+{
+    if (mem_is_low()) {
+        abort_err(call, E_NOMEM);
+        return;
+    }
+    call->in_handler = true;
+    call->method->method->message(call, msg);
+}
+
+void call_half_close(struct rpc_call *call)
+{
+    const struct rpc_method *m = call->method->method;
+    if (m->half_close != NULL) {
         m->half_close(call);
     } else if (!call->finished) {
         rpc_finish(call, GRPC_OK, "");

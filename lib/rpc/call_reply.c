@@ -53,21 +53,18 @@ static void ended(struct rpc_call *call, enum grpc_code code)
 /* The status goes to the wire (the first time only). */
 static void send_status(struct rpc_call *call, enum grpc_code code, const char *text)
 {
-    if (call->ended) {
-        return;
+    if (!call->ended) {
+        call->wire->status(call, code, text);
+        ended(call, code);
     }
-    struct h2_stream *s = &call->stream;
-    set_trailers(call, code, text);
-    if (call->responded) {
-        h2_end(s);
-    } else {
-        struct h2_header h[ARRAY_LEN(response_headers) + ARRAY_LEN(s->trailers)];
-        memcpy(h, response_headers, sizeof response_headers);
-        memcpy(h + ARRAY_LEN(response_headers), s->trailers, s->n_trailers * sizeof *h);
-        call->responded = true;
-        h2_respond(s, h, ARRAY_LEN(response_headers) + s->n_trailers, true);
-    }
-    ended(call, code);
+}
+
+/* What a message could not be sent for. */
+static void send_failure(struct rpc_call *call, int err_code)
+{
+    const char *text;
+    enum grpc_code code = status_from_err(err_code, &text);
+    send_status(call, code, text);
 }
 
 static void finished(struct rpc_call *call)
@@ -92,7 +89,7 @@ void call_http_error(struct rpc_call *call, const char *http_status)
     ended(call, GRPC_UNKNOWN);
 }
 
-/* --- messages --------------------------------------------------------------------------------- */
+/* --- as gRPC ---------------------------------------------------------------------------------- */
 
 static void begin_response(struct rpc_call *call)
 {
@@ -108,24 +105,16 @@ static void queue_piece(void *arg, struct value *v)
     h2_queue_value(&call->stream, v);
 }
 
-bool rpc_send(struct rpc_call *call, const ProtobufCMessage *msg)
+static int grpc_message(struct rpc_call *call, const ProtobufCMessage *msg)
 {
-    PRE(!call->finished);
-    if (call->ended) {
-        return false;
-    }
     begin_response(call);
     pb_pack_framed(msg, queue_piece, call);
-    server_conn_dirty(call->sc);
-    return true;
+    return 0;
 }
 
-bool rpc_send_parts(struct rpc_call *call, struct slice head, struct value *const *shared, size_t n)
+static int grpc_parts(struct rpc_call *call, struct slice head, struct value *const *shared,
+                      size_t n)
 {
-    PRE(!call->finished);
-    if (call->ended) {
-        return false;
-    }
     size_t len = head.len;
     for (size_t i = 0; i < n; i++) {
         len += shared[i]->len;
@@ -141,8 +130,68 @@ bool rpc_send_parts(struct rpc_call *call, struct slice head, struct value *cons
     for (size_t i = 0; i < n; i++) {
         h2_queue_value(&call->stream, value_ref(shared[i]));
     }
+    return 0;
+}
+
+static int grpc_packed(struct rpc_call *call, struct buf *message)
+{
+    uint8_t *prefix = mem_alloc(GRPC_PREFIX_BYTES);
+    size_t len = message->len;
+    PRE(len <= LIMIT_CLIENT_RECV_BYTES);
+    begin_response(call);
+    grpc_prefix(prefix, len);
+    h2_queue_owned(&call->stream, prefix, GRPC_PREFIX_BYTES);
+    h2_queue_owned(&call->stream, (uint8_t *)buf_take(message), len);
+    return 0;
+}
+
+static void grpc_status(struct rpc_call *call, enum grpc_code code, const char *text)
+{
+    struct h2_stream *s = &call->stream;
+    set_trailers(call, code, text);
+    if (call->responded) {
+        h2_end(s);
+        return;
+    }
+    struct h2_header h[ARRAY_LEN(response_headers) + ARRAY_LEN(s->trailers)];
+    memcpy(h, response_headers, sizeof response_headers);
+    memcpy(h + ARRAY_LEN(response_headers), s->trailers, s->n_trailers * sizeof *h);
+    call->responded = true;
+    h2_respond(s, h, ARRAY_LEN(response_headers) + s->n_trailers, true);
+}
+
+static size_t grpc_queued(const struct rpc_call *call)
+{
+    return call->stream.queued;
+}
+
+const struct call_wire grpc_wire = {
+    grpc_message, grpc_parts, grpc_packed, grpc_status, grpc_queued,
+};
+
+/* --- messages --------------------------------------------------------------------------------- */
+
+/* True: the call goes on. */
+static bool sent(struct rpc_call *call, int rv)
+{
+    if (rv != 0) {
+        send_failure(call, rv);
+        return false;
+    }
     server_conn_dirty(call->sc);
     return true;
+}
+
+bool rpc_send(struct rpc_call *call, const ProtobufCMessage *msg)
+{
+    PRE(!call->finished);
+    return !call->ended && sent(call, call->wire->message(call, msg));
+}
+
+bool rpc_send_parts(struct rpc_call *call, struct slice head, struct value *const *shared, size_t n)
+{
+    PRE(!call->finished);
+    return !call->ended && sent(call, call->wire->parts(call, head, shared, n));
 }
 
 /* --- ends ------------------------------------------------------------------------------------- */
@@ -153,9 +202,7 @@ void rpc_reply(struct rpc_call *call, const ProtobufCMessage *msg)
         /* Many ranges in one txn can add up to more than a message may be. */
         send_status(call, GRPC_RESOURCE_EXHAUSTED,
                     "barque: the answer is longer than 2 GiB. Next: ask for less, with a limit");
-    } else if (!call->ended) {
-        begin_response(call);
-        pb_pack_framed(msg, queue_piece, call);
+    } else if (!call->ended && sent(call, call->wire->message(call, msg))) {
         send_status(call, GRPC_OK, "");
     }
     finished(call);
@@ -163,14 +210,7 @@ void rpc_reply(struct rpc_call *call, const ProtobufCMessage *msg)
 
 void rpc_reply_buf(struct rpc_call *call, struct buf *message)
 {
-    if (!call->ended) {
-        uint8_t *prefix = mem_alloc(GRPC_PREFIX_BYTES);
-        size_t len = message->len;
-        PRE(len <= LIMIT_CLIENT_RECV_BYTES);
-        begin_response(call);
-        grpc_prefix(prefix, len);
-        h2_queue_owned(&call->stream, prefix, GRPC_PREFIX_BYTES);
-        h2_queue_owned(&call->stream, (uint8_t *)buf_take(message), len);
+    if (!call->ended && sent(call, call->wire->packed(call, message))) {
         send_status(call, GRPC_OK, "");
     }
     buf_fini(message);
@@ -226,7 +266,8 @@ bool rpc_writable(const struct rpc_call *call)
     if (call->ended) {
         return false;
     }
-    bool room = call->stream.queued < queue_limit(call->server) && !conn_congested(call->sc->conn);
+    bool room = call->wire->queued(call) < queue_limit(call->server) &&
+                !conn_congested(call->sc->conn);
     if (!room && list_empty(&call->blocked)) {
         /* Asking is a promise to wait for `writable`. */
         struct rpc_call *c = (struct rpc_call *)(uintptr_t)call;
@@ -249,7 +290,7 @@ void calls_wake_writable(struct server_conn *sc)
     while ((l = list_pop_front(&waiting)) != NULL) {
         struct rpc_call *call = LIST_ENTRY(l, struct rpc_call, blocked);
         const struct rpc_method *m = call->method->method;
-        if (call->stream.queued > queue_limit(call->server) / 2) {
+        if (call->wire->queued(call) > queue_limit(call->server) / 2) {
             list_push_back(&sc->blocked, &call->blocked);
         } else if (m->writable != NULL && !call->finished) {
             m->writable(call);
@@ -311,5 +352,5 @@ const char *rpc_call_path(const struct rpc_call *call)
 
 size_t rpc_call_queued(const struct rpc_call *call)
 {
-    return call->stream.queued;
+    return call->sc != NULL ? call->wire->queued(call) : 0;
 }

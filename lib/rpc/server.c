@@ -49,6 +49,7 @@ static void server_delete(struct rpc_server *s)
 {
     call_pool_fini(s);
     methods_fini(s);
+    map_fini(&s->gateway);
     arena_fini(&s->scratch);
     heap_fini(&s->deadlines);
     mem_free(s->routes);
@@ -141,6 +142,7 @@ struct rpc_server *rpc_server_new(const struct rpc_server_options *options)
     s->max_recv_bytes = options->max_recv_bytes != 0 ? options->max_recv_bytes
                                                      : (size_t)LIMIT_GRPC_RECV_BYTES;
     map_init(&s->methods);
+    map_init(&s->gateway);
     list_init(&s->conns);
     list_init(&s->dirty);
     heap_init(&s->deadlines);

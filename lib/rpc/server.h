@@ -60,6 +60,15 @@ struct http_route {
     void (*handler)(void *arg, const struct http_request *request, struct http_response *response);
 };
 
+/* A method as a JSON endpoint: POST path. The call is the same as over gRPC; streams answer
+ * {"result":{...}} lines in chunks, and their body is one JSON object or several. Static. */
+struct rpc_gateway_route {
+    const char *path;   /* "/v3/kv/range" */
+    const char *method; /* "/etcdserverpb.KV/Range"; an unknown one answers UNIMPLEMENTED */
+    const ProtobufCMessageDescriptor *response;
+    bool stays; /* a stream that goes on when the request's body is over */
+};
+
 struct rpc_server_options {
     struct loop *loop;
     size_t max_recv_bytes;    /* default LIMIT_GRPC_RECV_BYTES */
@@ -71,6 +80,7 @@ struct rpc_server *rpc_server_new(const struct rpc_server_options *options);
 /* Tables are static. */
 void rpc_server_methods(struct rpc_server *s, const struct rpc_method *methods, size_t n);
 void rpc_server_http(struct rpc_server *s, const struct http_route *routes, size_t n);
+void rpc_server_gateway(struct rpc_server *s, const struct rpc_gateway_route *routes, size_t n);
 /* Address as in listener_open. May be called for several addresses. */
 int rpc_server_listen(struct rpc_server *s, const char *address, struct err *err);
 /* The address of the k-th listener (port 0 resolved). */

@@ -1,6 +1,8 @@
 /* One connection of the server. The first bytes tell the protocol: the HTTP/2 preface ("PRI * ...")
  * or an HTTP/1 request line. From then on bytes are fed to an h2 session or to http1's parser.
  *
+ * An HTTP/1 request is answered at once, or is a call of the JSON gateway (gateway.c).
+ *
  * Back-pressure: frames go to the conn until it is congested (CONN_HIGH_WATER), then they stay in
  * the streams' queues, where rpc_writable sees them; reading stops too, until the conn has drained.
  * Ways to fail: bytes that are neither protocol, a broken session, a flood, an over-long head: the
@@ -139,6 +141,11 @@ static void http1_answer(struct server_conn *sc, int status, const char *type, s
     }
 }
 
+static void refuse_method(struct server_conn *sc, const char *text, bool keep, bool head)
+{
+    http1_answer(sc, 405, "text/plain; charset=utf-8", slice_str(text), keep, head);
+}
+
 static void http1_serve(struct server_conn *sc, const struct http1_request *req)
 {
     bool path_known;
@@ -146,9 +153,12 @@ static void http1_serve(struct server_conn *sc, const struct http1_request *req)
     bool keep = req->keep_alive && !sc->server->stopping;
     const char *method = head ? "GET" : req->method;
     const struct http_route *route = route_find(sc->server, method, req->path, &path_known);
+    if (route == NULL && path_known) {
+        refuse_method(sc, "method not allowed\n", keep, head);
+        return;
+    }
     if (route == NULL) {
-        const char *text = path_known ? "method not allowed\n" : "404 page not found\n";
-        http1_answer(sc, path_known ? 405 : 404, "text/plain; charset=utf-8", slice_str(text), keep,
+        http1_answer(sc, 404, "text/plain; charset=utf-8", slice_str("404 page not found\n"), keep,
                      head);
         return;
     }
@@ -159,26 +169,70 @@ static void http1_serve(struct server_conn *sc, const struct http1_request *req)
     buf_fini(&response.body);
 }
 
+/* A request's head is there. A stream begins with it, everything else wants the whole body. Returns
+ * what http1_next does. */
+static int http1_take_request(struct server_conn *sc, struct http1_request *ret_req,
+                              const struct rpc_gateway_route **ret_route)
+{
+    int status = http1_head(&sc->http1, ret_req);
+    if (status != 200) {
+        return status;
+    }
+    const struct rpc_gateway_route *route = gateway_find(sc->server, ret_req->path);
+    *ret_route = route;
+    bool stream = route != NULL && strcmp(ret_req->method, "POST") == 0 &&
+                  gateway_is_stream(sc->server, route);
+    return stream ? 200 : http1_next(&sc->http1, ret_req);
+}
+
+/* One request, or what has come of it. False: more bytes are needed, or nothing more is read. */
+static bool http1_step(struct server_conn *sc)
+{
+    struct http1_request req;
+    const struct rpc_gateway_route *route = NULL;
+    int status = http1_take_request(sc, &req, &route);
+    if (status == 100) {
+        conn_write(sc->conn, slice_str("HTTP/1.1 100 Continue\r\n\r\n"));
+        return false;
+    }
+    if (status == 0) {
+        return false;
+    }
+    if (status != 200) {
+        http1_answer(sc, status, NULL, slice_str(""), false, false);
+        return false;
+    }
+    bool post = strcmp(req.method, "POST") == 0;
+    if (route != NULL && post) {
+        gateway_begin(sc, route, &req);
+        return true;
+    }
+    if (route != NULL) {
+        refuse_method(sc, "Method Not Allowed\n", req.keep_alive && !sc->server->stopping,
+                      strcmp(req.method, "HEAD") == 0);
+    } else {
+        http1_serve(sc, &req);
+    }
+    http1_done(&sc->http1);
+    return true;
+}
+
+/* While a call is under way nothing is read but its own body, and a little of what comes next. */
+static bool reads_enough(const struct server_conn *sc)
+{
+    return sc->exchange.call != NULL && http1_body_done(&sc->http1) &&
+           http1_ahead(&sc->http1) > LIMIT_HTTP1_HEAD_BYTES;
+}
+
 static void http1_run(struct server_conn *sc)
 {
     while (!sc->broken && !conn_congested(sc->conn)) {
-        struct http1_request req;
-        int status = http1_next(&sc->http1, &req);
-        if (status == 0) {
+        bool went_on = sc->exchange.call != NULL ? gateway_step(sc) : http1_step(sc);
+        if (!went_on) {
             break;
         }
-        if (status == 100) {
-            conn_write(sc->conn, slice_str("HTTP/1.1 100 Continue\r\n\r\n"));
-            break;
-        }
-        if (status != 200) {
-            http1_answer(sc, status, NULL, slice_str(""), false, false);
-            break;
-        }
-        http1_serve(sc, &req);
-        http1_done(&sc->http1);
     }
-    conn_pause_read(sc->conn, conn_congested(sc->conn));
+    conn_pause_read(sc->conn, conn_congested(sc->conn) || reads_enough(sc));
 }
 
 void server_conn_flush(struct server_conn *sc)
@@ -188,6 +242,8 @@ void server_conn_flush(struct server_conn *sc)
     } else if (sc->broken) {
         conn_close_after_flush(sc->conn, CLOSE_LINGER_MS);
     } else if (sc->mode == MODE_HTTP1) {
+        list_remove(&sc->dirty);
+        calls_wake_writable(sc);
         http1_run(sc);
     }
 }
@@ -275,6 +331,7 @@ static void on_close(void *arg, int status)
         h2_close_all(sc->h2, H2_CANCEL);
         h2_free(sc->h2);
     } else if (sc->mode == MODE_HTTP1) {
+        gateway_abort(sc);
         http1_fini(&sc->http1);
     }
     INVARIANT(list_empty(&sc->blocked));
@@ -304,6 +361,18 @@ void server_conn_new(struct rpc_server *s, struct conn *c)
 
 /* --- housekeeping ----------------------------------------------------------------------------- */
 
+/* A connection that asks nothing ends after a while; one whose call is under way when its reader
+ * takes nothing. */
+static void sweep_http1(struct server_conn *sc, uint64_t idle_ms)
+{
+    size_t queued = conn_queued(sc->conn);
+    sc->stalls = queued > 0 && queued == sc->swept_queued ? sc->stalls + 1 : 0;
+    sc->swept_queued = queued;
+    if (sc->stalls > STALL_SWEEPS || (sc->exchange.call == NULL && idle_ms > HTTP1_IDLE_MS)) {
+        conn_close(sc->conn);
+    }
+}
+
 void server_conn_sweep(struct server_conn *sc)
 {
     uint64_t idle_ms = loop_now_ms(sc->server->loop) - sc->last_read_ms;
@@ -314,9 +383,7 @@ void server_conn_sweep(struct server_conn *sc)
         }
         break;
     case MODE_HTTP1:
-        if (idle_ms > HTTP1_IDLE_MS) {
-            conn_close(sc->conn);
-        }
+        sweep_http1(sc, idle_ms);
         break;
     case MODE_H2:
         h2_sweep(sc->h2, STALL_SWEEPS);
@@ -327,9 +394,15 @@ void server_conn_sweep(struct server_conn *sc)
 
 void server_conn_shutdown(struct server_conn *sc)
 {
-    if (sc->mode != MODE_H2) {
+    if (sc->mode != MODE_H2 && sc->exchange.call == NULL) {
         conn_break(sc);
         return;
+    }
+    if (sc->mode == MODE_HTTP1) {
+        if (gateway_is_stream(sc->server, sc->exchange.route)) {
+            call_abort(sc->exchange.call, GRPC_UNAVAILABLE, "etcdserver: server stopped");
+        }
+        return; /* a unary call's answer closes the connection */
     }
     h2_shutdown(sc->h2);
     LIST_FOREACH_SAFE (it, &sc->calls) {

@@ -5,6 +5,7 @@
 
 #include "lib/base/heap.h"
 #include "lib/base/map.h"
+#include "lib/codec/json_cursor.h"
 #include "lib/io/conn.h"
 #include "lib/io/timer.h"
 #include "lib/rpc/grpc_frame.h"
@@ -40,6 +41,7 @@ struct rpc_server {
     size_t max_recv_bytes;
 
     struct map methods; /* path -> struct method_entry */
+    struct map gateway; /* path -> const struct rpc_gateway_route */
     struct route_table *routes;
     size_t n_routes, routes_cap;
     struct listener **listeners;
@@ -69,6 +71,18 @@ struct rpc_server {
 
 enum conn_mode { MODE_SNIFF, MODE_H2, MODE_HTTP1 };
 
+/* The gateway's call of an HTTP/1 connection: one at a time. */
+struct exchange {
+    struct rpc_call *call; /* NULL: none */
+    const struct rpc_gateway_route *route;
+    struct json_frame frame; /* a stream's next request */
+    struct buf answer;       /* of a unary call, until its status */
+    bool keep;               /* the connection stays after the answer */
+    bool chunked;            /* a stream's answer: not for HTTP/1.0 */
+    bool began;              /* its head was written */
+    bool asked_all;          /* the handler knows that the request is over */
+};
+
 struct server_conn {
     struct rpc_server *server;
     struct conn *conn;
@@ -80,9 +94,26 @@ struct server_conn {
     struct buf sniff;
     struct h2 *h2;
     struct http1 http1;
+    struct exchange exchange;
+    size_t swept_queued; /* HTTP/1: bytes for the socket at the last sweep */
+    unsigned stalls;     /* sweeps in a row that found as many */
     size_t partial_bytes; /* half-received requests */
     uint64_t last_read_ms;
     bool broken; /* say what is left to say, then close */
+};
+
+/* How a call's answer leaves: as gRPC frames or as JSON. */
+struct call_wire {
+    /* One message; returns 0, or E_NOMEM: then the call is to end. */
+    int (*message)(struct rpc_call *call, const ProtobufCMessage *msg);
+    /* One message that is packed already, in parts: values are referenced, not taken. */
+    int (*parts)(struct rpc_call *call, struct slice head, struct value *const *shared, size_t n);
+    /* The same in one piece, taken. */
+    int (*packed)(struct rpc_call *call, struct buf *message);
+    /* The end, after the messages. */
+    void (*status)(struct rpc_call *call, enum grpc_code code, const char *text);
+    /* Bytes that the reader has not taken. */
+    size_t (*queued)(const struct rpc_call *call);
 };
 
 struct metadata {
@@ -95,6 +126,7 @@ struct rpc_call {
     struct server_conn *sc; /* NULL when the stream is gone */
     struct list link;
     struct rpc_server *server;
+    const struct call_wire *wire;
     struct method_entry *method; /* NULL: unknown path */
     void *data;
     struct arena arena;
@@ -135,6 +167,15 @@ struct rpc_call *call_new(struct server_conn *sc);
 void call_release(struct rpc_call *call); /* frees when nobody needs it */
 void call_header(struct rpc_call *call, struct slice name, struct slice value);
 void call_headers_end(struct rpc_call *call);
+/* The checks that do not depend on how the call came: a method, a deadline, memory. False: it has
+ * been answered. */
+bool call_accept(struct rpc_call *call);
+/* The call is accepted: counters, its deadline, and a stream's handler begins. */
+void call_go(struct rpc_call *call);
+/* The whole of a unary request; one of a stream's, in the scratch arena. */
+void call_unary(struct rpc_call *call, ProtobufCMessage *msg);
+/* A stream's client will send no more. */
+void call_half_close(struct rpc_call *call);
 void call_data(struct rpc_call *call, struct slice bytes);
 void call_remote_end(struct rpc_call *call);
 void call_stream_gone(struct rpc_call *call);
@@ -144,9 +185,25 @@ void call_pool_fini(struct rpc_server *s);
 /* call_reply.c */
 /* The status goes out and no handler is called any more; calls `closed` when one is at work. */
 void call_abort(struct rpc_call *call, enum grpc_code code, const char *text);
+extern const struct call_wire grpc_wire;
 void call_http_error(struct rpc_call *call, const char *http_status);
 void call_deadlines_run(struct rpc_server *s);
 void calls_wake_writable(struct server_conn *sc);
+
+/* gateway.c */
+/* NULL: no such path. */
+const struct rpc_gateway_route *gateway_find(const struct rpc_server *s, const char *path);
+bool gateway_is_stream(struct rpc_server *s, const struct rpc_gateway_route *route);
+/* The call begins as sc->exchange. The head is complete; a unary request's body, too. */
+void gateway_begin(struct server_conn *sc, const struct rpc_gateway_route *route,
+                   const struct http1_request *req);
+/* What can be done for the call under way. False: it waits. The exchange is over when its call is
+ * NULL again. */
+bool gateway_step(struct server_conn *sc);
+/* The connection has ended. */
+void gateway_abort(struct server_conn *sc);
+/* An answer {"error":...} without a call. */
+void gateway_refuse(struct server_conn *sc, enum grpc_code code, const char *text, bool keep);
 
 /* server.c */
 void server_check_stopped(struct rpc_server *s);
