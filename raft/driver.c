@@ -433,16 +433,12 @@ void driver_on_timer(struct timer *timer)
 {
     struct rnode *n = CONTAINER_OF(timer, struct rnode, core_timer);
     n->core_due_ms = 0;
-    if (!n->core_up || n->closing >= CLOSE_TRANSPORT) {
+    INVARIANT(n->core_up); /* it is stopped with the core */
+    if (n->closing >= CLOSE_TRANSPORT) {
         return;
     }
     slow_disk_tick(n);
-    uint64_t now = loop_now_ms(n->loop);
-    if (raft_timeout(&n->core) > now) {
-        arm_timer(n);
-        return;
-    }
-    n->core_fired_ms = now;
+    n->core_fired_ms = loop_now_ms(n->loop);
     struct raft_event event = { .type = RAFT_TIMEOUT };
     driver_event(n, &event, NULL);
 }
@@ -453,11 +449,11 @@ void driver_on_durable(void *arg, uint64_t index)
     if (index > n->durable) {
         n->durable = index;
     }
-    if (n->core_restart) {
+    if (!n->core_up) {
         driver_restart_if_settled(n);
         return;
     }
-    if (!n->core_up || n->installing || index <= n->core.last_stored || index > n->log.last) {
+    if (n->installing || index <= n->core.last_stored || index > n->log.last) {
         return;
     }
     send_held(n);

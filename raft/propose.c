@@ -243,7 +243,7 @@ static void uncollect(struct rnode *n, const uint64_t *seqs, unsigned k)
             slot(q, seqs[i])->sent_term = 0;
         }
     }
-    if (k > 0 && seqs[0] < q->unsent) {
+    if (seqs[0] < q->unsent) {
         q->unsent = seqs[0] < q->base ? q->base : seqs[0];
     }
 }
@@ -349,12 +349,12 @@ static void seen_drop(struct rnode *n, const struct value *data)
 {
     struct envelope e;
     uint64_t mask;
-    if (envelope_decode(value_slice(data), &e) == 0) {
-        struct seen *s = seen_of(n, &e);
-        if (s->epoch == e.epoch) {
-            uint64_t *bits = seen_bit(s, e.seq, &mask);
-            *bits &= ~mask;
-        }
+    int rv = envelope_decode(value_slice(data), &e);
+    INVARIANT(rv == 0); /* it was decoded when it came */
+    struct seen *s = seen_of(n, &e);
+    if (s->epoch == e.epoch) {
+        uint64_t *bits = seen_bit(s, e.seq, &mask);
+        *bits &= ~mask;
     }
 }
 
@@ -408,7 +408,7 @@ static void submit_remote(struct rnode *n)
     size_t done = 0;
     while (done < total) {
         unsigned k = total - done < SUBMIT_MAX ? (unsigned)(total - done) : SUBMIT_MAX;
-        if (!driver_leads(n) || submit(n, values + done, k) != 0) {
+        if (submit(n, values + done, k) != 0) {
             break;
         }
         done += k;

@@ -93,7 +93,7 @@ static void close_step(struct rnode *n);
 static void on_turn_end(struct turn_hook *hook)
 {
     struct rnode *n = CONTAINER_OF(hook, struct rnode, turn);
-    if (n->core_up && n->applied < n->commit) {
+    if (n->applied < n->commit) {
         driver_settle(n); /* a long replay goes on */
     }
     proposals_flush(n);
@@ -412,8 +412,8 @@ void rnode_close(struct rnode *n, void (*closed)(void *arg), void *arg)
     n->closed_arg = arg;
     n->closing = CLOSE_TRANSFER;
     timer_stop(&n->sweep);
-    bool others = n->core_up && configuration_voters(&n->core.configuration) > 1;
-    if (driver_leads(n) && others && !n->transfer.active) {
+    if (driver_leads(n) && configuration_voters(&n->core.configuration) > 1 &&
+        !n->transfer.active) {
         rnode_transfer(n, 0, NULL, NULL);
         return;
     }

@@ -15,7 +15,7 @@
 
 void send_frame(struct rnode *n, uint64_t to, struct buf *b)
 {
-    if (to != 0 && to != n->id && n->transport != NULL && n->closing < CLOSE_TRANSPORT) {
+    if (to != 0 && n->closing < CLOSE_TRANSPORT) {
         transport_send(n->transport, to, b);
     }
     buf_fini(b);
@@ -95,16 +95,14 @@ void send_held(struct rnode *n)
         return;
     }
     for (size_t i = 0; i < n->held_n; i++) {
-        if (n->leading && n->held[i].ae.term == n->lead_term) {
-            send_append(n, n->held[i].to, n->held[i].ae);
-        }
+        send_append(n, n->held[i].to, n->held[i].ae); /* ours: who leads no more holds none */
     }
     n->held_n = 0;
 }
 
 void send_commits(struct rnode *n)
 {
-    if (!driver_leads(n) || n->installing || n->closing >= CLOSE_TRANSPORT) {
+    if (!driver_leads(n) || n->installing) {
         return;
     }
     const struct raft_configuration *conf = &n->core.configuration;
@@ -167,9 +165,6 @@ void send_update(struct rnode *n, const struct raft_update *update)
 {
     for (unsigned i = 0; i < update->messages.n; i++) {
         const struct raft_message *m = &update->messages.batch[i];
-        if (m->server_id == 0 || m->server_id == n->id) {
-            continue;
-        }
         switch (m->type) {
         case RAFT_APPEND_ENTRIES:
             append_gated(n, m->server_id, &m->append_entries);

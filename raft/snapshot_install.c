@@ -321,8 +321,9 @@ static void check_done(struct job *job)
     struct snapshot_receipt *r = CONTAINER_OF(job, struct snapshot_receipt, job);
     struct rnode *n = r->n;
     r->jobs--;
-    if (r->dead || r->status != 0 || !n->core_up || n->installing ||
-        n->closing >= CLOSE_TRANSPORT) {
+    INVARIANT(!r->dead); /* only what still arrives is dropped, and one is taken at a time */
+    INVARIANT(!n->installing);
+    if (r->status != 0 || !n->core_up || n->closing >= CLOSE_TRANSPORT) {
         if (r->status != 0) {
             log_warn("raft", "a received snapshot is not usable",
                      "from=%016" PRIx64 " error=\"%s\"", r->from, r->err.msg);
@@ -414,7 +415,7 @@ void install_on_reset(void *arg, uint64_t index)
 {
     struct rnode *n = arg;
     struct snapshot_receipt *r = n->snapshots.receipt;
-    if (!n->installing || r == NULL || r->info.index != index) {
+    if (!n->installing || r->info.index != index) {
         return; /* the reset at start, of a log that ended before its snapshot */
     }
     if (n->snapshots.taking != NULL) {

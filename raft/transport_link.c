@@ -226,7 +226,8 @@ void link_answer(struct link *l, enum peer_code code)
 
 size_t link_queued(const struct link *l)
 {
-    return l->conn != NULL ? conn_queued(l->conn) : 0;
+    PRE(l->conn != NULL);
+    return conn_queued(l->conn);
 }
 
 /* --- end -------------------------------------------------------------------------------------- */
@@ -253,10 +254,9 @@ void link_close_after_flush(struct link *l)
 
 void link_fail(struct link *l, int status)
 {
-    if (!l->closing) {
-        link_close(l);
-        l->ops->closed(l, status);
-    }
+    PRE(!l->closing);
+    link_close(l);
+    l->ops->closed(l, status);
 }
 
 void link_tick(struct link *l, uint64_t now_ms)

@@ -37,7 +37,7 @@ void transport_stream_finish(struct transport_stream *s, int status)
 
 static void stream_pump(struct transport_stream *s)
 {
-    while (!s->finished && !s->sent_last && !conn_congested(s->link->conn)) {
+    while (!s->sent_last && !conn_congested(s->link->conn)) {
         autobuf chunk = BUF_INIT;
         int rv = s->next(s->arg, &chunk);
         if (rv < 0) {
@@ -91,9 +91,8 @@ static int stream_answered(struct link *l, struct slice payload)
 
 static void stream_drained(struct link *l)
 {
-    if (l->greeted) {
-        stream_pump(l->stream);
-    }
+    INVARIANT(l->greeted); /* a hello does not congest a connection */
+    stream_pump(l->stream);
 }
 
 static void stream_closed(struct link *l, int status)

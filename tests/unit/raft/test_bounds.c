@@ -106,6 +106,44 @@ static void a_member_that_closes_takes_nothing_on(void **state)
     stage_close(&s);
 }
 
+/* Whoever is told that the member stops may ask for more within that very call. */
+static struct {
+    struct rnode *node;
+    struct rnode_proposal next;
+    unsigned stopped;
+} insistent;
+
+static void on_stopped_again(struct rnode_proposal *p, int status)
+{
+    (void)p;
+    insistent.stopped += status == E_STOPPED;
+}
+
+static void on_stopped(struct rnode_proposal *p, int status)
+{
+    (void)p;
+    insistent.stopped += status == E_STOPPED;
+    insistent.next.done = on_stopped_again;
+    rnode_propose(insistent.node, &insistent.next, slice_str("again"), 1000);
+}
+
+static void who_asks_again_while_it_stops_is_answered_before_the_end(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct rnode_proposal first = { .done = on_stopped };
+    stage_open(&s); /* without a leader it waits */
+    memset(&insistent, 0, sizeof insistent);
+    insistent.node = s.m.node;
+    rnode_propose(s.m.node, &first, slice_str("x"), 60000);
+    s.m.closed = false;
+    rnode_close(s.m.node, on_closed, &s.m.closed);
+    run_until(s.loop, &s.m.closed);
+    s.m.node = NULL;
+    assert_int_equal(insistent.stopped, 2);
+    stage_close(&s);
+}
+
 /* One PROPOSE of the puppet's with these (epoch, sequence number). */
 static void forward(struct stage *s, uint64_t term, uint64_t epoch, uint64_t seq)
 {
@@ -187,6 +225,85 @@ static void who_goes_away_hears_nothing(void **state)
     stage_close(&s);
 }
 
+static void who_forgets_what_was_refused_hears_nothing(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct rnode_status status;
+    autofree char *big = mem_zalloc(LIMIT_LOG_ENTRY_BYTES);
+    struct slice too_big = slice_make(big, LIMIT_LOG_ENTRY_BYTES);
+    struct rnode_proposal refused = { .done = on_many };
+    stage_open(&s);
+    many = (struct many){ 0 };
+    rnode_propose(s.m.node, &refused, too_big, 1000); /* before any other: no such number yet */
+    rnode_propose_forget(s.m.node, &refused);
+    s.p.acks = true;
+    stage_member_leads(&s, &status);
+    for (unsigned i = 0; i < 2 * (unsigned)-E_TOOBIG; i++) {
+        assert_int_equal(propose(&s.m, "x"), 0);
+    }
+    rnode_propose(s.m.node, &refused, too_big, 1000); /* and behind many that are over */
+    rnode_propose_forget(s.m.node, &refused);
+    run_for(s.loop, 20);
+    assert_int_equal(many.answered, 0);
+    stage_close(&s);
+}
+
+static void an_empty_command_is_a_command(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct rnode_status status;
+    stage_open(&s);
+    s.p.acks = true;
+    stage_member_leads(&s, &status);
+    assert_int_equal(propose(&s.m, ""), 0);
+    assert_int_equal(s.m.machine.count, 1);
+    stage_close(&s);
+}
+
+/* --- questions -------------------------------------------------------------------------------- */
+
+static struct {
+    unsigned answers;
+    int status;
+} asked;
+
+static void answer_twice(void *arg, uint64_t ask_id, struct slice question)
+{
+    struct member *m = arg;
+    rnode_answer(m->node, ask_id, 0, question);
+    rnode_answer(m->node, ask_id, E_INVAL, question);
+}
+
+static void on_answer(struct rnode_ask *a, int status, struct slice answer)
+{
+    (void)a;
+    (void)answer;
+    asked.answers++;
+    asked.status = status;
+}
+
+static void a_question_is_answered_once(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct rnode_status status;
+    struct rnode_ask a = { .done = on_answer };
+    stage_open(&s);
+    s.p.acks = true;
+    stage_member_leads(&s, &status);
+    s.m.node->options.on_ask = answer_twice;
+    memset(&asked, 0, sizeof asked);
+    rnode_ask_leader(s.m.node, &a, slice_str("?"), 1000);
+    run_until_some(s.loop, &asked.answers);
+    rnode_ask_forget(s.m.node, &a); /* it was answered: nothing to forget */
+    run_for(s.loop, 60);
+    assert_int_equal(asked.answers, 1);
+    assert_int_equal(asked.status, 0);
+    stage_close(&s);
+}
+
 /* --- changes ---------------------------------------------------------------------------------- */
 
 static int change(struct stage *s, enum member_change kind, uint64_t id, const char *address)
@@ -237,6 +354,28 @@ static void changes_that_make_no_sense_are_refused(void **state)
     size_t n;
     rnode_members(s.m.node, &n);
     assert_int_equal(n, LIMIT_PEERS);
+    stage_close(&s);
+}
+
+/* More servers come and go within one term than a configuration has room for: what the leader
+ * remembers of each has its bound, and it leads on. */
+static void a_leader_outlives_more_servers_than_it_has_room_for(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct rnode_status status;
+    stage_open(&s);
+    s.p.acks = true;
+    stage_member_leads(&s, &status);
+    for (uint64_t id = 50; id < 50 + LIMIT_PEERS; id++) {
+        assert_int_equal(change(&s, MEMBER_ADD_LEARNER, id, "127.0.0.1:1"), 0);
+        assert_int_equal(change(&s, MEMBER_REMOVE, id, ""), 0);
+    }
+    assert_int_equal(propose(&s.m, "x"), 0);
+    struct rnode_status after;
+    rnode_get_status(s.m.node, &after);
+    assert_int_equal(after.state, RNODE_LEADER);
+    assert_int_equal(after.term, status.term);
     stage_close(&s);
 }
 
@@ -363,9 +502,14 @@ int test_bounds_run(void)
         cmocka_unit_test(proposals_over_the_bound_are_refused),
         cmocka_unit_test(a_command_that_no_entry_holds_is_refused),
         cmocka_unit_test(a_member_that_closes_takes_nothing_on),
+        cmocka_unit_test(who_asks_again_while_it_stops_is_answered_before_the_end),
         cmocka_unit_test(what_is_forwarded_twice_or_far_too_late_is_taken_once),
         cmocka_unit_test(who_goes_away_hears_nothing),
+        cmocka_unit_test(who_forgets_what_was_refused_hears_nothing),
+        cmocka_unit_test(an_empty_command_is_a_command),
+        cmocka_unit_test(a_question_is_answered_once),
         cmocka_unit_test(changes_that_make_no_sense_are_refused),
+        cmocka_unit_test(a_leader_outlives_more_servers_than_it_has_room_for),
         cmocka_unit_test(a_change_whose_leader_is_deposed_has_no_known_outcome),
         cmocka_unit_test(entries_that_are_not_understood_are_passed_over),
         cmocka_unit_test(names_of_those_who_left_make_room),

@@ -124,6 +124,42 @@ static void three_members_elect_a_leader_and_apply_the_same(void **state)
     cluster_close(&c);
 }
 
+static unsigned forwarded, forwarded_failed;
+
+static void on_forwarded(struct rnode_proposal *p, int status)
+{
+    (void)p;
+    forwarded++;
+    forwarded_failed += status != 0;
+}
+
+/* More than one frame and one step of the core hold. */
+static void what_a_follower_is_told_at_once_is_applied_once(void **state)
+{
+    enum { SMALL = 1100, LARGE = 5, LARGE_BYTES = 400 * 1024 };
+    static struct rnode_proposal p[SMALL + LARGE];
+    (void)state;
+    struct cluster c;
+    cluster_open(&c, 100000);
+    struct member *leader = leader_of(&c);
+    struct member *follower = follower_of(&c, leader);
+    assert_int_equal(propose(follower, "first"), 0);
+    autofree char *text = mem_zalloc(LARGE_BYTES);
+    forwarded = forwarded_failed = 0;
+    for (size_t i = 0; i < ARRAY_LEN(p); i++) {
+        p[i] = (struct rnode_proposal){ .done = on_forwarded };
+        rnode_propose(follower->node, &p[i], slice_make(text, i < SMALL ? 8 : LARGE_BYTES), 10000);
+    }
+    for (int i = 0; i < 2000 && forwarded < ARRAY_LEN(p); i++) {
+        run_for(c.loop, 5);
+    }
+    assert_int_equal(forwarded, ARRAY_LEN(p));
+    assert_int_equal(forwarded_failed, 0);
+    assert_int_equal(follower->machine.count, 1 + ARRAY_LEN(p));
+    wait_equal(&c, leader, follower);
+    cluster_close(&c);
+}
+
 static void a_read_at_a_follower_sees_what_was_answered_before(void **state)
 {
     (void)state;
@@ -410,6 +446,7 @@ int test_cluster_run(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(three_members_elect_a_leader_and_apply_the_same),
+        cmocka_unit_test(what_a_follower_is_told_at_once_is_applied_once),
         cmocka_unit_test(a_read_at_a_follower_sees_what_was_answered_before),
         cmocka_unit_test(a_proposal_of_one_term_is_no_other_leaders),
         cmocka_unit_test(a_killed_leader_is_replaced_and_comes_back),

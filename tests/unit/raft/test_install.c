@@ -162,10 +162,11 @@ static void file_of_another_machine(struct stage *s, struct buf *out)
 
 /* --- streams ---------------------------------------------------------------------------------- */
 
+static uint64_t last_stream;
+
 static struct transport_stream *stream(struct stage *s, struct source *src)
 {
-    static uint64_t id;
-    return transport_stream_start(s->p.t, MEMBER_ID, ++id, source_next, source_done, src);
+    return transport_stream_start(s->p.t, MEMBER_ID, ++last_stream, source_next, source_done, src);
 }
 
 static bool installed(const struct rnode_status *status, uint64_t index)
@@ -325,6 +326,33 @@ static void a_snapshot_of_a_second_leader_of_the_term_ends_the_member(void **sta
     stage_close(&s);
 }
 
+static int refuse_commit(void *arg, void *restore, uint64_t index, struct err *err)
+{
+    (void)arg, (void)index;
+    mem_free(restore);
+    return err_set(err, E_CORRUPT, "not this state");
+}
+
+static void a_state_that_cannot_be_swapped_in_ends_the_member(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct source src = { 0 };
+    stage_open(&s);
+    s.m.node->options.fsm.restore_commit = refuse_commit;
+    good_head(&src.head, TERM);
+    good_file(&s, &src.file);
+    stream(&s, &src);
+    for (int k = 0; k < 2000 && s.m.fatal.code == 0; k++) {
+        run_for(s.loop, 2);
+    }
+    assert_int_equal(s.m.fatal.code, E_CORRUPT);
+    assert_string_equal(s.m.fatal.msg, "not this state");
+    assert_false(s.m.machine.restored);
+    source_fini(&src);
+    stage_close(&s);
+}
+
 /* --- while the worker is at it ---------------------------------------------------------------- */
 
 static sem_t go;
@@ -357,6 +385,7 @@ static void one_snapshot_is_taken_at_a_time(void **state)
     struct source other = { 0 };
     stage_open(&s);
     stream_slow(&s, &slow);
+    uint64_t slow_stream = last_stream;
     good_head(&other.head, TERM);
     good_file(&s, &other.file);
     stream(&s, &other);
@@ -364,7 +393,10 @@ static void one_snapshot_is_taken_at_a_time(void **state)
     assert_int_not_equal(other.status, 0);
     struct snapshot_receipt *kept = s.m.node->snapshots.receipt;
     assert_non_null(kept);
-    install_on_stream_broken(s.m.node, PUPPET_ID, 0); /* it is whole: its sender matters no more */
+    /* It is whole: its sender matters no more. */
+    install_on_stream_broken(s.m.node, PUPPET_ID, slow_stream);
+    assert_int_equal(install_on_stream(s.m.node, PUPPET_ID, slow_stream, slice_str("more"), false),
+                     E_PROTO);
     assert_ptr_equal(s.m.node->snapshots.receipt, kept);
     sem_post(&go);
     stage_wait_status(&s, installed, INDEX);
@@ -471,6 +503,7 @@ int test_install_run(void)
         cmocka_unit_test(a_stream_that_breaks_off_leaves_nothing_behind),
         cmocka_unit_test(a_snapshot_that_is_not_needed_is_dropped),
         cmocka_unit_test(a_snapshot_of_a_second_leader_of_the_term_ends_the_member),
+        cmocka_unit_test(a_state_that_cannot_be_swapped_in_ends_the_member),
         cmocka_unit_test(one_snapshot_is_taken_at_a_time),
         cmocka_unit_test(a_member_closes_while_a_snapshot_is_checked),
         cmocka_unit_test(disk_slower_than_network_is_waited_for),
