@@ -104,15 +104,17 @@ static bool by_people(const struct orch *o, const char *uid)
 }
 
 /* A set is told a number, not names: it may have been to lose one that was not ready, which is
- * ready again now that one is deleted. */
-static bool one_recovered(struct orch *o, const struct orch_pod *deleted, int64_t since)
+ * ready again now that one is deleted; the very one that is deleted, where the set was told so. */
+static bool one_recovered(struct orch *o, const struct orch_pod *deleted, bool told,
+                          int64_t since)
 {
     size_t at = 0;
     struct map_entry *e;
     while ((e = map_next(&o->pods, &at)) != NULL) {
         struct orch_pod *p = e->value;
-        if (p != deleted && str_eq(p->owner, deleted->owner) && p->live && p->ready &&
-            !p->deleting && p->ready_us > since) {
+        bool stays = p != deleted && p->live && p->ready && !p->deleting;
+        if ((stays || (told && p == deleted)) && str_eq(p->owner, deleted->owner) &&
+            p->ready_us > since) {
             p->ready_us = INT64_MIN; /* excuses one */
             return true;
         }
@@ -155,7 +157,7 @@ static void check_rollout(struct orch *o, struct orch_pod *p)
     p->unready_us = INT64_MIN; /* itself is the one that goes */
     int64_t ready = orch_ready(o, d->uid, since);
     p->unready_us = own;
-    if (ready < min && !one_recovered(o, p, since)) {
+    if (ready < min && !one_recovered(o, p, s->lowered_us < o->at_us, since)) {
         broken(o, o->rollout,
                "ready pod %s is deleted: that leaves %" PRId64 " ready ones of "
                "Deployment %s, which wants at least %" PRId64,

@@ -99,6 +99,27 @@ static struct rollout gather(const struct lister *l, const struct deployment *d,
     return r;
 }
 
+/* How many pods of each are available, by the pods themselves. True when a status says more: it is
+ * older than they are, or this cache is; either way there is more to come. */
+static bool count_available(const struct lister *l, struct rollout *r, int64_t now_ms,
+                            struct arena *arena)
+{
+    int32_t *available = arena_zalloc(arena, (r->n + 1) * sizeof *available);
+    bool behind = false;
+    for (size_t i = 0; i < r->n; i++) {
+        struct object_list pods =
+            lister_by(l, &kind_pod, &index_owner, r->all[i]->object.metadata.uid, arena);
+        for (size_t k = 0; k < pods.n; k++) {
+            const struct pod *p = object_pod(pods.items[k]);
+            available[i] += pod_is_active(p) &&
+                            pod_is_available(p, r->all[i]->spec.min_ready_seconds, now_ms);
+        }
+        behind = behind || available[i] < r->all[i]->status.available_replicas;
+    }
+    r->available = available;
+    return behind;
+}
+
 static int64_t max_revision(const struct rollout *r)
 {
     return r->n > 0 ? revision_of(r->all[r->n - 1]) : 0;
@@ -284,6 +305,9 @@ static void deployment_reconcile(const struct lister *l, const char *key, int64_
     d->spec.replicas = positive(d->spec.replicas);
     struct rollout r = gather(l, d, &plan->arena);
     int32_t *sizes = arena_zalloc(&plan->arena, (r.n + 1) * sizeof *sizes);
+    if (count_available(l, &r, now_ms, &plan->arena)) {
+        plan_requeue_after(plan, 1000);
+    }
     rollout_sizes(&r, sizes);
     for (size_t i = 0; i < r.n; i++) {
         adjust(&r, i, sizes[i], plan);

@@ -96,13 +96,28 @@ static int32_t shrink(const struct rollout *r, int32_t *sizes, int32_t room, boo
         if ((int)i == r->current) {
             continue;
         }
-        int32_t healthy = min32(sizes[i], r->all[i]->status.available_replicas);
+        /* By either of the two that says more: a status may be from before it became ready. */
+        int32_t seen = r->available != NULL ? r->available[i] : 0;
+        int32_t healthy = min32(sizes[i], max32(seen, r->all[i]->status.available_replicas));
         int32_t most = unhealthy_only ? sizes[i] - healthy : sizes[i];
         int32_t cut = min32(room, most);
         sizes[i] -= cut;
         room -= cut;
     }
     return room;
+}
+
+/* Pods that one may rely on. A status that was made for another size says nothing of pods whose
+ * deletion was meant by that size and is still under way: none until it is observed. And after a
+ * time without a leader a status is as old as that: what is gone since does not count. */
+static int32_t relied_on(const struct rollout *r, size_t i)
+{
+    const struct replicaset *rs = r->all[i];
+    if (rs->status.observed_generation < rs->object.metadata.generation) {
+        return 0;
+    }
+    int32_t n = min32(rs->status.available_replicas, rs->spec.replicas);
+    return r->available != NULL ? min32(n, r->available[i]) : n;
 }
 
 static void roll(const struct rollout *r, int32_t *sizes)
@@ -118,7 +133,7 @@ static void roll(const struct rollout *r, int32_t *sizes)
     }
     /* What old ones may lose: everything wanted, less what must be available, less what the new one
      * promises but does not have yet. */
-    int32_t new_unavailable = max32(0, now->spec.replicas - now->status.available_replicas);
+    int32_t new_unavailable = now->spec.replicas - relied_on(r, (size_t)r->current);
     if (BUG(BUG_ROLLOUT_HASTY)) {
         shrink(r, sizes, max32(0, total - rollout_min_available(d)), false);
         return;
@@ -127,7 +142,7 @@ static void roll(const struct rollout *r, int32_t *sizes)
     room = shrink(r, sizes, room, true);
     int64_t available = 0;
     for (size_t i = 0; i < r->n; i++) {
-        available += min32(r->all[i]->status.available_replicas, r->all[i]->spec.replicas);
+        available += relied_on(r, i);
     }
     shrink(r, sizes, min32(room, clamp32(available - rollout_min_available(d))), false);
 }

@@ -11,6 +11,7 @@ struct rollout {
     size_t n;
     int current;                   /* index of the wanted template's, or -1 */
     bool old_pods;                 /* pods of other templates are still there, ending ones too */
+    const int32_t *available;      /* pods of each that are available now; NULL: its status says */
 };
 
 /* Fewest pods that must be available at any moment. */
