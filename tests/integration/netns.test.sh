@@ -37,8 +37,11 @@ held 'seed 104: loss and a partial partition' --start 3 --nodes 1 --seed 104 --s
 held 'seed 105: one way, and nobody reaches anybody' --start 3 --nodes 0 --seed 105 --seconds 12 \
     --faults one-way,shatter --break-quorum
 if [ -x "$ETCD" ]; then
-    # Followers are cut off: what a deposed leader of etcd 3.4 does with leases is known (docs/chaos.md).
-    held 'seed 121: a real etcd whose links are cut' --start-etcd "$ETCD" --seed 121 --seconds 12 --faults partition,partial
+    # Whether etcd holds is not ours to say (docs/chaos.md: what a deposed leader of 3.4 does with leases):
+    # that its links are cut, and that it is judged.
+    chaos run --start-etcd "$ETCD" --netns --seed 121 --seconds 12 --faults partition,partial --loads kv,watch,txn
+    check 'seed 121: a real etcd whose links are cut is judged' [ $? -le 1 ]
+    rm -rf "$T"/barque-chaos-*
     like 'and the cut was felt: there was an election' "$(cat "$T/out")" 'elect +[1-9]'
     chaos run --start-etcd "$ETCD" --netns --plan
     is 'a plan alone leaves no file' "$(ls -d "$T"/barque-chaos-* 2>/dev/null)" ''
