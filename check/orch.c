@@ -104,28 +104,28 @@ static bool by_people(const struct orch *o, const char *uid)
 }
 
 /* A set is told a number, not names: it may have been to lose one that was not ready, which is
- * ready again now that one is deleted; the very one that is deleted, where the set was told so. */
-static bool one_recovered(struct orch *o, const struct orch_pod *deleted, bool told,
-                          int64_t since)
+ * ready again now that one is deleted; the very one that is deleted, while the set does as told. */
+static bool one_recovered(struct orch *o, struct orch_pod *deleted, bool told, int64_t since)
 {
+    struct orch_pod *rose = told && deleted->ready_us > since ? deleted : NULL;
     size_t at = 0;
     struct map_entry *e;
-    while ((e = map_next(&o->pods, &at)) != NULL) {
+    while (rose == NULL && (e = map_next(&o->pods, &at)) != NULL) {
         struct orch_pod *p = e->value;
-        bool stays = p != deleted && p->live && p->ready && !p->deleting;
-        if ((stays || (told && p == deleted)) && str_eq(p->owner, deleted->owner) &&
-            p->ready_us > since) {
-            p->ready_us = INT64_MIN; /* excuses one */
-            return true;
+        if (p != deleted && str_eq(p->owner, deleted->owner) && p->live && p->ready &&
+            !p->deleting && p->ready_us > since) {
+            rose = p;
         }
     }
-    return false;
+    if (rose != NULL) {
+        rose->ready_us = INT64_MIN; /* excuses one */
+    }
+    return rose != NULL;
 }
 
-/* What a set does it was told to do when it got its number; after an outage that is long ago. */
-static int64_t sight_begins(struct orch *o, const struct orch_set *s)
+/* Is a pod to go because the set was told a smaller number, which is not carried out yet? */
+static bool was_told(struct orch *o, const struct orch_set *s)
 {
-    int64_t sight = o->facts->sight_us != 0 ? o->facts->sight_us : SIGHT_US;
     int64_t pods = 1; /* the one that goes */
     size_t at = 0;
     struct map_entry *e;
@@ -133,7 +133,14 @@ static int64_t sight_begins(struct orch *o, const struct orch_set *s)
         const struct orch_pod *p = e->value;
         pods += str_eq(p->owner, s->uid) && p->live && !p->deleting && !p->terminal;
     }
-    return (pods > s->replicas && s->lowered_us < o->at_us ? s->lowered_us : o->at_us) - sight;
+    return pods > s->replicas && s->lowered_us < o->at_us;
+}
+
+/* What a set does it was told to do when it got its number; after an outage that is long ago. */
+static int64_t sight_begins(const struct orch *o, const struct orch_set *s, bool told)
+{
+    int64_t sight = o->facts->sight_us != 0 ? o->facts->sight_us : SIGHT_US;
+    return (told ? s->lowered_us : o->at_us) - sight;
 }
 
 /* Held against what its writer may have seen: of the last `sight_us`. */
@@ -142,7 +149,8 @@ static void check_rollout(struct orch *o, struct orch_pod *p)
     const struct orch_set *s = p->owner != NULL ? map_get_str(&o->sets, p->owner) : NULL;
     const struct orch_deployment *d =
         s != NULL && s->owner != NULL ? map_get_str(&o->deployments, s->owner) : NULL;
-    int64_t since = s != NULL ? sight_begins(o, s) : 0;
+    bool told = s != NULL && was_told(o, s);
+    int64_t since = s != NULL ? sight_begins(o, s, told) : 0;
     if (d == NULL || !d->live || d->recreates || by_people(o, p->uid) ||
         (p->node != NULL &&
          (p->node->unreachable || !p->node->live || p->node->unreachable_us > since))) {
@@ -157,7 +165,7 @@ static void check_rollout(struct orch *o, struct orch_pod *p)
     p->unready_us = INT64_MIN; /* itself is the one that goes */
     int64_t ready = orch_ready(o, d->uid, since);
     p->unready_us = own;
-    if (ready < min && !one_recovered(o, p, s->lowered_us < o->at_us, since)) {
+    if (ready < min && !one_recovered(o, p, told, since)) {
         broken(o, o->rollout,
                "ready pod %s is deleted: that leaves %" PRId64 " ready ones of "
                "Deployment %s, which wants at least %" PRId64,

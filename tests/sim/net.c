@@ -212,7 +212,12 @@ void transport_peer_set(struct transport *t, uint64_t id, const char *address)
     PRE(!t->closing && id != t->node->member_id);
     INVARIANT(sscanf(address, "10.0.0.%u:", &number) == 1);
     INVARIANT(number >= 1 && number <= t->node->sim->n_nodes);
-    if (!node_was(&t->node->sim->nodes[number], id)) { /* who is no more, is no more */
+    /* A machine has one place here, where real members are told apart by id: who is no more, and
+     * who never came (its id was given out and not heard of), does not take it from whoever
+     * runs. */
+    const struct node *at = &t->node->sim->nodes[number];
+    bool taken = at->transport != NULL && at->member_id == t->peers[number].id;
+    if (!node_was(at, id) && (!taken || at->member_id == id)) {
         peer_known(t, number, id);
     }
 }

@@ -110,6 +110,61 @@ static void a_pod_that_rose_a_moment_ago_excuses_one_deletion(void **state)
     mem_free(w);
 }
 
+/* A set is told a smaller number because one is not ready; when that goes, it has recovered. */
+static void the_pod_that_goes_may_have_risen_since_its_set_was_told(void **state)
+{
+    (void)state;
+    enum { TOLD, NOT_TOLD, ROSE_BEFORE, DONE_BEFORE, CASES };
+    struct cluster *w = mem_alloc(sizeof *w);
+    struct pod *p[REPLICAS];
+    for (int which = TOLD; which < CASES; which++) {
+        begin(w, p);
+        set_ready(w, p[1], false);
+        set_ready(w, p[0], false);
+        pass(w, LONG_S);
+        if (which == ROSE_BEFORE) {
+            set_ready(w, p[0], true);
+            pass(w, LATE_S);
+        }
+        if (which != NOT_TOLD) {
+            w->set_sizes[p[0]->set]--;
+            cluster_put_set(w, p[0]->set);
+        }
+        if (which == DONE_BEFORE) {
+            cluster_take_down(w, p[1]);
+        }
+        pass(w, 1);
+        set_ready(w, p[0], true);
+        pass(w, 1);
+        cluster_take_down(w, p[0]);
+        end(w, which == TOLD ? CHECK_HOLDS : CHECK_VIOLATED);
+    }
+    mem_free(w);
+}
+
+/* Three of four are not ready when their set is told one; then all rise, and three go. */
+static void each_pod_that_rose_is_an_excuse_for_itself(void **state)
+{
+    (void)state;
+    struct cluster *w = mem_alloc(sizeof *w);
+    struct pod *p[REPLICAS];
+    begin(w, p);
+    for (int i = 0; i < 3; i++) {
+        set_ready(w, p[i], false);
+    }
+    pass(w, LONG_S);
+    w->set_sizes[p[0]->set] -= 3;
+    cluster_put_set(w, p[0]->set);
+    for (int i = 0; i < 3; i++) {
+        set_ready(w, p[i], true);
+    }
+    for (int i = 0; i < 3; i++) {
+        cluster_take_down(w, p[i]);
+    }
+    end(w, CHECK_HOLDS);
+    mem_free(w);
+}
+
 /* An outage lies between the order and its execution. */
 static void what_a_set_was_told_counts_until_it_is_done(void **state)
 {
@@ -165,6 +220,8 @@ int run_orch_sight_tests(void)
         cmocka_unit_test(a_pod_that_fell_a_moment_ago_still_counts),
         cmocka_unit_test(a_node_that_was_lost_a_moment_ago_excuses_its_own_pods),
         cmocka_unit_test(a_pod_that_rose_a_moment_ago_excuses_one_deletion),
+        cmocka_unit_test(the_pod_that_goes_may_have_risen_since_its_set_was_told),
+        cmocka_unit_test(each_pod_that_rose_is_an_excuse_for_itself),
         cmocka_unit_test(what_a_set_was_told_counts_until_it_is_done),
         cmocka_unit_test(sight_is_a_fact_of_the_run),
     };
