@@ -1,5 +1,5 @@
 /* Getting in from outside: what is asked, what is answered, and a damaged member's way back. */
-#include "test.h"
+#include "tests/unit/raft/trio.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,8 +9,6 @@
 #include "raft/membership.h"
 #include "raft/node.h"
 #include "raft/quarantine.h"
-
-enum { MEMBERS = 3 };
 
 /* --- bytes ------------------------------------------------------------------------------------ */
 
@@ -110,75 +108,12 @@ static void a_note_of_damage_makes_a_directory_unusable(void **state)
 
 /* --- members ---------------------------------------------------------------------------------- */
 
-struct fixture {
-    struct loop *loop;
-    char *dir;
-    struct member m[MEMBERS];
-    struct rnode_member founders[MEMBERS];
-};
-
 struct outcome {
     bool done;
     int status;
     struct join_answer answer;
     struct err err;
 };
-
-static int start(struct fixture *f, size_t i, const struct join_answer *joined)
-{
-    struct rnode_options o;
-    struct rnode_tuning tuning = { .digest_ms = 50 };
-    struct rnode_member others[LIMIT_PEERS];
-    struct err err = ERR_INIT;
-    char *path = mem_printf("%s/%zu", f->dir, i);
-    member_options(&f->m[i], f->loop, path, &o);
-    o.initial = f->founders;
-    o.n_initial = MEMBERS;
-    if (joined != NULL) {
-        o.join = true;
-        o.cluster_id = joined->cluster_id;
-        o.member_id = f->m[i].id = joined->your_id;
-        o.n_initial = join_others(joined, others);
-        o.initial = others;
-    }
-    int rv = rnode_open_tuned(&o, &tuning, &f->m[i].node, &err);
-    mem_free(path);
-    return rv;
-}
-
-static void fixture_open(struct fixture *f)
-{
-    *f = (struct fixture){ .loop = loop_new(), .dir = temp_dir_new() };
-    for (size_t i = 0; i < MEMBERS; i++) {
-        f->m[i].id = 300 + i;
-        address_pick(f->loop, f->m[i].address, sizeof f->m[i].address);
-        f->founders[i] = (struct rnode_member){ .id = f->m[i].id, .role = RNODE_VOTER };
-        memcpy(f->founders[i].peer_address, f->m[i].address, sizeof f->m[i].address);
-    }
-    for (size_t i = 0; i < MEMBERS; i++) {
-        assert_int_equal(start(f, i, NULL), 0);
-    }
-}
-
-static void fixture_close(struct fixture *f)
-{
-    for (size_t i = 0; i < MEMBERS; i++) {
-        if (f->m[i].node != NULL) {
-            rnode_abandon(f->m[i].node);
-        }
-    }
-    run_for(f->loop, 20);
-    loop_free(f->loop);
-    temp_dir_free(f->dir);
-}
-
-static struct member *leader_of(struct fixture *f)
-{
-    struct member *all[MEMBERS] = { &f->m[0], &f->m[1], &f->m[2] };
-    struct member *leader = NULL;
-    assert_true(wait_for_leader(f->loop, all, MEMBERS, &leader));
-    return leader;
-}
 
 static void on_joined(void *arg, int status, const struct join_answer *answer,
                       const struct err *err)
@@ -192,7 +127,7 @@ static void on_joined(void *arg, int status, const struct join_answer *answer,
     }
 }
 
-static void ask(struct fixture *f, enum join_what what, const char *address, uint64_t cluster_id,
+static void ask(struct trio *f, enum join_what what, const char *address, uint64_t cluster_id,
                 struct outcome *o)
 {
     const char *all[MEMBERS] = { f->m[0].address, f->m[1].address, f->m[2].address };
@@ -214,10 +149,10 @@ static void ask(struct fixture *f, enum join_what what, const char *address, uin
 static void who_is_there_is_told_to_strangers(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct trio f;
     struct outcome o;
-    fixture_open(&f);
-    leader_of(&f);
+    trio_open(&f);
+    trio_leader(&f);
     ask(&f, JOIN_WHO, f.m[1].address, 0, &o);
     assert_int_equal(o.status, 0);
     assert_int_equal(o.answer.your_id, f.m[1].id);
@@ -228,16 +163,16 @@ static void who_is_there_is_told_to_strangers(void **state)
     ask(&f, JOIN_WHO, f.m[1].address, 12345, &o);
     assert_int_equal(o.status, E_TIMEOUT);
     assert_non_null(strstr(o.err.msg, "another cluster"));
-    fixture_close(&f);
+    trio_close(&f);
 }
 
 static void who_has_taken_part_is_remembered(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct trio f;
     struct outcome o;
-    fixture_open(&f);
-    leader_of(&f);
+    trio_open(&f);
+    trio_leader(&f);
     ask(&f, JOIN_STARTED, "127.0.0.1:1", 0, &o); /* and each is asked once only */
     assert_int_equal(o.status, E_MEMBER_NOT_FOUND);
     for (int i = 0; i < 100; i++) { /* until its name is in the log */
@@ -251,16 +186,16 @@ static void who_has_taken_part_is_remembered(void **state)
     assert_int_equal(o.answer.your_id, f.m[1].id);
     ask(&f, JOIN_STARTED, f.m[1].address, 12345, &o); /* another cluster's */
     assert_int_equal(o.status, E_MEMBER_NOT_FOUND);
-    fixture_close(&f);
+    trio_close(&f);
 }
 
 static void a_member_that_answers_is_not_replaced(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct trio f;
     struct outcome o;
-    fixture_open(&f);
-    struct member *leader = leader_of(&f);
+    trio_open(&f);
+    struct member *leader = trio_leader(&f);
     assert_int_equal(propose(leader, "x"), 0);
     struct member *other = leader == &f.m[0] ? &f.m[1] : &f.m[0];
     ask(&f, JOIN_REPLACE, other->address, 0, &o);
@@ -268,7 +203,7 @@ static void a_member_that_answers_is_not_replaced(void **state)
     size_t n;
     rnode_members(leader->node, &n);
     assert_int_equal(n, MEMBERS);
-    fixture_close(&f);
+    trio_close(&f);
 }
 
 static bool is_voter(const struct member *of, uint64_t id)
@@ -286,31 +221,29 @@ static bool is_voter(const struct member *of, uint64_t id)
 static void a_damaged_member_comes_back_under_a_new_id(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct trio f;
     struct outcome o;
     char to[300];
-    fixture_open(&f);
-    struct member *leader = leader_of(&f);
+    trio_open(&f);
+    struct member *leader = trio_leader(&f);
     size_t bad = leader == &f.m[0] ? 1 : 0;
     uint64_t old = f.m[bad].id;
     assert_int_equal(propose(&f.m[bad], "before"), 0);
-    rnode_abandon(f.m[bad].node);
-    f.m[bad].node = NULL;
+    trio_end(&f, bad);
     char *dir = mem_printf("%s/%zu", f.dir, bad);
     char *meta = mem_printf("%s/meta", dir);
     file_flip_bit(meta, 40, 3);
-    assert_int_equal(start(&f, bad, NULL), 0); /* one copy is enough */
-    rnode_abandon(f.m[bad].node);
-    f.m[bad].node = NULL;
+    assert_int_equal(trio_start(&f, bad, NULL), 0); /* one copy is enough */
+    trio_end(&f, bad);
     file_flip_bit(meta, 40, 3);
     file_flip_bit(meta, 4096 + 40, 3);
-    assert_int_equal(start(&f, bad, NULL), E_CORRUPT);
+    assert_int_equal(trio_start(&f, bad, NULL), E_CORRUPT);
     f.m[bad].node = NULL;
     ask(&f, JOIN_REPLACE, f.m[bad].address, 0, &o);
     assert_int_equal(o.status, 0);
     assert_true(o.answer.your_id != old && rnode_id_promotes(o.answer.your_id));
     assert_int_equal(quarantine_move(NULL, dir, to, sizeof to, NULL), 0);
-    assert_int_equal(start(&f, bad, &o.answer), 0);
+    assert_int_equal(trio_start(&f, bad, &o.answer), 0);
     for (int i = 0; i < 2000 && !is_voter(leader, o.answer.your_id); i++) {
         run_for(f.loop, 5);
     }
@@ -320,38 +253,36 @@ static void a_damaged_member_comes_back_under_a_new_id(void **state)
     assert_int_equal(f.m[bad].machine.count, 2);
     /* Its directory says who it is, whatever the founders' flags say. */
     uint64_t id = f.m[bad].id;
-    rnode_abandon(f.m[bad].node);
-    f.m[bad].node = NULL;
+    trio_end(&f, bad);
     f.m[bad].id = old;
-    assert_int_equal(start(&f, bad, NULL), 0);
+    assert_int_equal(trio_start(&f, bad, NULL), 0);
     assert_int_equal(propose(&f.m[bad], "again"), 0);
     struct rnode_status status;
     rnode_get_status(f.m[bad].node, &status);
     assert_int_equal(status.member_id, id);
     mem_free(meta);
     mem_free(dir);
-    fixture_close(&f);
+    trio_close(&f);
 }
 
 /* Replaced, but ended before it was set up under the new id: it must not found itself. */
 static void who_was_replaced_is_no_founder(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct trio f;
     struct outcome o;
-    fixture_open(&f);
-    struct member *leader = leader_of(&f);
+    trio_open(&f);
+    struct member *leader = trio_leader(&f);
     size_t bad = leader == &f.m[0] ? 1 : 0;
     assert_int_equal(propose(&f.m[bad], "before"), 0);
-    rnode_abandon(f.m[bad].node);
-    f.m[bad].node = NULL;
+    trio_end(&f, bad);
     ask(&f, JOIN_REPLACE, f.m[bad].address, 0, &o);
     assert_int_equal(o.status, 0);
     uint64_t id = o.answer.your_id;
     ask(&f, JOIN_STARTED, f.m[bad].address, 0, &o);
     assert_int_equal(o.status, 0);
     assert_int_equal(o.answer.your_id, id);
-    fixture_close(&f);
+    trio_close(&f);
 }
 
 static void attrs(struct member *m, uint64_t id, const char *name)
@@ -369,9 +300,9 @@ static void attrs(struct member *m, uint64_t id, const char *name)
 static void names_of_members_outlive_those_of_removed_ones(void **state)
 {
     (void)state;
-    struct fixture f;
-    fixture_open(&f);
-    struct member *leader = leader_of(&f);
+    struct trio f;
+    trio_open(&f);
+    struct member *leader = trio_leader(&f);
     assert_int_equal(propose(leader, "x"), 0);
     for (size_t i = 0; i < MEMBERS; i++) {
         attrs(leader, f.m[i].id, "member");
@@ -383,7 +314,7 @@ static void names_of_members_outlive_those_of_removed_ones(void **state)
         assert_non_null(membership_name_of(leader->node, f.m[i].id));
     }
     assert_non_null(membership_name_of(leader->node, 1000 + 4 * LIMIT_PEERS - 1));
-    fixture_close(&f);
+    trio_close(&f);
 }
 
 static void what_is_left_without_an_identity_is_moved_too(void **state)
@@ -417,14 +348,13 @@ static bool is_split(const struct member *m)
 static void a_learner_does_not_decide_who_is_right(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct trio f;
     struct outcome o;
-    fixture_open(&f);
-    struct member *leader = leader_of(&f);
+    trio_open(&f);
+    struct member *leader = trio_leader(&f);
     size_t gone = leader == &f.m[0] ? 1 : 0;
     assert_int_equal(propose(&f.m[gone], "before"), 0);
-    rnode_abandon(f.m[gone].node);
-    f.m[gone].node = NULL;
+    trio_end(&f, gone);
     ask(&f, JOIN_REPLACE, f.m[gone].address, 0, &o);
     assert_int_equal(o.status, 0);
     leader->machine.lie = 1;
@@ -436,7 +366,7 @@ static void a_learner_does_not_decide_who_is_right(void **state)
     char *dir = mem_printf("%s/%zu", f.dir, gone);
     assert_int_equal(fs_remove_tree(NULL, dir, NULL), 0);
     mem_free(dir);
-    assert_int_equal(start(&f, gone, &o.answer), 0);
+    assert_int_equal(trio_start(&f, gone, &o.answer), 0);
     for (int i = 0; i < 2000 && f.m[gone].machine.count < 2; i++) {
         run_for(f.loop, 5);
     }
@@ -450,15 +380,15 @@ static void a_learner_does_not_decide_who_is_right(void **state)
         run_for(f.loop, 5);
     }
     assert_true(is_voter(leader, o.answer.your_id));
-    fixture_close(&f);
+    trio_close(&f);
 }
 
 static void what_differs_at_run_time_is_not_used_again(void **state)
 {
     (void)state;
-    struct fixture f;
-    fixture_open(&f);
-    struct member *leader = leader_of(&f);
+    struct trio f;
+    trio_open(&f);
+    struct member *leader = trio_leader(&f);
     size_t bad = leader == &f.m[0] ? 1 : 0;
     f.m[bad].machine.lie = 1;
     assert_int_equal(propose(leader, "x"), 0);
@@ -466,11 +396,10 @@ static void what_differs_at_run_time_is_not_used_again(void **state)
         run_for(f.loop, 5);
     }
     assert_int_equal(f.m[bad].fatal.code, E_CORRUPT);
-    rnode_abandon(f.m[bad].node);
+    trio_end(&f, bad);
+    assert_int_equal(trio_start(&f, bad, NULL), E_CORRUPT);
     f.m[bad].node = NULL;
-    assert_int_equal(start(&f, bad, NULL), E_CORRUPT);
-    f.m[bad].node = NULL;
-    fixture_close(&f);
+    trio_close(&f);
 }
 
 int test_join_run(void)
