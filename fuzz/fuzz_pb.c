@@ -3,47 +3,15 @@
  * came: nesting and many tiny submessages are refused before anything is allocated for them. */
 #include <stdlib.h>
 
+#include "fuzz/messages.h"
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/rpc/grpc_frame.h"
 #include "lib/rpc/pb.h"
-#include "proto/health.pb-c.h"
-#include "proto/node.pb-c.h"
-#include "proto/rpc.pb-c.h"
-#include "proto/rpc_auth.pb-c.h"
-#include "proto/v3election.pb-c.h"
-#include "proto/v3lock.pb-c.h"
 
 enum { SUBMESSAGES_MAX = 500, SUBMESSAGE_BYTES = 512 };
 
-static const ProtobufCServiceDescriptor *const SERVICES[] = {
-    &etcdserverpb__kv__descriptor,          &etcdserverpb__watch__descriptor,
-    &etcdserverpb__lease__descriptor,       &etcdserverpb__cluster__descriptor,
-    &etcdserverpb__maintenance__descriptor, &etcdserverpb__auth__descriptor,
-    &grpc__health__v1__health__descriptor,  &v3lockpb__lock__descriptor,
-    &v3electionpb__election__descriptor,    &barque__node__v1__node__descriptor,
-};
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* Requests and answers of all methods, in the order of the table. */
-static const ProtobufCMessageDescriptor *choose(unsigned which)
-{
-    unsigned total = 0;
-    for (size_t i = 0; i < ARRAY_LEN(SERVICES); i++) {
-        total += 2 * SERVICES[i]->n_methods;
-    }
-    which %= total;
-    for (size_t i = 0; i < ARRAY_LEN(SERVICES); i++) {
-        unsigned n = 2 * SERVICES[i]->n_methods;
-        if (which < n) {
-            const ProtobufCMethodDescriptor *m = &SERVICES[i]->methods[which / 2];
-            return which % 2 == 0 ? m->input : m->output;
-        }
-        which -= n;
-    }
-    abort();
-}
 
 static void piece(void *arg, struct value *v)
 {
@@ -62,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0) {
         return 0;
     }
-    const ProtobufCMessageDescriptor *d = choose(data[0]);
+    const ProtobufCMessageDescriptor *d = message_choose(data[0]);
     struct slice bytes = slice_make(data + 1, size - 1);
     struct arena arena;
     arena_init(&arena);
