@@ -232,3 +232,22 @@ void must_compact(struct member *m, int64_t revision)
     assert_int_equal(r.code, 0);
     reply_fini(&r);
 }
+
+void watch_send_cancel(struct rpc_stream *stream, int64_t id)
+{
+    Etcdserverpb__WatchCancelRequest c = ETCDSERVERPB__WATCH_CANCEL_REQUEST__INIT;
+    Etcdserverpb__WatchRequest request = ETCDSERVERPB__WATCH_REQUEST__INIT;
+    c.watch_id = id;
+    request.request_union_case = ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_CANCEL_REQUEST;
+    request.cancel_request = &c;
+    rpc_stream_send(stream, &request.base);
+}
+
+void watch_send_progress(struct rpc_stream *stream)
+{
+    Etcdserverpb__WatchProgressRequest p = ETCDSERVERPB__WATCH_PROGRESS_REQUEST__INIT;
+    Etcdserverpb__WatchRequest request = ETCDSERVERPB__WATCH_REQUEST__INIT;
+    request.request_union_case = ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_PROGRESS_REQUEST;
+    request.progress_request = &p;
+    rpc_stream_send(stream, &request.base);
+}

@@ -49,6 +49,10 @@ void must_compact(struct member *m, int64_t revision);
 /* A put of n bytes; the code. */
 int put_bytes(struct member *m, const char *key, size_t n);
 
+/* Requests on a Watch stream. */
+void watch_send_cancel(struct rpc_stream *stream, int64_t id);
+void watch_send_progress(struct rpc_stream *stream);
+
 static inline ProtobufCBinaryData bytes(const char *text)
 {
     return (ProtobufCBinaryData){ strlen(text), (uint8_t *)(uintptr_t)text };

@@ -74,21 +74,12 @@ struct kube_watch *kube_watch(struct kube *k, const char *prefix, int64_t start_
 
 void kube_watch_cancel(struct kube_watch *w, int64_t id)
 {
-    Etcdserverpb__WatchCancelRequest c = ETCDSERVERPB__WATCH_CANCEL_REQUEST__INIT;
-    Etcdserverpb__WatchRequest request = ETCDSERVERPB__WATCH_REQUEST__INIT;
-    c.watch_id = id;
-    request.request_union_case = ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_CANCEL_REQUEST;
-    request.cancel_request = &c;
-    rpc_stream_send(w->stream, &request.base);
+    watch_send_cancel(w->stream, id);
 }
 
 void kube_progress(struct kube_watch *w)
 {
-    Etcdserverpb__WatchProgressRequest p = ETCDSERVERPB__WATCH_PROGRESS_REQUEST__INIT;
-    Etcdserverpb__WatchRequest request = ETCDSERVERPB__WATCH_REQUEST__INIT;
-    request.request_union_case = ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_PROGRESS_REQUEST;
-    request.progress_request = &p;
-    rpc_stream_send(w->stream, &request.base);
+    watch_send_progress(w->stream);
 }
 
 static bool has_answers(void *arg)

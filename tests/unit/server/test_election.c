@@ -292,6 +292,7 @@ static void a_leader_that_goes_to_the_end_of_the_line_leads_no_more(void **state
     await_line(m, 1);
     must_wait(&a);
     rpc_request_cancel(a.request);
+    await_line(m, 0); /* its place is given up by an entry of its own */
     observe_end(o);
 }
 

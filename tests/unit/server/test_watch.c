@@ -103,21 +103,12 @@ static void create(struct watching *w, const char *key, int64_t start_revision, 
 
 static void cancel(struct watching *w, int64_t id)
 {
-    Etcdserverpb__WatchCancelRequest c = ETCDSERVERPB__WATCH_CANCEL_REQUEST__INIT;
-    c.watch_id = id;
-    Etcdserverpb__WatchRequest request = ETCDSERVERPB__WATCH_REQUEST__INIT;
-    request.request_union_case = ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_CANCEL_REQUEST;
-    request.cancel_request = &c;
-    rpc_stream_send(w->stream, &request.base);
+    watch_send_cancel(w->stream, id);
 }
 
 static void progress(struct watching *w)
 {
-    Etcdserverpb__WatchProgressRequest p = ETCDSERVERPB__WATCH_PROGRESS_REQUEST__INIT;
-    Etcdserverpb__WatchRequest request = ETCDSERVERPB__WATCH_REQUEST__INIT;
-    request.request_union_case = ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_PROGRESS_REQUEST;
-    request.progress_request = &p;
-    rpc_stream_send(w->stream, &request.base);
+    watch_send_progress(w->stream);
 }
 
 static bool has_answers(void *arg)
