@@ -10,7 +10,7 @@ held() {
     sentence=$1; shift
     chaos run --quiet --netns "$@"
     if [ "$RC" = 0 ]; then ok "$sentence"; return 0; fi
-    not_ok "$sentence (exit $RC)"; note "$(tail -40 "$T/out" "$T/err")"
+    not_ok "$sentence (exit $RC)"; note "$(cat "$T/out" "$T/err" | tail -40)"
 }
 
 chaos run --netns
@@ -37,10 +37,11 @@ held 'seed 104: loss and a partial partition' --start 3 --nodes 1 --seed 104 --s
 held 'seed 105: one way, and nobody reaches anybody' --start 3 --nodes 0 --seed 105 --seconds 12 \
     --faults one-way,shatter --break-quorum
 if [ -x "$ETCD" ]; then
-    # Whether etcd holds is not ours to say (docs/chaos.md: what a deposed leader of 3.4 does with leases):
-    # that its links are cut, and that it is judged.
-    chaos run --start-etcd "$ETCD" --netns --seed 121 --seconds 12 --faults partition,partial --loads kv,watch,txn
-    check 'seed 121: a real etcd whose links are cut is judged' [ $? -le 1 ]
+    # It holds all but what etcd 3.4 is known for (docs/chaos.md), which a busy machine is enough to bring out.
+    chaos run --start-etcd "$ETCD" --netns --seed 121 --seconds 12 --faults partition,partial
+    check 'seed 121: a real etcd whose links are cut is judged' [ "$RC" -le 1 ]
+    is '... and holds all but what it is known for' "$(grep '^  VIOLATED ' "$T/out" |
+        grep -v 'watch bookmarkable\|lease not early')" ''
     rm -rf "$T"/barque-chaos-*
     like 'and the cut was felt: there was an election' "$(cat "$T/out")" 'elect +[1-9]'
     chaos run --start-etcd "$ETCD" --netns --plan
