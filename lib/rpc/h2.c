@@ -89,8 +89,8 @@ void h2_reset(struct h2_stream *s, uint32_t code)
 
 /* --- events ----------------------------------------------------------------------------------- */
 
-/* Servers only: a client chose its server, and grpc-go's pings after every answer to measure the
- * path. */
+/* Servers only: a client chose its server. grpc-go pings after every answer to measure the path,
+ * on both sides: one ping for what was sent since the last is not counted at all. */
 static void flood_count(struct h2 *h2, enum flood kind)
 {
     if (!h2->server) {
@@ -121,7 +121,10 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
     case NGHTTP2_WINDOW_UPDATE:
         break;
     case NGHTTP2_PING:
-        flood_count(h2, FLOOD_PING);
+        if (!h2->ping_due) {
+            flood_count(h2, FLOOD_PING);
+        }
+        h2->ping_due = false;
         break;
     case NGHTTP2_SETTINGS:
         flood_count(h2, FLOOD_SETTINGS);
@@ -229,6 +232,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
     struct h2 *h2 = arg;
+    h2->ping_due |= frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
     if (frame->hd.type != NGHTTP2_HEADERS) {
         return 0;
     }

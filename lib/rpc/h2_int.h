@@ -19,6 +19,7 @@ struct h2 {
     size_t *queued_total; /* of all sessions of one owner; may be NULL */
     bool server;
     bool flooded;
+    bool ping_due; /* something was sent since the last ping: one more is no flood */
     uint64_t now_ms;
     uint64_t flood_start_ms;
     uint32_t flood_seen[FLOOD_KINDS];

@@ -209,6 +209,35 @@ static void floods_end_in_goaway(void **state)
     fixture_close(&f);
 }
 
+/* grpc-go measures the path with a ping whenever data arrives and none is under way: over a quick
+ * link that is thousands a second. */
+static void a_ping_for_every_answer_is_no_flood(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_open(&f);
+    autobuf out = BUF_INIT;
+    autobuf block = BUF_INIT;
+    begin(&out);
+    put_request(&block, "a", "/t.Echo/Unary", "application/grpc");
+    struct raw r;
+    raw_open(&r, &f);
+    for (uint32_t i = 0; i < 600; i++) {
+        raw_frame(&out, HEADERS, END_HEADERS, 2 * i + 1, block.data, block.len);
+        raw_frame(&out, DATA, END_STREAM, 2 * i + 1, "\0\0\0\0\0", 5);
+        raw_write(&r, out.data, out.len);
+        fixture_wait_count(&f, &r.in.len, r.in.len + 1);
+        buf_reset(&out);
+        raw_frame(&out, PING, 0, 0, "12345678", 8);
+        raw_write(&r, out.data, out.len);
+        fixture_wait_count(&f, &r.in.len, r.in.len + 17);
+        buf_reset(&out);
+    }
+    assert_false(r.closed);
+    raw_close(&r);
+    fixture_close(&f);
+}
+
 static void a_continuation_flood_closes_the_connection(void **state)
 {
     (void)state;
@@ -447,6 +476,7 @@ int test_raw_run(void)
         cmocka_unit_test(a_request_that_ends_inside_a_message_is_refused),
         cmocka_unit_test(a_header_list_over_the_limit_is_refused),
         cmocka_unit_test(floods_end_in_goaway),
+        cmocka_unit_test(a_ping_for_every_answer_is_no_flood),
         cmocka_unit_test(a_continuation_flood_closes_the_connection),
         cmocka_unit_test(malformed_frames_close_the_connection),
         cmocka_unit_test(a_reset_closes_the_call),
