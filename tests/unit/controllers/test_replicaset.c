@@ -87,6 +87,25 @@ static void the_right_number_needs_no_write_once_the_status_is_there(void **stat
     world_close(&w);
 }
 
+/* Whoever reads the status must not rely on a pod that this very pass sends away. */
+static void those_that_are_to_go_are_not_in_the_status(void **state)
+{
+    struct world w;
+    (void)state;
+    world_open(&w);
+    put_rs(&w, 1, 0);
+    put_pod(&w, "web-a", "", "n1", READY);
+    put_pod(&w, "web-b", "", "n1", READY);
+    put_pod(&w, "web-c", "", "n1", READY);
+    world_reconcile(&w, &controller_replicaset, "d/web");
+    assert_int_equal(plan_count(&w.plan, PLAN_UPDATE), 2);
+    const struct replicaset *rs = status_of(&w);
+    assert_int_equal(rs->status.replicas, 1);
+    assert_int_equal(rs->status.ready_replicas, 1);
+    assert_int_equal(rs->status.available_replicas, 1);
+    world_close(&w);
+}
+
 static void the_cheapest_pods_go_first(void **state)
 {
     static const char *const order[] = { "unbound", "pending", "unready", "twin-b" };
@@ -200,6 +219,7 @@ int test_replicaset_run(void)
         cmocka_unit_test(missing_pods_are_created_from_the_template),
         cmocka_unit_test(pods_that_end_or_have_ended_do_not_count),
         cmocka_unit_test(the_right_number_needs_no_write_once_the_status_is_there),
+        cmocka_unit_test(those_that_are_to_go_are_not_in_the_status),
         cmocka_unit_test(the_cheapest_pods_go_first),
         cmocka_unit_test(the_one_that_restarts_most_goes_before_its_equals),
         cmocka_unit_test(a_bound_pod_is_asked_to_stop_and_only_once),
