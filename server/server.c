@@ -277,6 +277,7 @@ static void on_snapshot_unpin(void *arg, void *pin)
 {
     struct server *s = arg;
     store_unpin(s->store, pin);
+    s->compacting = true; /* a compaction waits while anything is pinned */
     server_wake_background(s);
 }
 
