@@ -113,6 +113,9 @@ void server_write(struct server *s, struct rpc_call *call, const struct command 
 void server_write_within(struct server *s, struct rpc_call *call, const struct command *command,
                          uint64_t timeout_ms, void (*reply)(struct write_call *w));
 
+/* Where the result of an own proposal belongs; NULL when nobody waits for one. */
+struct store_result *server_write_result(struct rnode_proposal *own);
+
 /* One linearizable read: run once everything committed before the call is applied here. */
 struct read_call {
     struct rnode_read read;
@@ -123,6 +126,13 @@ struct read_call {
 };
 void server_read(struct server *s, struct rpc_call *call, void *data,
                  void (*run)(struct read_call *r));
+
+/* --- fsm.c ------------------------------------------------------------------------------------ */
+struct rnode_fsm server_fsm(struct server *s);
+/* Hears of events and leases of s->store, which is a new one. */
+void server_follow_store(struct server *s);
+/* This member cannot go on: rnode's `fatal`. Does not return. */
+void server_fatal(void *arg, const struct err *err);
 
 /* --- metrics.c -------------------------------------------------------------------------------- */
 void server_metrics_open(struct server *s);

@@ -1,12 +1,8 @@
 /* The member's wiring: consensus below, services above, the store and the watch hub between.
  *
- * A write's life here: server_write -> rnode_propose -> (committed) on_apply decodes the command
+ * A write's life here: server_write -> rnode_propose -> (committed) fsm.c decodes the command
  * into one arena, store_apply changes the state and publishes events to the hub -> the proposal's
- * done builds the answer. Watch responses and replies leave together at the end of the turn.
- *
- * Ways to fail: a command that cannot be decoded after commit, or bytes of a snapshot that do
- * not add up, are this machine's (or a newer version's) fault: the member must not go on,
- * options.fatal ends it. */
+ * done builds the answer. Watch responses and replies leave together at the end of the turn. */
 #include "server/server.h"
 
 #include <inttypes.h>
@@ -110,6 +106,12 @@ static void write_done(struct rnode_proposal *p, int status)
     mem_free(w);
 }
 
+/* Expiries of leases are proposals of ours too, but nobody waits for their result. */
+struct store_result *server_write_result(struct rnode_proposal *own)
+{
+    return own->done == write_done ? &CONTAINER_OF(own, struct write_call, proposal)->result : NULL;
+}
+
 /* Nothing is proposed that applying could not read: one such entry would end every member. */
 static int readable(struct slice bytes)
 {
@@ -196,131 +198,6 @@ void server_read(struct server *s, struct rpc_call *call, void *data,
     rnode_read_index(s->node, &r->read, server_timeout_ms(s, call));
 }
 
-/* --- the state machine, as rnode sees it ------------------------------------------------------ */
-
-static void server_fatal(void *arg, const struct err *err)
-{
-    struct server *s = arg;
-    if (s->options.fatal != NULL) {
-        s->options.fatal(s->options.arg, err);
-        UNREACHABLE();
-    }
-    log_error("server", "this member cannot go on", "error=\"%s\"", err->msg);
-    log_stop();
-    _Exit(1);
-}
-
-static void on_apply(void *arg, uint64_t index, uint64_t term, struct slice bytes,
-                     struct rnode_proposal *own)
-{
-    struct server *s = arg;
-    (void)term;
-    struct arena arena;
-    arena_init(&arena);
-    struct command c;
-    int rv = command_decode(bytes, &arena, &c);
-    if (rv != 0) {
-        struct err err = ERR_INIT;
-        err_set(&err, rv,
-                "log entry %" PRIu64 " is not a command this version knows (%s): was it written "
-                                     "by a "
-                "newer barque? Next: start the version that wrote it",
-                index, err_text(rv));
-        server_fatal(s, &err);
-    }
-    /* Expiries of leases are proposals of ours too, but nobody waits for their result. */
-    if (own != NULL && own->done == write_done) {
-        struct write_call *w = CONTAINER_OF(own, struct write_call, proposal);
-        store_apply(s->store, index, &c, &w->result);
-    } else {
-        struct store_result result;
-        store_result_init(&result);
-        store_apply(s->store, index, &c, &result);
-        store_result_fini(&result);
-    }
-    if (c.type == COMMAND_COMPACT) {
-        s->compacting = true;
-    }
-    arena_fini(&arena);
-}
-
-static void on_apply_end(void *arg, uint64_t applied)
-{
-    struct server *s = arg;
-    (void)applied;
-    server_wake_background(s);
-}
-
-static void on_store_events(void *arg, int64_t revision, struct record *const *records, size_t n)
-{
-    struct server *s = arg;
-    server_watch_publish(s, revision, records, n);
-}
-
-static uint64_t on_digest(void *arg)
-{
-    return store_digest(((struct server *)arg)->store);
-}
-
-static void *on_snapshot_pin(void *arg)
-{
-    return store_pin(((struct server *)arg)->store);
-}
-
-static int on_snapshot_next(void *arg, void *pin, struct buf *out)
-{
-    (void)arg;
-    return store_pin_next(pin, out);
-}
-
-static void on_snapshot_unpin(void *arg, void *pin)
-{
-    struct server *s = arg;
-    store_unpin(s->store, pin);
-    s->compacting = true; /* a compaction waits while anything is pinned */
-    server_wake_background(s);
-}
-
-static void *on_restore_begin(void *arg)
-{
-    return store_restore_begin(&((struct server *)arg)->store_options);
-}
-
-static int on_restore_chunk(void *arg, void *restore, struct slice bytes, struct err *err)
-{
-    (void)arg;
-    return store_restore_chunk(restore, bytes, err);
-}
-
-static int on_restore_commit(void *arg, void *restore, uint64_t index, struct err *err)
-{
-    struct server *s = arg;
-    (void)index;
-    struct store *store = NULL;
-    int rv = store_restore_finish(restore, &store, err);
-    if (rv != 0) {
-        return rv;
-    }
-    struct store *old = s->store;
-    s->store = store;
-    store_set_on_events(store, on_store_events, s);
-    store_set_on_lease(store, server_lease_changed, s);
-    watch_hub_rebase(s->hub, store);
-    store_free(old);
-    if (s->lease_clock != NULL) { /* a leader of a moment ago: its leases are other ones now */
-        server_lease_leading(s, true);
-    }
-    s->compacting = true;
-    server_wake_background(s);
-    return 0;
-}
-
-static void on_restore_abort(void *arg, void *restore)
-{
-    (void)arg;
-    store_restore_abort(restore);
-}
-
 /* --- what goes on by itself ------------------------------------------------------------------- */
 
 /* One slice of compaction and one of lagging watchers, then back to the loop. */
@@ -396,9 +273,7 @@ static int open_node(struct server *s, struct err *err)
         .heartbeat_ms = o->heartbeat_ms,
         .snapshot_entries = o->snapshot_count,
         .unsafe_no_fsync = o->unsafe_no_fsync,
-        .fsm = { s, on_apply, on_apply_end, on_snapshot_pin, on_snapshot_next, on_snapshot_unpin,
-                 on_restore_begin, on_restore_chunk, on_restore_commit, on_restore_abort,
-                 on_digest },
+        .fsm = server_fsm(s),
         .on_change = on_change,
         .on_ask = server_ask,
         .fatal = server_fatal,
@@ -523,8 +398,7 @@ int server_open(const struct server_options *options, struct server **ret_server
     timer_init(s->loop, &s->tick, on_tick);
     server_metrics_open(s);
     s->store = store_new(&s->store_options);
-    store_set_on_events(s->store, on_store_events, s);
-    store_set_on_lease(s->store, server_lease_changed, s);
+    server_follow_store(s);
     s->hub = watch_hub_new(s->store, &server_watch_events);
     /* Client ports first: a port in use is found before the data directory is touched. */
     int rv = open_rpc(s, err);

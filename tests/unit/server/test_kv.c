@@ -338,7 +338,7 @@ static int64_t size_held(struct member *m)
 static void what_a_compaction_drops_is_freed_though_a_snapshot_was_being_written(void **state)
 {
     (void)state;
-    struct server_options o = { .snapshot_count = 1 }; /* each entry begins one, the compaction too */
+    struct server_options o = { .snapshot_count = 1 }; /* each entry begins one */
     struct member *m = member_open_with(&o);
     for (int i = 0; i < 50; i++) {
         assert_int_equal(put_bytes(m, "a", 1000), 0);
