@@ -5,7 +5,7 @@ SECONDS ?= 60
 FUZZ_NAMES := $(patsubst fuzz/%.c,%,$(sort $(wildcard fuzz/fuzz_*.c)))
 FUZZ_BINS := $(FUZZ_NAMES:%=$(B)/%)
 
-FUZZ_lib/codec := fuzz_json fuzz_mp fuzz_yaml
+FUZZ_lib/codec := fuzz_bolt fuzz_json fuzz_mp fuzz_yaml
 FUZZ_lib/io := fuzz_faults
 FUZZ_lib/rpc := fuzz_grpc_frame fuzz_h2_client fuzz_h2_server fuzz_http1
 FUZZ_store := fuzz_command fuzz_store fuzz_store_snapshot fuzz_txn fuzz_watch

@@ -9,5 +9,6 @@ int main(void)
     failed += test_json_run();
     failed += test_cursor_run();
     failed += test_yaml_run();
+    failed += test_bolt_run();
     return failed != 0;
 }

@@ -16,5 +16,6 @@ int test_mp_run(void);
 int test_json_run(void);
 int test_cursor_run(void);
 int test_yaml_run(void);
+int test_bolt_run(void);
 
 #endif
