@@ -43,7 +43,7 @@ static void commit(struct world *w, const struct command *c)
     store_apply(w->store, ++w->index, &decoded, &result);
     if (result.status == 0 && decoded.type == COMMAND_TXN) {
         Etcdserverpb__TxnResponse reply = ETCDSERVERPB__TXN_RESPONSE__INIT;
-        txn_to_pb(&decoded.txn, &result.txn, result.revision, &w->arena, &reply);
+        txn_to_pb(&decoded.txn, &result.txn, &w->arena, &reply);
         pack_and_drop(&reply.base);
     }
     store_result_fini(&result);

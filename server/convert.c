@@ -44,6 +44,8 @@ void delete_from_pb(const Etcdserverpb__DeleteRangeRequest *m, struct delete_req
     };
 }
 
+/* What is compared with stands in a field of its own for each target. One that is not the target's,
+ * or none, is the target's zero. */
 static void compare_from_pb(const Etcdserverpb__Compare *m, struct compare *ret_compare)
 {
     *ret_compare = (struct compare){
@@ -52,6 +54,17 @@ static void compare_from_pb(const Etcdserverpb__Compare *m, struct compare *ret_
         .key = slice_pb(m->key),
         .range_end = slice_pb(m->range_end),
     };
+    static const Etcdserverpb__Compare__TargetUnionCase cases[] = {
+        [COMPARE_VERSION] = ETCDSERVERPB__COMPARE__TARGET_UNION_VERSION,
+        [COMPARE_CREATE] = ETCDSERVERPB__COMPARE__TARGET_UNION_CREATE_REVISION,
+        [COMPARE_MOD] = ETCDSERVERPB__COMPARE__TARGET_UNION_MOD_REVISION,
+        [COMPARE_VALUE] = ETCDSERVERPB__COMPARE__TARGET_UNION_VALUE,
+        [COMPARE_LEASE] = ETCDSERVERPB__COMPARE__TARGET_UNION_LEASE,
+    };
+    size_t target = (size_t)m->target;
+    if (target >= ARRAY_LEN(cases) || m->target_union_case != cases[target]) {
+        return;
+    }
     switch (m->target_union_case) {
     case ETCDSERVERPB__COMPARE__TARGET_UNION_VERSION:
         ret_compare->number = m->version;
@@ -68,7 +81,7 @@ static void compare_from_pb(const Etcdserverpb__Compare *m, struct compare *ret_
     case ETCDSERVERPB__COMPARE__TARGET_UNION_VALUE:
         ret_compare->value = slice_pb(m->value);
         break;
-    default: /* not set: compares with zero, as etcd's getters do */
+    default:
         break;
     }
 }
@@ -190,7 +203,8 @@ void range_to_pb(const struct range_result *result, bool keys_only, struct arena
     }
 }
 
-/* Nested headers carry the revision only. */
+/* Headers inside a txn carry the revision only: what the operation saw or made. A nested txn's is
+ * empty. */
 static Etcdserverpb__ResponseHeader *nested_header(int64_t revision, struct arena *arena)
 {
     Etcdserverpb__ResponseHeader *h = arena_alloc(arena, sizeof *h);
@@ -200,8 +214,9 @@ static Etcdserverpb__ResponseHeader *nested_header(int64_t revision, struct aren
 }
 
 static Etcdserverpb__ResponseOp *op_to_pb(const struct op *op, const struct op_result *result,
-                                          int64_t revision, struct arena *arena)
+                                          struct arena *arena)
 {
+    int64_t revision = result->revision;
     Etcdserverpb__ResponseOp *m = arena_alloc(arena, sizeof *m);
     etcdserverpb__response_op__init(m);
     switch (result->type) {
@@ -241,8 +256,8 @@ static Etcdserverpb__ResponseOp *op_to_pb(const struct op *op, const struct op_r
         m->response_case = ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_TXN;
         m->response_txn = arena_alloc(arena, sizeof *m->response_txn);
         etcdserverpb__txn_response__init(m->response_txn);
-        m->response_txn->header = nested_header(revision, arena);
-        txn_to_pb(op->txn, result->txn, revision, arena, m->response_txn);
+        m->response_txn->header = nested_header(0, arena);
+        txn_to_pb(op->txn, result->txn, arena, m->response_txn);
         break;
     case OP_NONE:
     default:
@@ -252,7 +267,7 @@ static Etcdserverpb__ResponseOp *op_to_pb(const struct op *op, const struct op_r
 }
 
 void txn_to_pb(const struct txn_request *request, const struct txn_result *result,
-               int64_t revision, struct arena *arena, Etcdserverpb__TxnResponse *ret_response)
+               struct arena *arena, Etcdserverpb__TxnResponse *ret_response)
 {
     const struct op *ops = result->succeeded ? request->success : request->failure;
     ret_response->succeeded = result->succeeded;
@@ -260,6 +275,6 @@ void txn_to_pb(const struct txn_request *request, const struct txn_result *resul
     ret_response->responses =
         arena_alloc(arena, (result->n_ops + 1) * sizeof *ret_response->responses);
     for (size_t i = 0; i < result->n_ops; i++) {
-        ret_response->responses[i] = op_to_pb(&ops[i], &result->ops[i], revision, arena);
+        ret_response->responses[i] = op_to_pb(&ops[i], &result->ops[i], arena);
     }
 }

@@ -31,6 +31,6 @@ Mvccpb__KeyValue *kv_to_pb(const struct record *r, bool keys_only, struct arena 
 void range_to_pb(const struct range_result *result, bool keys_only, struct arena *arena,
                  Etcdserverpb__RangeResponse *ret_response);
 void txn_to_pb(const struct txn_request *request, const struct txn_result *result,
-               int64_t revision, struct arena *arena, Etcdserverpb__TxnResponse *ret_response);
+               struct arena *arena, Etcdserverpb__TxnResponse *ret_response);
 
 #endif

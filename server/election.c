@@ -348,7 +348,7 @@ static void observe_message(struct rpc_call *call, ProtobufCMessage *msg)
     o->call = call;
     o->name = slice_make(mem_dup(name.data, name.len), name.len);
     o->bytes = bytes;
-    o->has_leader = rpc_call_metadata(call, "hasleader") != NULL;
+    o->has_leader = server_wants_leader(call);
     s->watch_bytes += bytes;
     list_push_back(&s->observers, &o->link);
     rpc_call_set_data(call, o);

@@ -2,6 +2,8 @@
 #ifndef BARQUE_SERVER_INTERNAL_H
 #define BARQUE_SERVER_INTERNAL_H
 
+#include <string.h>
+
 #include "lib/base/metric.h"
 #include "lib/rpc/server.h"
 #include "proto/rpc.pb-c.h"
@@ -86,6 +88,12 @@ Etcdserverpb__ResponseHeader *server_header(struct server *s, Etcdserverpb__Resp
 uint64_t server_timeout_ms(const struct server *s, const struct rpc_call *call);
 /* Answers `hasleader: true` calls when there is no leader. True when the call was failed. */
 bool server_require_leader(struct server *s, struct rpc_call *call);
+/* Metadata `hasleader: true`. */
+static inline bool server_wants_leader(const struct rpc_call *call)
+{
+    const char *want = rpc_call_metadata(call, "hasleader");
+    return want != NULL && strcmp(want, "true") == 0;
+}
 /* Members' states differ and nobody knows which is right: nothing may be read or written. True when
  * the call was failed. */
 bool server_refuse_corrupt(struct server *s, struct rpc_call *call);

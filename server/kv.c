@@ -27,7 +27,7 @@ static void kv_range(struct rpc_call *call, ProtobufCMessage *msg)
     int rv = range_check(r);
     if (rv != 0) {
         rpc_fail_err(call, rv);
-    } else if (server_refuse_corrupt(s, call)) {
+    } else if (server_refuse_corrupt(s, call) || server_require_leader(s, call)) {
         return;
     } else if (m->serializable || BUG(BUG_RANGE_LOCAL)) {
         server_range(s, call, r);
@@ -116,20 +116,55 @@ static void txn_send(struct server *s, struct rpc_call *call, const struct txn_r
     Etcdserverpb__ResponseHeader header;
     Etcdserverpb__TxnResponse reply = ETCDSERVERPB__TXN_RESPONSE__INIT;
     reply.header = server_header(s, &header, result->revision);
-    txn_to_pb(request, &result->txn, result->revision, rpc_call_arena(call), &reply);
+    txn_to_pb(request, &result->txn, rpc_call_arena(call), &reply);
     rpc_reply(call, &reply.base);
+}
+
+/* In a txn etcd checks every revision but 0 against the compacted one, which is -1 at first; alone,
+ * a range at a negative revision reads the newest state. The log's entries must mean the same to
+ * members of every version: such a range is proposed as one that fails everywhere, if its branch
+ * is taken, and the failure is called by its name here. */
+struct txn_call {
+    struct txn_request request;
+    bool negative; /* a revision was replaced by FAILS_EVERYWHERE */
+};
+
+#define FAILS_EVERYWHERE INT64_MAX
+
+static bool ops_replace_negative(struct op *ops, size_t n, int64_t least)
+{
+    bool replaced = false;
+    for (size_t i = 0; i < n; i++) {
+        if (ops[i].type == OP_TXN) {
+            struct txn_request *t = ops[i].txn;
+            replaced |= ops_replace_negative(t->success, t->n_success, least);
+            replaced |= ops_replace_negative(t->failure, t->n_failure, least);
+        } else if (ops[i].type == OP_RANGE && ops[i].range.revision < least) {
+            ops[i].range.revision = FAILS_EVERYWHERE;
+            replaced = true;
+        }
+    }
+    return replaced;
+}
+
+static void txn_fail(struct rpc_call *call, const struct txn_call *t, int status)
+{
+    rpc_fail_err(call, status == E_FUTURE_REV && t->negative ? E_COMPACTED : status);
 }
 
 static void txn_reply(struct write_call *w)
 {
-    if (write_failed(w)) {
+    const struct txn_call *t = rpc_call_data(w->call);
+    if (w->result.status != 0) {
+        txn_fail(w->call, t, w->result.status);
         return;
     }
-    txn_send(w->server, w->call, rpc_call_data(w->call), &w->result);
+    txn_send(w->server, w->call, &t->request, &w->result);
 }
 
-static void txn_run(struct server *s, struct rpc_call *call, const struct txn_request *t)
+static void txn_run(struct server *s, struct rpc_call *call, const struct txn_call *c)
 {
+    const struct txn_request *t = &c->request;
     struct store_result result;
     store_result_init(&result);
     int rv = store_txn_read(s->store, t, &result);
@@ -137,7 +172,7 @@ static void txn_run(struct server *s, struct rpc_call *call, const struct txn_re
         rv = result.status;
     }
     if (rv != 0) {
-        rpc_fail_err(call, rv);
+        txn_fail(call, c, rv);
     } else {
         txn_send(s, call, t, &result);
     }
@@ -190,7 +225,8 @@ static void kv_txn(struct rpc_call *call, ProtobufCMessage *msg)
 {
     struct server *s = rpc_call_arg(call);
     const Etcdserverpb__TxnRequest *m = (const Etcdserverpb__TxnRequest *)(const void *)msg;
-    struct txn_request *t = arena_alloc(rpc_call_arena(call), sizeof *t);
+    struct txn_call *c = arena_zalloc(rpc_call_arena(call), sizeof *c);
+    struct txn_request *t = &c->request;
     int rv = txn_from_pb(m, rpc_call_arena(call), t);
     if (rv == 0) {
         rv = txn_check(t, s->store_options.max_txn_ops);
@@ -199,10 +235,12 @@ static void kv_txn(struct rpc_call *call, ProtobufCMessage *msg)
         rpc_fail_err(call, rv);
         return;
     }
-    if (server_refuse_corrupt(s, call)) {
+    if (server_refuse_corrupt(s, call) || server_require_leader(s, call)) {
         return;
     }
     struct op all = { .type = OP_TXN, .txn = t };
+    int64_t compacted = store_compact_revision(s->store);
+    c->negative = ops_replace_negative(&all, 1, compacted > 0 ? 0 : -1);
     size_t records = ops_records(s->store, &all, 1, rpc_call_arena(call));
     if (records > LIMIT_TXN_RECORDS) {
         rpc_fail(call, GRPC_RESOURCE_EXHAUSTED,
@@ -215,22 +253,30 @@ static void kv_txn(struct rpc_call *call, ProtobufCMessage *msg)
         return;
     }
     if (!txn_is_readonly(t)) {
-        struct command c = { .type = COMMAND_TXN, .txn = *t };
-        rpc_call_set_data(call, t);
-        server_write(s, call, &c, txn_reply);
+        struct command command = { .type = COMMAND_TXN, .txn = *t };
+        rpc_call_set_data(call, c);
+        server_write(s, call, &command, txn_reply);
     } else if (ops_serializable(m->success, m->n_success) &&
                ops_serializable(m->failure, m->n_failure)) {
-        txn_run(s, call, t);
+        txn_run(s, call, c);
     } else {
-        server_read(s, call, t, txn_read);
+        server_read(s, call, c, txn_read);
     }
 }
 
 /* --- Compact ---------------------------------------------------------------------------------- */
 
+/* Before the first compaction, one to 0 asks for nothing, and etcd does it. */
+static bool compacts_nothing(const struct write_call *w)
+{
+    const int64_t *revision = rpc_call_data(w->call);
+    return w->result.status == E_COMPACTED && *revision == 0 &&
+           store_compact_revision(w->server->store) == 0;
+}
+
 static void compact_reply(struct write_call *w)
 {
-    if (write_failed(w)) {
+    if (!compacts_nothing(w) && write_failed(w)) {
         return;
     }
     Etcdserverpb__ResponseHeader header;
@@ -245,6 +291,9 @@ static void kv_compact(struct rpc_call *call, ProtobufCMessage *msg)
     const Etcdserverpb__CompactionRequest *m =
         (const Etcdserverpb__CompactionRequest *)(const void *)msg;
     struct command c = { .type = COMMAND_COMPACT, .compact = { m->revision } };
+    int64_t *revision = arena_alloc(rpc_call_arena(call), sizeof *revision);
+    *revision = m->revision;
+    rpc_call_set_data(call, revision);
     server_write(rpc_call_arg(call), call, &c, compact_reply);
 }
 

@@ -241,7 +241,7 @@ static void answer(struct server *s, const struct renewal *r, int status)
         struct lease_info info;
         if (store_lease_get(s->store, r->lease_id, &info)) {
             int64_t left = lease_clock_remaining_ms(s->lease_clock, r->lease_id, now);
-            ttl_s = left > 0 ? (left + 999) / 1000 : 0;
+            ttl_s = left > 0 ? left / 1000 : 0;
             granted_s = info.ttl_s;
         } else {
             ttl_s = -1;
@@ -313,7 +313,7 @@ struct ask_call {
     struct rpc_call *call;
     struct lease_stream *stream;
     int64_t id;
-    bool keys;
+    int64_t revision; /* when it was asked */
 };
 
 struct lease_stream {
@@ -420,7 +420,7 @@ static void keepalive_done(struct rnode_ask *ask_, int status, struct slice byte
     struct ask_call *a = CONTAINER_OF(ask_, struct ask_call, ask);
     struct lease_stream *st = a->stream;
     struct server *s = a->server;
-    int64_t id = a->id, ttl_s = 0, granted_s = 0;
+    int64_t id = a->id, revision = a->revision, ttl_s = 0, granted_s = 0;
     list_remove(&a->link);
     mem_free(a);
     if (status == 0) {
@@ -432,7 +432,7 @@ static void keepalive_done(struct rnode_ask *ask_, int status, struct slice byte
     }
     Etcdserverpb__ResponseHeader header;
     Etcdserverpb__LeaseKeepAliveResponse reply = ETCDSERVERPB__LEASE_KEEP_ALIVE_RESPONSE__INIT;
-    reply.header = server_header(s, &header, store_revision(s->store));
+    reply.header = server_header(s, &header, revision); /* none after which it may be revoked */
     reply.id = id;
     reply.ttl = ttl_s;
     rpc_send(st->call, &reply.base);
@@ -464,6 +464,7 @@ static void keepalive_message(struct rpc_call *call, ProtobufCMessage *msg)
     a->call = call;
     a->stream = st;
     a->id = ((const Etcdserverpb__LeaseKeepAliveRequest *)(const void *)msg)->id;
+    a->revision = store_revision(st->server->store);
     list_push_back(&st->asks, &a->link);
     ask(a, ASK_KEEPALIVE, keepalive_done);
 }
@@ -489,48 +490,72 @@ static void keepalive_closed(struct rpc_call *call)
 
 /* --- LeaseTimeToLive, LeaseLeases ------------------------------------------------------------- */
 
-static void time_to_live_done(struct rnode_ask *ask_, int status, struct slice bytes)
+/* A LeaseTimeToLive; in the call's arena. */
+struct time_to_live {
+    int64_t id, ttl_s, granted_s;
+    bool keys;
+};
+
+static void time_to_live_reply(struct server *s, struct rpc_call *call, struct time_to_live *t)
 {
-    struct ask_call *a = CONTAINER_OF(ask_, struct ask_call, ask);
-    struct server *s = a->server;
-    struct arena *arena = rpc_call_arena(a->call);
-    int64_t ttl_s = 0, granted_s = 0;
-    if (status == 0) {
-        status = decode_answer(bytes, &ttl_s, &granted_s);
-    }
-    if (status != 0) {
-        rpc_fail_err(a->call, status == E_NOTLEADER ? E_LEADER_CHANGED : status);
-        mem_free(a);
-        return;
-    }
+    struct arena *arena = rpc_call_arena(call);
     Etcdserverpb__ResponseHeader header;
     Etcdserverpb__LeaseTimeToLiveResponse reply = ETCDSERVERPB__LEASE_TIME_TO_LIVE_RESPONSE__INIT;
     reply.header = server_header(s, &header, store_revision(s->store));
-    reply.id = a->id;
-    reply.ttl = ttl_s;
-    reply.grantedttl = granted_s;
-    if (a->keys && ttl_s >= 0) {
+    reply.id = t->id;
+    reply.ttl = t->ttl_s;
+    reply.grantedttl = t->granted_s;
+    if (t->keys && t->ttl_s >= 0) {
         struct slice *keys;
-        reply.n_keys = store_lease_keys(s->store, a->id, arena, &keys);
+        reply.n_keys = store_lease_keys(s->store, t->id, arena, &keys);
         reply.keys = arena_alloc(arena, (reply.n_keys + 1) * sizeof *reply.keys);
         for (size_t i = 0; i < reply.n_keys; i++) {
             reply.keys[i] = pb_slice(keys[i]);
         }
     }
-    rpc_reply(a->call, &reply.base);
+    rpc_reply(call, &reply.base);
+}
+
+static void time_to_live_keys(struct read_call *r)
+{
+    time_to_live_reply(r->server, r->call, r->data);
+}
+
+/* The time left is the leader's; the keys are this member's own, who must not be behind. */
+static void time_to_live_done(struct rnode_ask *ask_, int status, struct slice bytes)
+{
+    struct ask_call *a = CONTAINER_OF(ask_, struct ask_call, ask);
+    struct server *s = a->server;
+    struct rpc_call *call = a->call;
+    struct time_to_live *t = rpc_call_data(call);
     mem_free(a);
+    status = status != 0 ? status : decode_answer(bytes, &t->ttl_s, &t->granted_s);
+    if (status != 0) {
+        rpc_fail_err(call, status == E_NOTLEADER ? E_LEADER_CHANGED : status);
+    } else if (t->keys) {
+        server_read(s, call, t, time_to_live_keys);
+    } else {
+        time_to_live_reply(s, call, t);
+    }
 }
 
 static void lease_time_to_live(struct rpc_call *call, ProtobufCMessage *msg)
 {
+    struct server *s = rpc_call_arg(call);
     const Etcdserverpb__LeaseTimeToLiveRequest *m =
         (const Etcdserverpb__LeaseTimeToLiveRequest *)(const void *)msg;
+    if (server_require_leader(s, call)) {
+        return;
+    }
+    struct time_to_live *t = arena_zalloc(rpc_call_arena(call), sizeof *t);
+    t->id = m->id;
+    t->keys = m->keys != 0;
+    rpc_call_set_data(call, t);
     struct ask_call *a = mem_zalloc(sizeof *a);
     list_init(&a->link);
-    a->server = rpc_call_arg(call);
+    a->server = s;
     a->call = call;
     a->id = m->id;
-    a->keys = m->keys != 0;
     ask(a, ASK_TIME_TO_LIVE, time_to_live_done);
 }
 

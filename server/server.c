@@ -56,8 +56,7 @@ uint64_t server_timeout_ms(const struct server *s, const struct rpc_call *call)
 
 bool server_require_leader(struct server *s, struct rpc_call *call)
 {
-    const char *want = rpc_call_metadata(call, "hasleader");
-    if (want == NULL || s->status.leader_id != 0) {
+    if (s->status.leader_id != 0 || !server_wants_leader(call)) {
         return false;
     }
     rpc_fail_err(call, E_NOLEADER);

@@ -63,8 +63,24 @@ static void watch_free(struct watch *w)
 
 /* --- events ----------------------------------------------------------------------------------- */
 
+/* The key as it was before this revision, which may have changed it twice. NULL: there was none, or
+ * it is compacted. */
+static struct record *before_revision(const struct record *r, int64_t revision)
+{
+    struct record *prev = record_prev(r);
+    struct kv_view v = { .mod_revision = revision };
+    while (prev != NULL) {
+        record_view(prev, &v);
+        if (v.mod_revision < revision) {
+            return v.tombstone ? NULL : prev;
+        }
+        prev = record_prev(prev);
+    }
+    return NULL;
+}
+
 /* One events field of a WatchResponse, tag and length included. */
-static void encode_event(struct record *r, bool prev_kv, struct buf *out)
+static void encode_event(const struct server *s, struct record *r, bool prev_kv, struct buf *out)
 {
     struct arena arena;
     arena_init(&arena);
@@ -80,27 +96,23 @@ static void encode_event(struct record *r, bool prev_kv, struct buf *out)
     } else {
         e.kv = kv_to_pb(r, false, &arena);
     }
-    if (prev_kv) {
-        struct record *prev = record_prev(r);
-        struct kv_view pv;
-        if (prev != NULL) {
-            record_view(prev, &pv);
-            if (!pv.tombstone) {
-                e.prev_kv = kv_to_pb(prev, false, &arena);
-            }
-        }
+    bool readable = v.mod_revision > store_compact_revision(s->store);
+    struct record *prev = prev_kv && readable ? before_revision(r, v.mod_revision) : NULL;
+    if (prev != NULL) {
+        e.prev_kv = kv_to_pb(prev, false, &arena);
     }
     pb_append_field(out, FIELD_EVENTS, &e.base);
     arena_fini(&arena);
 }
 
 /* The encoded form of record i of the revision being published, made at most once. */
-static struct value *shared_event(struct publish *p, size_t i, bool prev_kv)
+static struct value *shared_event(const struct server *s, size_t i, bool prev_kv)
 {
+    struct publish *p = s->publish;
     struct value **slot = &p->encoded[2 * i + (prev_kv ? 1 : 0)];
     if (*slot == NULL) {
         autobuf bytes = BUF_INIT;
-        encode_event(p->records[i], prev_kv, &bytes);
+        encode_event(s, p->records[i], prev_kv, &bytes);
         *slot = value_new(bytes.data, bytes.len);
     }
     return *slot;
@@ -140,7 +152,7 @@ static void send_run(struct watch *w, struct record *const *records, size_t n, b
     buf_advance(&head, etcdserverpb__watch_response__pack(&m, buf_reserve(&head, head_len + 1)));
     if (s->publish == NULL) {
         for (size_t i = 0; i < n; i++) {
-            encode_event(records[i], w->prev_kv, &head);
+            encode_event(s, records[i], w->prev_kv, &head);
         }
         rpc_send_parts(st->call, buf_slice(&head), NULL, 0);
         return;
@@ -152,7 +164,7 @@ static void send_run(struct watch *w, struct record *const *records, size_t n, b
             at++;
             INVARIANT(at < s->publish->n);
         }
-        parts[i] = shared_event(s->publish, at, w->prev_kv);
+        parts[i] = shared_event(s, at, w->prev_kv);
     }
     rpc_send_parts(st->call, buf_slice(&head), parts, n);
     mem_free(parts);
@@ -197,19 +209,17 @@ static bool on_events(void *arg, int64_t revision, struct record *const *records
     return true;
 }
 
-/* The hub has already cancelled the watcher. */
+/* The hub has already cancelled the watcher. The compacted revision says all: as in etcd, there is
+ * no other one in the header and no reason in words. */
 static void on_compacted(void *arg, int64_t compact_revision)
 {
     struct watch *w = arg;
     struct watch_stream *st = w->stream;
-    const char *text;
-    status_from_err(E_COMPACTED, &text);
     Etcdserverpb__ResponseHeader header;
     Etcdserverpb__WatchResponse m;
-    response_init(st, &m, &header, w->id, store_revision(st->server->store));
+    response_init(st, &m, &header, w->id, 0);
     m.canceled = 1;
     m.compact_revision = compact_revision;
-    m.cancel_reason = (char *)(uintptr_t)text;
     rpc_send(st->call, &m.base);
     w->watcher = NULL;
     watch_free(w);
@@ -230,6 +240,19 @@ static void refuse(struct watch_stream *st, int64_t id, const char *reason)
     rpc_send(st->call, &m.base);
 }
 
+static struct slice watched_key(const Etcdserverpb__WatchCreateRequest *m)
+{
+    return m->key.len != 0 ? slice_pb(m->key) : slice_make("", 1); /* one zero byte: the least */
+}
+
+/* A range whose end is not after its beginning. */
+static bool watches_nothing(const Etcdserverpb__WatchCreateRequest *m)
+{
+    struct slice end = slice_pb(m->range_end);
+    bool to_the_end = end.len == 1 && end.data[0] == 0;
+    return end.len != 0 && !to_the_end && slice_cmp(watched_key(m), end) >= 0;
+}
+
 static void create(struct watch_stream *st, const Etcdserverpb__WatchCreateRequest *m)
 {
     struct server *s = st->server;
@@ -240,7 +263,11 @@ static void create(struct watch_stream *st, const Etcdserverpb__WatchCreateReque
         refuse(st, -1, text);
         return;
     }
-    if (id < 0 || (id != 0 && u64map_get(&st->watches, (uint64_t)id + 1) != NULL)) {
+    if (watches_nothing(m)) {
+        refuse(st, -1, "mvcc: watcher range is empty");
+        return;
+    }
+    if (id != 0 && u64map_get(&st->watches, (uint64_t)id + 1) != NULL) {
         refuse(st, -1, "mvcc: duplicate watch ID provided on the WatchStream");
         return;
     }
@@ -269,7 +296,7 @@ static void create(struct watch_stream *st, const Etcdserverpb__WatchCreateReque
     w->bytes = bytes;
     s->watch_bytes += bytes;
     struct watch_options options = {
-        .key = m->key.len != 0 ? slice_pb(m->key) : slice_make("", 1),
+        .key = watched_key(m),
         .range_end = slice_pb(m->range_end),
         .start_revision = m->start_revision,
         .arg = w,
@@ -291,8 +318,7 @@ static void create(struct watch_stream *st, const Etcdserverpb__WatchCreateReque
 
 static void cancel(struct watch_stream *st, const Etcdserverpb__WatchCancelRequest *m)
 {
-    struct watch *w = m->watch_id >= 0
-                          ? u64map_get(&st->watches, (uint64_t)m->watch_id + 1) : NULL;
+    struct watch *w = u64map_get(&st->watches, (uint64_t)m->watch_id + 1);
     if (w == NULL) {
         return; /* etcd says nothing either */
     }
@@ -347,7 +373,7 @@ static void watch_start(struct rpc_call *call)
     struct watch_stream *st = mem_zalloc(sizeof *st);
     st->server = s;
     st->call = call;
-    st->has_leader = rpc_call_metadata(call, "hasleader") != NULL;
+    st->has_leader = server_wants_leader(call);
     u64map_init(&st->watches);
     list_push_back(&s->watch_streams, &st->link);
     rpc_call_set_data(call, st);

@@ -6,7 +6,8 @@
  * those are fewer than the keys of the range, and a full scan otherwise. So the second page of
  * a list of a million keys costs little more than the first.
  *
- * Order of work as in etcd: filter, sort, cut to the limit. Count ignores filters and limit. */
+ * Order of work as in etcd: filter, sort, cut to the limit; but without a named order and without
+ * filters, limit + 1 keys are taken first, in key order. Count ignores filters and limit. */
 #include <stdlib.h>
 
 #include "lib/base/assert.h"
@@ -182,6 +183,13 @@ static bool wants_sort(const struct range_request *r)
     return r->sort_target != SORT_KEY || r->sort_order == SORT_DESCEND;
 }
 
+/* In key order the first keys are known at once. As in etcd, an order by something else that is not
+ * named (SORT_NONE) sorts those. */
+static bool cuts_first(const struct range_request *r)
+{
+    return r->sort_order == SORT_NONE || !wants_sort(r);
+}
+
 static bool wants_filter(const struct range_request *r)
 {
     return r->min_mod_revision != 0 || r->max_mod_revision != 0 || r->min_create_revision != 0 ||
@@ -196,7 +204,7 @@ static void range_fill(struct store *s, const struct range_request *r,
 {
     size_t limit = r->limit > 0 ? (size_t)r->limit : SIZE_MAX - 1;
     struct gather g = { .n = 0, .max = (size_t)out->count };
-    if (!wants_sort(r) && !wants_filter(r) && limit < g.max) {
+    if (cuts_first(r) && !wants_filter(r) && limit < g.max) {
         g.max = limit + 1;
     }
     g.items = arena_alloc(arena, g.max * sizeof *g.items);

@@ -52,6 +52,7 @@ struct range_result {
 
 struct op_result {
     enum op_type type;
+    int64_t revision;               /* in a txn: of the state that it saw, or left */
     struct range_result range;      /* RANGE */
     struct record *prev;            /* PUT with prev_kv: reference or NULL */
     struct record **deleted;        /* DELETE with prev_kv: references */

@@ -167,6 +167,7 @@ static void txn_run(struct store *s, const struct txn_request *t, struct arena *
             break;
         }
         INVARIANT(rv == 0); /* checked before anything ran */
+        out->revision = write_latest(s);
     }
 }
 

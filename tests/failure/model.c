@@ -148,7 +148,7 @@ static void expect_message(const struct command *c, const struct store_result *r
         expect_delete(r, &arena, out);
     } else if (c->type == COMMAND_TXN) {
         Etcdserverpb__TxnResponse m = ETCDSERVERPB__TXN_RESPONSE__INIT;
-        txn_to_pb(&c->txn, &r->txn, r->revision, &arena, &m);
+        txn_to_pb(&c->txn, &r->txn, &arena, &m);
         pack(&m.base, out);
     } else if (c->type == COMMAND_LEASE_GRANT) {
         Etcdserverpb__LeaseGrantResponse m = ETCDSERVERPB__LEASE_GRANT_RESPONSE__INIT;

@@ -92,8 +92,111 @@ static void a_nested_transaction_is_answered_in_its_shape(void **state)
     assert_int_equal(m->n_responses, 1);
     const Etcdserverpb__TxnResponse *in = m->responses[0]->response_txn;
     assert_false(in->succeeded);
+    assert_int_equal(in->header->revision, 0); /* as in etcd */
     assert_int_equal(in->responses[0]->response_put->header->revision, 2);
     reply_fini(&r);
+}
+
+/* Did the compare of key k hold? */
+static bool compare_holds(struct member *m, Etcdserverpb__Compare *compare)
+{
+    Etcdserverpb__TxnRequest t = ETCDSERVERPB__TXN_REQUEST__INIT;
+    compare->key = bytes("k");
+    t.n_compare = 1;
+    t.compare = &compare;
+    struct reply r;
+    txn(m, &t, &r);
+    assert_int_equal(r.code, 0);
+    bool held = ((const Etcdserverpb__TxnResponse *)(void *)r.msg)->succeeded;
+    reply_fini(&r);
+    return held;
+}
+
+static void a_compare_with_the_word_of_another_target_compares_with_zero(void **state)
+{
+    must_put(*state, "k", "v");
+    Etcdserverpb__Compare c = ETCDSERVERPB__COMPARE__INIT;
+    c.target = ETCDSERVERPB__COMPARE__COMPARE_TARGET__MOD;
+    c.target_union_case = ETCDSERVERPB__COMPARE__TARGET_UNION_VERSION;
+    c.version = 2; /* the mod revision, too */
+    assert_false(compare_holds(*state, &c));
+    c.result = ETCDSERVERPB__COMPARE__COMPARE_RESULT__GREATER;
+    assert_true(compare_holds(*state, &c));
+    c.result = ETCDSERVERPB__COMPARE__COMPARE_RESULT__EQUAL;
+    c.target = ETCDSERVERPB__COMPARE__COMPARE_TARGET__VERSION;
+    c.target_union_case = ETCDSERVERPB__COMPARE__TARGET_UNION_LEASE;
+    c.lease = 1; /* the version, too */
+    assert_false(compare_holds(*state, &c));
+    c.target_union_case = ETCDSERVERPB__COMPARE__TARGET_UNION_VERSION;
+    c.version = 1;
+    assert_true(compare_holds(*state, &c));
+}
+
+/* The code of a txn that reads k at a revision, and puts w when `writes`. */
+static int read_in_txn(struct member *m, int64_t revision, bool writes, char text[256])
+{
+    Etcdserverpb__RangeRequest get = ETCDSERVERPB__RANGE_REQUEST__INIT;
+    Etcdserverpb__PutRequest put = ETCDSERVERPB__PUT_REQUEST__INIT;
+    Etcdserverpb__RequestOp a = ETCDSERVERPB__REQUEST_OP__INIT, b = a, *ops[] = { &a, &b };
+    get.key = bytes("k");
+    get.revision = revision;
+    put.key = bytes("w");
+    a.request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_RANGE;
+    a.request_range = &get;
+    b.request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT;
+    b.request_put = &put;
+    Etcdserverpb__TxnRequest t = ETCDSERVERPB__TXN_REQUEST__INIT;
+    t.n_success = writes ? 2 : 1;
+    t.success = ops;
+    struct reply r;
+    txn(m, &t, &r);
+    snprintf(text, 256, "%s", r.text);
+    int code = r.code;
+    reply_fini(&r);
+    return code;
+}
+
+static void a_negative_revision_in_a_transaction_is_a_compacted_one(void **state)
+{
+    struct member *m = *state;
+    char text[256];
+    must_put(m, "k", "1");
+    for (int writes = 0; writes < 2; writes++) {
+        assert_int_equal(read_in_txn(m, -1, writes, text), 0); /* before any compaction */
+        assert_int_equal(read_in_txn(m, -2, writes, text), GRPC_OUT_OF_RANGE);
+        assert_string_equal(text, "etcdserver: mvcc: required revision has been compacted");
+        assert_int_equal(read_in_txn(m, 99, writes, text), GRPC_OUT_OF_RANGE);
+        assert_string_equal(text, "etcdserver: mvcc: required revision is a future revision");
+    }
+    must_compact(m, 2);
+    for (int writes = 0; writes < 2; writes++) {
+        assert_int_equal(read_in_txn(m, -1, writes, text), GRPC_OUT_OF_RANGE);
+        assert_string_equal(text, "etcdserver: mvcc: required revision has been compacted");
+    }
+    Etcdserverpb__RangeRequest get = ETCDSERVERPB__RANGE_REQUEST__INIT;
+    get.key = bytes("k");
+    get.revision = -1;
+    struct reply r;
+    assert_int_equal(range(m, &get, &r)->count, 1); /* alone it is the newest */
+    reply_fini(&r);
+}
+
+static void a_compaction_to_nothing_is_done_before_the_first_one_only(void **state)
+{
+    struct member *m = *state;
+    must_put(m, "k", "1");
+    must_compact(m, 0);
+    Etcdserverpb__CompactionRequest compact = ETCDSERVERPB__COMPACTION_REQUEST__INIT;
+    compact.revision = -1;
+    struct reply r;
+    call(m, "/etcdserverpb.KV/Compact", &compact, &etcdserverpb__compaction_response__descriptor,
+         &r);
+    refused(&r, GRPC_OUT_OF_RANGE, "etcdserver: mvcc: required revision has been compacted");
+    must_compact(m, 2);
+    compact.revision = 0;
+    call(m, "/etcdserverpb.KV/Compact", &compact, &etcdserverpb__compaction_response__descriptor,
+         &r);
+    refused(&r, GRPC_OUT_OF_RANGE, "etcdserver: mvcc: required revision has been compacted");
 }
 
 static void a_transaction_that_only_reads_makes_no_revision(void **state)
@@ -452,6 +555,9 @@ int test_kv_run(void)
         SERVER_TEST(an_op_without_a_request_is_refused),
         SERVER_TEST(transactions_nested_without_end_are_refused),
         SERVER_TEST(a_nested_transaction_is_answered_in_its_shape),
+        SERVER_TEST(a_compare_with_the_word_of_another_target_compares_with_zero),
+        SERVER_TEST(a_negative_revision_in_a_transaction_is_a_compacted_one),
+        SERVER_TEST(a_compaction_to_nothing_is_done_before_the_first_one_only),
         SERVER_TEST(a_transaction_that_only_reads_makes_no_revision),
         SERVER_TEST(a_long_list_is_one_answer_whatever_its_limit),
         SERVER_TEST(a_long_list_is_of_one_revision_while_writes_go_on),

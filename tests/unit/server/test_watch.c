@@ -28,6 +28,7 @@ struct watching {
     bool disordered;
     bool ahead;            /* a bookmark came before an event that it speaks of */
     int64_t bookmark;      /* the last one's revision */
+    int64_t before[8];     /* the mod revision of what the first events replaced */
     size_t want;           /* answers or events to wait for */
     bool closed;
     int code;
@@ -53,6 +54,9 @@ static void on_message(void *arg, const ProtobufCMessage *msg)
         w->ahead |= revision <= w->bookmark;
         w->disordered |= revision < w->last_revision;
         w->last_revision = revision;
+        if (w->n_events < 8 && m->events[i]->prev_kv != NULL) {
+            w->before[w->n_events] = m->events[i]->prev_kv->mod_revision;
+        }
         w->n_events++;
     }
 }
@@ -158,22 +162,117 @@ static void a_watch_is_created_told_and_cancelled(void **state)
     watch_close(w);
 }
 
-static void ids_that_are_taken_or_negative_are_refused(void **state)
+static void ids_that_are_taken_and_revisions_that_are_negative_are_refused(void **state)
 {
     struct watching *w = watch_open(*state);
     create(w, "k", 0, 5);
     create(w, "k", 0, 5);
-    create(w, "k", 0, -3);
     create(w, "k", -1, 0);
     assert_int_equal(answer(w, 1)->id, 5);
-    for (size_t n = 2; n <= 4; n++) {
+    for (size_t n = 2; n <= 3; n++) {
         const struct answer *a = answer(w, n);
         assert_true(a->created && a->canceled);
         assert_int_equal(a->id, -1);
     }
     assert_non_null(strstr(w->answers[1].reason, "duplicate watch ID"));
     create(w, "k", 0, 0);
-    assert_false(answer(w, 5)->canceled); /* the stream goes on */
+    assert_false(answer(w, 4)->canceled); /* the stream goes on */
+    watch_close(w);
+}
+
+/* By two nested txns: one of them alone may not do both. */
+static void put_and_delete_in_one_revision(struct member *m, const char *key)
+{
+    Etcdserverpb__PutRequest put = ETCDSERVERPB__PUT_REQUEST__INIT;
+    Etcdserverpb__DeleteRangeRequest del = ETCDSERVERPB__DELETE_RANGE_REQUEST__INIT;
+    put.key = del.key = bytes(key);
+    Etcdserverpb__RequestOp op[4], *at[4];
+    Etcdserverpb__TxnRequest t[3];
+    for (size_t i = 0; i < 4; i++) {
+        etcdserverpb__request_op__init(&op[i]);
+        at[i] = &op[i];
+    }
+    for (size_t i = 0; i < 3; i++) { /* t[2] holds the others */
+        etcdserverpb__txn_request__init(&t[i]);
+        t[i].n_success = i == 2 ? 2 : 1;
+        t[i].success = &at[i == 2 ? 0 : 2 + i];
+    }
+    op[0].request_case = op[1].request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_TXN;
+    op[0].request_txn = &t[0];
+    op[1].request_txn = &t[1];
+    op[2].request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT;
+    op[2].request_put = &put;
+    op[3].request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_DELETE_RANGE;
+    op[3].request_delete_range = &del;
+    struct reply r;
+    call(m, "/etcdserverpb.KV/Txn", &t[2], &etcdserverpb__txn_response__descriptor, &r);
+    assert_int_equal(r.code, 0);
+    reply_fini(&r);
+}
+
+static void a_negative_id_is_an_id(void **state)
+{
+    static const int64_t ids[] = { -3, -1, INT64_MIN };
+    struct watching *w = watch_open(*state);
+    for (size_t i = 0; i < 3; i++) {
+        create(w, "k", 0, ids[i]);
+        const struct answer *a = answer(w, i + 1);
+        assert_int_equal(a->id, ids[i]);
+        assert_true(a->created && !a->canceled);
+    }
+    create(w, "k", 0, -3);
+    assert_true(answer(w, 4)->canceled); /* it is taken */
+    must_put(*state, "k", "v");
+    answer(w, 7);
+    assert_int_equal(w->n_events, 3);
+    cancel(w, -3);
+    assert_int_equal(answer(w, 8)->id, -3);
+    assert_true(w->answers[7].canceled && !w->answers[7].created);
+    watch_close(w);
+}
+
+static void a_range_that_ends_before_it_begins_is_refused(void **state)
+{
+    static const char *const ends[] = { "k", "a" };
+    struct watching *w = watch_open(*state);
+    Etcdserverpb__WatchCreateRequest c = ETCDSERVERPB__WATCH_CREATE_REQUEST__INIT;
+    c.key = bytes("k");
+    for (size_t i = 0; i < 2; i++) {
+        c.range_end = bytes(ends[i]);
+        send_create(w, &c);
+        const struct answer *a = answer(w, i + 1);
+        assert_true(a->created && a->canceled);
+        assert_int_equal(a->id, -1);
+        assert_string_equal(a->reason, "mvcc: watcher range is empty");
+    }
+    c.range_end = (ProtobufCBinaryData){ 1, (uint8_t *)(uintptr_t)"" }; /* no end */
+    send_create(w, &c);
+    assert_false(answer(w, 3)->canceled);
+    assert_int_equal(w->answers[2].id, 0);
+    watch_close(w);
+}
+
+static void what_was_before_is_of_the_revision_before_and_readable(void **state)
+{
+    struct watching *w = watch_open(*state);
+    must_put(*state, "k", "1");
+    must_put(*state, "k", "2");
+    must_put(*state, "k", "3");
+    must_compact(*state, 3);
+    Etcdserverpb__WatchCreateRequest c = ETCDSERVERPB__WATCH_CREATE_REQUEST__INIT;
+    c.key = bytes("k");
+    c.prev_kv = 1;
+    c.start_revision = 3;
+    send_create(w, &c);
+    w->want = 2;
+    run_until(w->m->loop, has_events, w);
+    assert_int_equal(w->before[0], 0); /* revision 2 is compacted */
+    assert_int_equal(w->before[1], 3);
+    put_and_delete_in_one_revision(*state, "k");
+    w->want = 4;
+    run_until(w->m->loop, has_events, w);
+    assert_int_equal(w->before[2], 4);
+    assert_int_equal(w->before[3], 4); /* not what the same txn had put */
     watch_close(w);
 }
 
@@ -206,7 +305,8 @@ static void a_watch_of_a_compacted_revision_is_cancelled_with_it(void **state)
     const struct answer *a = answer(w, 2);
     assert_true(a->canceled);
     assert_int_equal(a->compact_revision, 4);
-    assert_string_equal(a->reason, "etcdserver: mvcc: required revision has been compacted");
+    assert_int_equal(a->revision, 0); /* as in etcd: the compacted revision says all */
+    assert_string_equal(a->reason, "");
     create(w, "k", 5, 0);
     w->want = 2;
     run_until(w->m->loop, has_events, w); /* revisions 5 and 6 */
@@ -457,7 +557,10 @@ int test_watch_run(void)
 {
     const struct CMUnitTest tests[] = {
         SERVER_TEST(a_watch_is_created_told_and_cancelled),
-        SERVER_TEST(ids_that_are_taken_or_negative_are_refused),
+        SERVER_TEST(ids_that_are_taken_and_revisions_that_are_negative_are_refused),
+        SERVER_TEST(a_negative_id_is_an_id),
+        SERVER_TEST(a_range_that_ends_before_it_begins_is_refused),
+        SERVER_TEST(what_was_before_is_of_the_revision_before_and_readable),
         SERVER_TEST(watches_are_bounded_by_what_all_of_them_take),
         SERVER_TEST(a_watch_of_a_compacted_revision_is_cancelled_with_it),
         SERVER_TEST(a_watch_of_the_future_waits_for_it),

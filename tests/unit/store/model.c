@@ -138,6 +138,12 @@ static bool excluded(const struct range_request *r, const struct kv_view *kv)
     return r->min_create_revision != 0 && kv->create_revision < r->min_create_revision;
 }
 
+static bool has_filters(const struct range_request *r)
+{
+    return r->max_mod_revision != 0 || r->min_mod_revision != 0 || r->max_create_revision != 0 ||
+           r->min_create_revision != 0;
+}
+
 static bool sorts_before(const struct range_request *r, const struct kv_view *a,
                          const struct kv_view *b)
 {
@@ -178,6 +184,9 @@ static int model_range_at(const struct model *m, const struct range_request *r, 
         if (!excluded(r, kvs[i])) {
             kvs[kept++] = kvs[i];
         }
+    }
+    if (r->sort_order == SORT_NONE && r->limit > 0 && !has_filters(r) && kept > (size_t)r->limit) {
+        kept = (size_t)r->limit + 1; /* an order that is not named: the first keys, sorted */
     }
     for (size_t i = 1; i < kept; i++) { /* stable insertion sort: ties stay in key order */
         const struct kv_view *kv = kvs[i];

@@ -61,6 +61,25 @@ static void a_read_at_an_old_revision_sees_that_revision(void **state)
     assert_string_equal(get_at(w, "b", 6), "");
 }
 
+static void an_order_that_is_not_named_sorts_the_first_keys(void **state)
+{
+    struct world *w = *state;
+    put(w, "a", "3");
+    put(w, "b", "2");
+    put(w, "c", "1");
+    struct range_request r = all();
+    r.sort_target = SORT_VALUE;
+    r.limit = 1;
+    assert_string_equal(range_text(w, r), "b=2 +"); /* the least of a and b, one more than asked */
+    r.sort_order = SORT_ASCEND;
+    assert_string_equal(range_text(w, r), "c=1 +");
+    r.sort_order = SORT_NONE;
+    r.min_mod_revision = 1; /* with a filter nothing is cut before */
+    assert_string_equal(range_text(w, r), "c=1 +");
+    r.limit = 0;
+    assert_string_equal(range_text(w, r), "c=1 b=2 a=3");
+}
+
 static void a_future_revision_is_refused(void **state)
 {
     struct world *w = *state;
@@ -218,6 +237,7 @@ int test_range_run(void)
         WORLD_TEST(an_end_is_not_included),
         WORLD_TEST(a_zero_byte_as_end_means_all_keys_from_there),
         WORLD_TEST(a_read_at_an_old_revision_sees_that_revision),
+        WORLD_TEST(an_order_that_is_not_named_sorts_the_first_keys),
         WORLD_TEST(a_future_revision_is_refused),
         WORLD_TEST(count_is_the_total_whatever_limit_and_filters_say),
         WORLD_TEST(count_only_counts_at_every_revision),

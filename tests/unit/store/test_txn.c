@@ -202,6 +202,19 @@ static void a_key_put_and_deleted_by_nested_siblings_ends_deleted(void **state)
     assert_string_equal(get_at(w, "k", 2), "");
 }
 
+static void each_operation_knows_the_revision_that_it_saw_or_left(void **state)
+{
+    struct world *w = *state;
+    put(w, "a", "1");
+    struct op ops[] = { op_get("a", ""), op_del("nothing", ""), op_put("b", "2"),
+                        op_get("a", ""), op_del("nothing", "") };
+    assert_int_equal(txn(w, (struct txn_request){ .success = ops, .n_success = 5 }), 0);
+    static const int64_t revisions[] = { 2, 2, 3, 3, 3 };
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(w->last.txn.ops[i].revision, revisions[i]);
+    }
+}
+
 static void a_readonly_txn_reads_without_a_command(void **state)
 {
     struct world *w = *state;
@@ -234,6 +247,7 @@ int test_txn_run(void)
         WORLD_TEST(a_txn_that_fails_midway_changes_nothing),
         WORLD_TEST(errors_in_the_branch_not_taken_do_not_matter),
         WORLD_TEST(a_key_put_and_deleted_by_nested_siblings_ends_deleted),
+        WORLD_TEST(each_operation_knows_the_revision_that_it_saw_or_left),
         WORLD_TEST(a_readonly_txn_reads_without_a_command),
     };
     return cmocka_run_group_tests_name("txn", tests, NULL, NULL);
