@@ -1,28 +1,9 @@
-/* The plain endpoints on the client port: /health, /version, /metrics.
+/* The plain endpoints on the client port: probes (probe.c), /version, /metrics.
  * Shapes are etcd's, so that probes and dashboards made for it work. */
 #include <inttypes.h>
 
 #include "server/internal.h"
 #include "store/capability.h"
-
-/* etcd: 200 {"health":"true"}; without a leader, with states that differ, or over the quota 503 and
- * the reason. */
-static void health(void *arg, const struct http_request *request, struct http_response *response)
-{
-    struct server *s = arg;
-    (void)request;
-    response->content_type = "application/json";
-    const char *reason = s->status.leader_id == 0 ? "RAFT NO LEADER"
-                         : s->status.split        ? "ALARM CORRUPT"
-                         : server_over_quota(s)   ? "ALARM NOSPACE" : NULL;
-    if (reason != NULL) {
-        response->status = 503;
-        buf_printf(&response->body, "{\"health\":\"false\",\"reason\":\"%s\"}\n", reason);
-    } else {
-        response->status = 200;
-        buf_append_str(&response->body, "{\"health\":\"true\",\"reason\":\"\"}\n");
-    }
-}
 
 static void version(void *arg, const struct http_request *request, struct http_response *response)
 {
@@ -47,8 +28,15 @@ static void metrics(void *arg, const struct http_request *request, struct http_r
 }
 
 const struct http_route http_routes[] = {
-    { "GET", "/health", health },
-    { "GET", "/version", version },
-    { "GET", "/metrics", metrics },
+    { "GET", "/health", NULL, server_probe_health },
+    { "GET", "/livez", NULL, server_probe_livez },
+    { "GET", "/livez/serializable_read", NULL, server_probe_livez },
+    { "GET", "/readyz", NULL, server_probe_readyz },
+    { "GET", "/readyz/data_corruption", NULL, server_probe_readyz },
+    { "GET", "/readyz/serializable_read", NULL, server_probe_readyz },
+    { "GET", "/readyz/linearizable_read", NULL, server_probe_readyz },
+    { "GET", "/readyz/non_learner", NULL, server_probe_readyz },
+    { "GET", "/version", version, NULL },
+    { "GET", "/metrics", metrics, NULL },
 };
 const size_t http_routes_n = ARRAY_LEN(http_routes);

@@ -37,7 +37,7 @@ struct publish {
 struct server_metrics {
     struct metric *proposals_committed, *db_size, *db_in_use, *keys, *revision,
         *compact_revision, *watchers, *slow_watchers, *watch_streams, *leases, *puts, *ranges,
-        *txns, *deletes, *log_dropped;
+        *txns, *deletes, *log_dropped, *health_success, *health_failures;
 };
 
 struct server {
@@ -86,6 +86,7 @@ Etcdserverpb__ResponseHeader *server_header(struct server *s, Etcdserverpb__Resp
 /* For a call in progress: ms until its deadline, at most the request timeout (5 s + 2
  * elections). */
 uint64_t server_timeout_ms(const struct server *s, const struct rpc_call *call);
+uint64_t server_request_timeout_ms(const struct server *s); /* the same without a call */
 /* Answers `hasleader: true` calls when there is no leader. True when the call was failed. */
 bool server_require_leader(struct server *s, struct rpc_call *call);
 /* Metadata `hasleader: true`. */
@@ -98,8 +99,6 @@ static inline bool server_wants_leader(const struct rpc_call *call)
  * the call was failed. */
 bool server_refuse_corrupt(struct server *s, struct rpc_call *call);
 bool server_is_leader(const struct server *s);
-/* More live bytes than --quota-backend-bytes: what adds to them is refused by this member. */
-bool server_over_quota(const struct server *s);
 void server_wake_background(struct server *s);
 
 /* What a client hears when consensus could not answer. */
@@ -145,6 +144,24 @@ void server_fatal(void *arg, const struct err *err);
 /* --- metrics.c -------------------------------------------------------------------------------- */
 void server_metrics_open(struct server *s);
 void server_metrics_update(struct server *s);
+
+/* --- alarm.c, probe.c ------------------------------------------------------------------------- */
+enum alarm_type { ALARM_NONE, ALARM_NOSPACE, ALARM_CORRUPT }; /* etcd's numbers */
+struct server_alarm {
+    uint64_t member; /* 0: nobody knows which */
+    enum alarm_type type;
+};
+enum { SERVER_ALARMS_MAX = 3 };
+/* What is wrong now; ret_alarms has SERVER_ALARMS_MAX. */
+size_t server_alarms(const struct server *s, struct server_alarm *ret_alarms);
+/* More live bytes than --quota-backend-bytes: what adds to them is refused by this member. */
+bool server_over_quota(const struct server *s);
+/* True when the call was failed for that. */
+bool server_refuse_full(struct server *s, struct rpc_call *call, const struct command *c);
+const char *alarm_name(enum alarm_type type);
+void server_probe_health(void *arg, const struct http_request *request, struct http_reply *reply);
+void server_probe_livez(void *arg, const struct http_request *request, struct http_reply *reply);
+void server_probe_readyz(void *arg, const struct http_request *request, struct http_reply *reply);
 
 /* --- memory.c --------------------------------------------------------------------------------- */
 void server_memory_tick(struct server *s);

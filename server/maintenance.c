@@ -82,29 +82,6 @@ static void defragment(struct rpc_call *call, ProtobufCMessage *msg)
     rpc_reply(call, &reply.base);
 }
 
-/* A member that the others know to be corrupt, while it is one; 0 none. */
-static uint64_t corrupt_member(const struct server *s)
-{
-    size_t n;
-    const struct rnode_member *members = rnode_members(s->node, &n);
-    for (size_t i = 0; i < n; i++) {
-        if (members[i].id == s->status.corrupt_member) {
-            return members[i].id;
-        }
-    }
-    return 0;
-}
-
-static void add_alarm(struct rpc_call *call, Etcdserverpb__AlarmResponse *reply, uint64_t member,
-                      Etcdserverpb__AlarmType type)
-{
-    Etcdserverpb__AlarmMember *alarm = arena_alloc(rpc_call_arena(call), sizeof *alarm);
-    etcdserverpb__alarm_member__init(alarm);
-    alarm->memberid = member;
-    alarm->alarm = type;
-    reply->alarms[reply->n_alarms++] = alarm;
-}
-
 static void alarm_list(struct rpc_call *call, ProtobufCMessage *msg)
 {
     struct server *s = rpc_call_arg(call);
@@ -114,20 +91,19 @@ static void alarm_list(struct rpc_call *call, ProtobufCMessage *msg)
                  "barque: alarms are raised and cleared by themselves; they cannot be set");
         return;
     }
+    struct server_alarm found[SERVER_ALARMS_MAX];
+    Etcdserverpb__AlarmMember list[SERVER_ALARMS_MAX], *alarms[SERVER_ALARMS_MAX];
     Etcdserverpb__ResponseHeader header;
-    Etcdserverpb__AlarmMember *alarms[3];
     Etcdserverpb__AlarmResponse reply = ETCDSERVERPB__ALARM_RESPONSE__INIT;
     rnode_get_status(s->node, &s->status);
     reply.header = server_header(s, &header, store_revision(s->store));
+    reply.n_alarms = server_alarms(s, found);
     reply.alarms = alarms;
-    if (server_over_quota(s)) {
-        add_alarm(call, &reply, s->status.member_id, ETCDSERVERPB__ALARM_TYPE__NOSPACE);
-    }
-    if (s->status.split) { /* any of them may be the wrong one */
-        add_alarm(call, &reply, 0, ETCDSERVERPB__ALARM_TYPE__CORRUPT);
-    }
-    if (corrupt_member(s) != 0) {
-        add_alarm(call, &reply, corrupt_member(s), ETCDSERVERPB__ALARM_TYPE__CORRUPT);
+    for (size_t i = 0; i < reply.n_alarms; i++) {
+        alarms[i] = &list[i];
+        etcdserverpb__alarm_member__init(&list[i]);
+        list[i].memberid = found[i].member;
+        list[i].alarm = (Etcdserverpb__AlarmType)found[i].type;
     }
     rpc_reply(call, &reply.base);
 }

@@ -28,6 +28,8 @@ static const struct metric_row metric_rows[] = {
     ROW(ranges, true, "etcd_mvcc_range_total", "Ranges answered by this member."),
     ROW(txns, true, "etcd_mvcc_txn_total", "Txns answered by this member."),
     ROW(deletes, true, "etcd_mvcc_delete_total", "Deletes answered by this member."),
+    ROW(health_success, true, "etcd_server_health_success", "Times that /health was well."),
+    ROW(health_failures, true, "etcd_server_health_failures", "Times that /health was not."),
 #undef ROW
 };
 

@@ -42,9 +42,14 @@ bool server_ready(const struct server *s)
     return s->status.leader_id != 0;
 }
 
+uint64_t server_request_timeout_ms(const struct server *s)
+{
+    return PROPOSE_TIMEOUT_MS + 2 * s->options.election_ms;
+}
+
 uint64_t server_timeout_ms(const struct server *s, const struct rpc_call *call)
 {
-    uint64_t most = PROPOSE_TIMEOUT_MS + 2 * s->options.election_ms;
+    uint64_t most = server_request_timeout_ms(s);
     uint64_t deadline = rpc_call_deadline_ms(call);
     uint64_t now = loop_now_ms(s->loop);
     if (deadline == UINT64_MAX) {
@@ -70,19 +75,6 @@ bool server_refuse_corrupt(struct server *s, struct rpc_call *call)
     }
     rpc_fail_err(call, E_CORRUPT);
     return true;
-}
-
-bool server_over_quota(const struct server *s)
-{
-    return s->options.quota_bytes > 0 && store_live_bytes(s->store) > s->options.quota_bytes;
-}
-
-/* The quota is asked before proposing, never while applying: members may have different ones, and
- * what is in the log must do the same on all of them. */
-static bool adds_bytes(const struct command *c)
-{
-    return c->type == COMMAND_PUT || c->type == COMMAND_LEASE_GRANT ||
-           (c->type == COMMAND_TXN && txn_has_put(&c->txn));
 }
 
 /* What a client hears when consensus could not answer. */
@@ -128,8 +120,7 @@ void server_write_within(struct server *s, struct rpc_call *call, const struct c
     if (server_require_leader(s, call) || server_refuse_corrupt(s, call)) {
         return;
     }
-    if (server_over_quota(s) && adds_bytes(command)) {
-        rpc_fail_err(call, E_NOSPACE);
+    if (server_refuse_full(s, call, command)) {
         return;
     }
     if (command_level(command->type) > s->status.level) {
@@ -348,7 +339,7 @@ static void defaults(struct server *s, const struct server_options *options)
     o->max_request_bytes = o->max_request_bytes != 0 ? o->max_request_bytes
                                                      : (size_t)LIMIT_REQUEST_BYTES;
     o->progress_notify_ms = o->progress_notify_ms != 0 ? o->progress_notify_ms : 600000;
-    s->store_options.quota_bytes = 0; /* see adds_bytes */
+    s->store_options.quota_bytes = 0; /* see alarm.c */
     s->store_options.max_txn_ops = o->max_txn_ops != 0 ? o->max_txn_ops : (size_t)LIMIT_TXN_OPS;
 }
 

@@ -55,10 +55,17 @@ struct http_response {
     const char *content_type; /* static */
     struct buf body;          /* taken */
 };
+struct http_reply; /* to a request that is not answered at once */
 struct http_route {
     const char *method, *path;
     void (*handler)(void *arg, const struct http_request *request, struct http_response *response);
+    /* Instead of handler, where an answer takes time: http_reply_send ends it, exactly once, also
+     * when the client has gone meanwhile. The request is valid until then, or until begin returns.
+     * The connection's next request waits. */
+    void (*begin)(void *arg, const struct http_request *request, struct http_reply *reply);
 };
+/* Takes the reply and response->body. */
+void http_reply_send(struct http_reply *reply, struct http_response *response);
 
 /* A method as a JSON endpoint: POST path. The call is the same as over gRPC; streams answer
  * {"result":{...}} lines in chunks, and their body is one JSON object or several. Static. */

@@ -1,7 +1,8 @@
 /* One connection of the server. The first bytes tell the protocol: the HTTP/2 preface ("PRI * ...")
  * or an HTTP/1 request line. From then on bytes are fed to an h2 session or to http1's parser.
  *
- * An HTTP/1 request is answered at once, or is a call of the JSON gateway (gateway.c).
+ * An HTTP/1 request is answered at once, or later (struct http_reply), or is a call of the JSON
+ * gateway (gateway.c).
  *
  * Back-pressure: frames go to the conn until it is congested (CONN_HIGH_WATER), then they stay in
  * the streams' queues, where rpc_writable sees them; reading stops too, until the conn has drained.
@@ -146,7 +147,22 @@ static void refuse_method(struct server_conn *sc, const char *text, bool keep, b
     http1_answer(sc, 405, "text/plain; charset=utf-8", slice_str(text), keep, head);
 }
 
-static void http1_serve(struct server_conn *sc, const struct http1_request *req)
+void http_reply_send(struct http_reply *reply, struct http_response *response)
+{
+    struct server_conn *sc = reply->sc;
+    if (sc != NULL) {
+        sc->reply = NULL;
+        http1_answer(sc, response->status, response->content_type, buf_slice(&response->body),
+                     reply->keep && !sc->server->stopping, reply->head);
+        http1_done(&sc->http1);
+        server_conn_dirty(sc); /* the next request may be there already */
+    }
+    buf_fini(&response->body);
+    mem_free(reply);
+}
+
+/* True when the request has been answered; false when http_reply_send will do or has done all. */
+static bool http1_serve(struct server_conn *sc, const struct http1_request *req)
 {
     bool path_known;
     bool head = strcmp(req->method, "HEAD") == 0;
@@ -155,18 +171,25 @@ static void http1_serve(struct server_conn *sc, const struct http1_request *req)
     const struct http_route *route = route_find(sc->server, method, req->path, &path_known);
     if (route == NULL && path_known) {
         refuse_method(sc, "method not allowed\n", keep, head);
-        return;
+        return true;
     }
     if (route == NULL) {
         http1_answer(sc, 404, "text/plain; charset=utf-8", slice_str("404 page not found\n"), keep,
                      head);
-        return;
+        return true;
     }
     struct http_request request = { method, req->path, req->query, req->body };
+    if (route->begin != NULL) {
+        sc->reply = mem_zalloc(sizeof *sc->reply);
+        *sc->reply = (struct http_reply){ .sc = sc, .keep = keep, .head = head };
+        route->begin(sc->server->arg, &request, sc->reply);
+        return false;
+    }
     struct http_response response = { .status = 200, .content_type = "text/plain; charset=utf-8" };
     route->handler(sc->server->arg, &request, &response);
     http1_answer(sc, response.status, response.content_type, buf_slice(&response.body), keep, head);
     buf_fini(&response.body);
+    return true;
 }
 
 /* A request's head is there. A stream begins with it, everything else wants the whole body. Returns
@@ -210,24 +233,30 @@ static bool http1_step(struct server_conn *sc)
     if (route != NULL) {
         refuse_method(sc, "Method Not Allowed\n", req.keep_alive && !sc->server->stopping,
                       strcmp(req.method, "HEAD") == 0);
-    } else {
-        http1_serve(sc, &req);
+    } else if (!http1_serve(sc, &req)) {
+        return true;
     }
     http1_done(&sc->http1);
     return true;
 }
 
+static bool http1_busy(const struct server_conn *sc)
+{
+    return sc->exchange.call != NULL || sc->reply != NULL;
+}
+
 /* While a call is under way nothing is read but its own body, and a little of what comes next. */
 static bool reads_enough(const struct server_conn *sc)
 {
-    return sc->exchange.call != NULL && http1_body_done(&sc->http1) &&
+    return http1_busy(sc) && http1_body_done(&sc->http1) &&
            http1_ahead(&sc->http1) > LIMIT_HTTP1_HEAD_BYTES;
 }
 
 static void http1_run(struct server_conn *sc)
 {
     while (!sc->broken && !conn_congested(sc->conn)) {
-        bool went_on = sc->exchange.call != NULL ? gateway_step(sc) : http1_step(sc);
+        bool went_on = sc->exchange.call != NULL ? gateway_step(sc)
+                                                 : sc->reply == NULL && http1_step(sc);
         if (!went_on) {
             break;
         }
@@ -333,6 +362,9 @@ static void on_close(void *arg, int status)
     } else if (sc->mode == MODE_HTTP1) {
         gateway_abort(sc);
         http1_fini(&sc->http1);
+        if (sc->reply != NULL) {
+            sc->reply->sc = NULL;
+        }
     }
     INVARIANT(list_empty(&sc->blocked));
     buf_fini(&sc->sniff);
@@ -368,7 +400,7 @@ static void sweep_http1(struct server_conn *sc, uint64_t idle_ms)
     size_t queued = conn_queued(sc->conn);
     sc->stalls = queued > 0 && queued == sc->swept_queued ? sc->stalls + 1 : 0;
     sc->swept_queued = queued;
-    if (sc->stalls > STALL_SWEEPS || (sc->exchange.call == NULL && idle_ms > HTTP1_IDLE_MS)) {
+    if (sc->stalls > STALL_SWEEPS || (!http1_busy(sc) && idle_ms > HTTP1_IDLE_MS)) {
         conn_close(sc->conn);
     }
 }
@@ -394,15 +426,15 @@ void server_conn_sweep(struct server_conn *sc)
 
 void server_conn_shutdown(struct server_conn *sc)
 {
-    if (sc->mode != MODE_H2 && sc->exchange.call == NULL) {
+    if (sc->mode != MODE_H2 && !http1_busy(sc)) {
         conn_break(sc);
         return;
     }
     if (sc->mode == MODE_HTTP1) {
-        if (gateway_is_stream(sc->server, sc->exchange.route)) {
+        if (sc->exchange.call != NULL && gateway_is_stream(sc->server, sc->exchange.route)) {
             call_abort(sc->exchange.call, GRPC_UNAVAILABLE, "etcdserver: server stopped");
         }
-        return; /* a unary call's answer closes the connection */
+        return; /* the answer of what is under way closes the connection */
     }
     h2_shutdown(sc->h2);
     LIST_FOREACH_SAFE (it, &sc->calls) {

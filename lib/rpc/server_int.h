@@ -83,6 +83,12 @@ struct exchange {
     bool asked_all;          /* the handler knows that the request is over */
 };
 
+/* Outlives its connection when the handler is slower. */
+struct http_reply {
+    struct server_conn *sc; /* NULL: nobody is there any more */
+    bool keep, head;
+};
+
 struct server_conn {
     struct rpc_server *server;
     struct conn *conn;
@@ -95,6 +101,7 @@ struct server_conn {
     struct h2 *h2;
     struct http1 http1;
     struct exchange exchange;
+    struct http_reply *reply; /* of the plain request under way; NULL: none */
     size_t swept_queued; /* HTTP/1: bytes for the socket at the last sweep */
     unsigned stalls;     /* sweeps in a row that found as many */
     size_t partial_bytes; /* half-received requests */

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The plain endpoints that probes and dashboards ask: /health, /version, /metrics. On the client
+# The plain endpoints that probes and dashboards ask: /health, /livez, /readyz, /version, /metrics. On the client
 # port, with curl, in a cluster and in a member that has lost its cluster.
 . "$(dirname "$0")/lib.sh"
 
@@ -12,6 +12,16 @@ get() { path=$1; shift; curl -s -m 5 -w '\n%{http_code} %{content_type}' "$@" "$
 like 'a member with a leader is healthy' "$(get /health)" '"health":"true"'
 like 'health is answered with 200 as JSON' "$(get /health)" '^200 application/json'
 check 'health is one JSON object' sh -c "curl -s -m 5 $url/health | jq -e '.health == \"true\"'"
+is 'it lives' "$(get /livez)" "$(printf 'ok\n\n200 text/plain; charset=utf-8')"
+is 'it is ready' "$(get /readyz)" "$(printf 'ok\n\n200 text/plain; charset=utf-8')"
+is 'verbose names every check' "$(curl -s -m 5 "$url/readyz?verbose")" "$(printf \
+    '[+]%s ok\n' data_corruption serializable_read linearizable_read non_learner; echo ok)"
+is 'a check can be left out, and one that nobody knows, too' \
+    "$(curl -s -m 5 "$url/readyz?verbose&exclude=linearizable_read&exclude=nobody" | wc -l)" 4
+is 'a check can be asked alone' "$(curl -s -m 5 "$url/readyz/linearizable_read?verbose=1")" \
+    "$(printf '[+]linearizable_read ok\nok')"
+like 'but not a check of another probe' "$(get /livez/linearizable_read)" '^404 '
+like 'a probe is a GET' "$(get /readyz -X POST)" '^405 '
 check 'the version names the API it speaks and its own build' \
     sh -c "curl -s -m 5 $url/version | jq -e '.etcdserver and .etcdcluster and .barque and .commit and .level and .clusterlevel == .level'"
 
@@ -39,5 +49,17 @@ member_end c 2 KILL; member_end c 3 KILL
 unhealthy() { curl -s -m 5 -o "$T/health" -w '%{http_code}' "$url/health" | grep -qx 503; }
 check 'a member without a leader answers 503' wait_until 10 unhealthy
 like 'and says why' "$(cat "$T/health")" '"health":"false".*NO LEADER'
+like 'it lives on: a new start would not help' "$(get /livez)" '^200 '
+like 'and serves what needs nobody else' "$(get '/health?serializable=true')" '^200 '
+get '/readyz?exclude=linearizable_read' >"$T/most"
+like 'it is ready but for the others' "$(cat "$T/most")" '^200 '
+# The read waits out its time: 5 s and two election timeouts.
+curl -s -m 20 -w '\n%{http_code}' "$url/readyz" >"$T/readyz"
+like 'it is not ready' "$(cat "$T/readyz")" '^503'
+like 'because a read would get no answer' "$(cat "$T/readyz")" \
+    '^\[-\]linearizable_read failed: etcdserver: '
+like 'though others would' "$(cat "$T/readyz")" '^\[\+\]serializable_read ok'
+is 'the checks are counted' \
+    "$(metric 'etcd_server_healthcheck{type="readyz",name="linearizable_read"}')" 0
 check 'and its metrics say so' wait_until 5 metric_is etcd_server_has_leader 0
 plan

@@ -195,9 +195,31 @@ static void on_health(void *arg, const struct http_request *req, struct http_res
     buf_printf(&res->body, "%s %s %s %zu", req->method, req->path, req->query, req->body.len);
 }
 
+/* Answered when the test says so, or at once from within. */
+static void on_later(void *arg, const struct http_request *req, struct http_reply *reply)
+{
+    struct fixture *f = arg;
+    f->n_replies++;
+    f->reply = reply;
+    loop_stop(f->loop);
+    if (strcmp(req->query, "now") == 0) {
+        fixture_answer(f, "at once");
+    }
+}
+
+void fixture_answer(struct fixture *f, const char *text)
+{
+    struct http_response r = { 200, "text/plain", BUF_INIT };
+    struct http_reply *reply = f->reply;
+    f->reply = NULL;
+    buf_append_str(&r.body, text);
+    http_reply_send(reply, &r);
+}
+
 static const struct http_route routes[] = {
-    { "GET", "/health", on_health },
-    { "POST", "/v3/kv/put", on_health },
+    { "GET", "/health", on_health, NULL },
+    { "POST", "/v3/kv/put", on_health, NULL },
+    { "GET", "/later", NULL, on_later },
 };
 
 /* --- life ------------------------------------------------------------------------------------- */

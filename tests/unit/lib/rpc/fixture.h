@@ -43,6 +43,8 @@ struct fixture {
     size_t n_parked, n_closed;
     size_t flood_left, flood_sent, flood_queued_max, flood_piece;
     size_t half_closes;
+    struct http_reply *reply; /* of /later, to be answered by the test */
+    size_t n_replies;
     struct metrics *metrics;
 };
 
@@ -61,6 +63,8 @@ struct outcome {
 
 void fixture_open(struct fixture *f);
 void fixture_close(struct fixture *f);
+/* Answers /later. */
+void fixture_answer(struct fixture *f, const char *text);
 /* Another server at the same address. */
 void fixture_server_start(struct fixture *f);
 void fixture_server_stop(struct fixture *f, uint64_t grace_ms, void (*stopped)(void *arg),

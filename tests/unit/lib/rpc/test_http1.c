@@ -259,6 +259,83 @@ static void garbage_gets_400_and_the_connection_closes(void **state)
     fixture_close(&f);
 }
 
+static size_t count_of(const struct raw *r, const char *text)
+{
+    size_t n = 0;
+    const char *at = r->in.len > 0 ? buf_str((struct buf *)(uintptr_t)&r->in) : "";
+    for (; (at = strstr(at, text)) != NULL; at++) {
+        n++;
+    }
+    return n;
+}
+
+static void wait_for_text(struct fixture *f, const struct raw *r, const char *text, size_t times)
+{
+    for (int i = 0; count_of(r, text) < times; i++) {
+        assert_true(i < 5000);
+        fixture_run_ms(f, 2);
+    }
+}
+
+/* What comes behind a request that waits is answered after it, in order. */
+static void a_request_may_be_answered_later(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct raw r;
+    fixture_open(&f);
+    raw_open(&r, &f);
+    static const char two[] = "GET /later HTTP/1.1\r\n\r\nGET /health HTTP/1.1\r\n\r\n";
+    raw_write(&r, two, sizeof two - 1);
+    fixture_wait_count(&f, &f.n_replies, 1);
+    fixture_run_ms(&f, 20);
+    assert_int_equal(r.in.len, 0);
+    fixture_answer(&f, "well");
+    wait_for_text(&f, &r, "GET /health", 1);
+    assert_true(strstr(buf_str(&r.in), "well") < strstr(buf_str(&r.in), "GET /health"));
+
+    static const char now[] = "GET /later?now HTTP/1.1\r\n\r\nGET /later?now HTTP/1.1\r\n\r\n";
+    raw_write(&r, now, sizeof now - 1);
+    wait_for_text(&f, &r, "at once", 2);
+    assert_false(r.closed);
+    raw_close(&r);
+    fixture_close(&f);
+}
+
+static void an_answer_to_nobody_is_dropped(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct raw r;
+    fixture_open(&f);
+    raw_open(&r, &f);
+    raw_write(&r, "GET /later HTTP/1.1\r\n\r\n", 23);
+    fixture_wait_count(&f, &f.n_replies, 1);
+    raw_close(&r);
+    for (int i = 0; rpc_server_conns(f.server) > 0; i++) {
+        assert_true(i < 5000);
+        fixture_run_ms(&f, 2);
+    }
+    fixture_answer(&f, "well");
+    fixture_close(&f);
+}
+
+static void a_stop_waits_for_the_late_answer(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct raw r;
+    fixture_open(&f);
+    raw_open(&r, &f);
+    raw_write(&r, "GET /later HTTP/1.1\r\n\r\n", 23);
+    fixture_wait_count(&f, &f.n_replies, 1);
+    fixture_server_stop(&f, 60000, NULL, NULL);
+    fixture_answer(&f, "the last word");
+    fixture_wait(&f, &r.closed);
+    fixture_close(&f);
+    raw_close(&r);
+}
+
 int test_http1_run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +349,9 @@ int test_http1_run(void)
         cmocka_unit_test(a_head_without_end_is_refused_at_the_limit),
         cmocka_unit_test(routes_answer_on_one_kept_connection),
         cmocka_unit_test(garbage_gets_400_and_the_connection_closes),
+        cmocka_unit_test(a_request_may_be_answered_later),
+        cmocka_unit_test(an_answer_to_nobody_is_dropped),
+        cmocka_unit_test(a_stop_waits_for_the_late_answer),
     };
     return cmocka_run_group_tests_name("rpc http1", tests, NULL, NULL);
 }
