@@ -269,6 +269,27 @@ static int apply_compact(struct store *s, const struct command *c)
     return rv;
 }
 
+static void digest_slice(struct store *s, struct slice bytes)
+{
+    digest_u64(s, hash_bytes(bytes.data, bytes.len));
+}
+
+static int apply_auth(struct store *s, const struct auth_change *a)
+{
+    int rv = auth_apply(&s->auth, a);
+    if (rv == 0) {
+        digest_u64(s, (uint64_t)a->action);
+        digest_u64(s, s->auth.revision);
+        digest_slice(s, a->user);
+        digest_slice(s, a->role);
+        digest_slice(s, a->key);
+        digest_slice(s, a->range_end);
+        digest_slice(s, a->secret);
+        digest_u64(s, (uint64_t)a->number);
+    }
+    return rv;
+}
+
 static int apply_command(struct store *s, const struct command *c, struct store_result *r)
 {
     switch (c->type) {
@@ -286,6 +307,8 @@ static int apply_command(struct store *s, const struct command *c, struct store_
         return apply_revoke(s, c, r);
     case COMMAND_LEASE_CHECKPOINT:
         return apply_checkpoint(s, c);
+    case COMMAND_AUTH:
+        return apply_auth(s, &c->auth);
     }
     return E_PROTO;
 }
@@ -316,7 +339,10 @@ void store_apply(struct store *s, uint64_t index, const struct command *c,
     s->applied_index = index;
     digest_u64(s, index);
     digest_u64(s, (uint64_t)c->type);
-    int rv = apply_command(s, c, ret_result);
+    int rv = s->auth.enabled ? store_may_apply(s, c) : 0;
+    if (rv == 0) {
+        rv = apply_command(s, c, ret_result);
+    }
     INVARIANT(rv == 0 || s->n_events == 0);
     digest_u64(s, (uint64_t)(int64_t)rv);
     ret_result->status = rv;

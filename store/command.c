@@ -1,4 +1,5 @@
-/* Commands as bytes in the Raft log: msgpack, [version, type, body].
+/* Commands as bytes in the Raft log: msgpack, [version, type, body], and while auth is on
+ * [version, type, body, who].
  *
  *     body of put         [key, value, lease, flags]   1 prev_kv, 2 ignore_value, 4 ignore_lease
  *             delete      [key, range_end, flags]      1 prev_kv
@@ -7,6 +8,8 @@
  *             grant       [id, ttl_s]
  *             revoke      [[id...], expired]
  *             checkpoint  [[id, remaining_ttl_s, id, ...]]
+ *             auth        [action, user, role, key, range_end, secret, number]
+ *     who                 [kind, user, auth revision]         1 a user, 2 the system
  *     compare             [result, target, key, range_end, number, value]
  *     op                  [op_type, body]                     body nil for an empty op
  *     range               [key, range_end, limit, revision, order, target, flags,
@@ -130,11 +133,28 @@ static void checkpoint_encode(const struct command *c, struct buf *out)
     }
 }
 
-void command_encode(const struct command *c, struct buf *out)
+static void auth_encode(const struct auth_change *a, struct buf *out)
+{
+    mp_put_array(out, 7);
+    mp_put_u64(out, a->action);
+    mp_put_bin(out, a->user);
+    mp_put_bin(out, a->role);
+    mp_put_bin(out, a->key);
+    mp_put_bin(out, a->range_end);
+    mp_put_bin(out, a->secret);
+    mp_put_i64(out, a->number);
+}
+
+static void who_encode(const struct auth_who *w, struct buf *out)
 {
     mp_put_array(out, 3);
-    mp_put_u64(out, COMMAND_VERSION);
-    mp_put_u64(out, c->type);
+    mp_put_u64(out, w->kind);
+    mp_put_bin(out, w->user);
+    mp_put_u64(out, w->revision);
+}
+
+static void body_encode(const struct command *c, struct buf *out)
+{
     switch (c->type) {
     case COMMAND_PUT:
         put_encode(&c->put, out);
@@ -160,8 +180,22 @@ void command_encode(const struct command *c, struct buf *out)
     case COMMAND_LEASE_CHECKPOINT:
         checkpoint_encode(c, out);
         return;
+    case COMMAND_AUTH:
+        auth_encode(&c->auth, out);
+        return;
     }
     UNREACHABLE();
+}
+
+void command_encode(const struct command *c, struct buf *out)
+{
+    mp_put_array(out, c->who.kind == WHO_NOBODY ? 3 : 4);
+    mp_put_u64(out, COMMAND_VERSION);
+    mp_put_u64(out, c->type);
+    body_encode(c, out);
+    if (c->who.kind != WHO_NOBODY) {
+        who_encode(&c->who, out);
+    }
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -383,6 +417,41 @@ static void checkpoint_decode(struct decoder *d, struct command *c)
     close_record(d, extra);
 }
 
+static void auth_decode(struct decoder *d, struct auth_change *a)
+{
+    uint32_t extra = open_record(d, 7);
+    uint64_t action = mp_get_u64(&d->r);
+    a->user = mp_get_bin(&d->r, LIMIT_AUTH_NAME_BYTES);
+    a->role = mp_get_bin(&d->r, LIMIT_AUTH_NAME_BYTES);
+    a->key = get_key(d);
+    a->range_end = get_key(d);
+    a->secret = mp_get_bin(&d->r, LIMIT_AUTH_SECRET_BYTES);
+    a->number = mp_get_i64(&d->r);
+    if (action < AUTH_ENABLE || action > AUTH_ROLE_REVOKE) {
+        fail(d, E_PROTO);
+        return;
+    }
+    a->action = (enum auth_action)action;
+    close_record(d, extra);
+}
+
+static void who_decode(struct decoder *d, struct auth_who *w)
+{
+    if (mp_get_nil(&d->r)) {
+        return;
+    }
+    uint32_t extra = open_record(d, 3);
+    uint64_t kind = mp_get_u64(&d->r);
+    w->user = mp_get_bin(&d->r, LIMIT_AUTH_NAME_BYTES);
+    w->revision = mp_get_u64(&d->r);
+    if ((kind != WHO_USER || w->revision == 0) && kind != WHO_SYSTEM) {
+        fail(d, E_PROTO);
+        return;
+    }
+    w->kind = (enum who_kind)kind;
+    close_record(d, extra);
+}
+
 static void body_decode(struct decoder *d, uint64_t type, struct command *c)
 {
     uint32_t extra = 0;
@@ -413,6 +482,9 @@ static void body_decode(struct decoder *d, uint64_t type, struct command *c)
     case COMMAND_LEASE_CHECKPOINT:
         checkpoint_decode(d, c);
         break;
+    case COMMAND_AUTH:
+        auth_decode(d, &c->auth);
+        break;
     default:
         fail(d, E_PROTO);
         return;
@@ -432,6 +504,10 @@ int command_decode(struct slice bytes, struct arena *arena, struct command *ret_
     uint64_t type = mp_get_u64(&d.r);
     if (!failed(&d)) {
         body_decode(&d, type, &c);
+    }
+    if (extra > 0 && !failed(&d)) {
+        who_decode(&d, &c.who);
+        extra--;
     }
     close_record(&d, extra);
     int rv = d.error != 0 ? d.error : mp_reader_finish(&d.r);

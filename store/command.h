@@ -79,6 +79,7 @@ enum command_type {
     COMMAND_LEASE_GRANT = 5,
     COMMAND_LEASE_REVOKE = 6,      /* one or many ids: a batch of expiries is one entry */
     COMMAND_LEASE_CHECKPOINT = 7,  /* remaining TTLs, so that a new leader goes on from there */
+    COMMAND_AUTH = 9,              /* users, roles, permissions; on and off */
 };
 
 struct lease_checkpoint {
@@ -86,8 +87,41 @@ struct lease_checkpoint {
     int64_t remaining_ttl_s;
 };
 
+/* Which fields of an auth_change an action uses; a password comes as salt and hash (secret). */
+enum auth_action {
+    AUTH_ENABLE = 1,          /* secret: what tokens are signed with from now on */
+    AUTH_DISABLE = 2,
+    AUTH_USER_ADD = 3,        /* user, secret, number: 1 has no password */
+    AUTH_USER_DELETE = 4,     /* user */
+    AUTH_USER_PASSWORD = 5,   /* user, secret */
+    AUTH_USER_GRANT = 6,      /* user, role */
+    AUTH_USER_REVOKE = 7,     /* user, role */
+    AUTH_ROLE_ADD = 8,        /* role */
+    AUTH_ROLE_DELETE = 9,     /* role */
+    AUTH_ROLE_GRANT = 10,     /* role, key, range_end, number: an auth_access */
+    AUTH_ROLE_REVOKE = 11,    /* role, key, range_end */
+};
+
+enum auth_access { ACCESS_READ = 0, ACCESS_WRITE = 1, ACCESS_READ_WRITE = 2 };
+
+struct auth_change {
+    enum auth_action action;
+    struct slice user, role, key, range_end, secret;
+    int64_t number;
+};
+
+/* On whose behalf a command is proposed; only told while auth is on. What a member does by itself
+ * for a client (it leaves a line of waiting calls) is the system's. */
+enum who_kind { WHO_NOBODY, WHO_USER, WHO_SYSTEM };
+struct auth_who {
+    enum who_kind kind;
+    struct slice user;
+    uint64_t revision; /* of the auth state that the proposer knew; never 0 for a user */
+};
+
 struct command {
     enum command_type type;
+    struct auth_who who;
     union {
         struct put_request put;
         struct delete_request del;
@@ -96,6 +130,7 @@ struct command {
         struct { int64_t id, ttl_s; } lease_grant; /* id is chosen by the proposer, never 0 */
         struct { int64_t *ids; size_t n; bool expired; } lease_revoke;
         struct { struct lease_checkpoint *items; size_t n; } lease_checkpoint;
+        struct auth_change auth;
     };
 };
 

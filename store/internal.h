@@ -2,6 +2,7 @@
 #ifndef BARQUE_STORE_INTERNAL_H
 #define BARQUE_STORE_INTERNAL_H
 
+#include "store/auth.h"
 #include "store/lease.h"
 #include "store/revlog.h"
 #include "store/store.h"
@@ -14,6 +15,7 @@ struct store {
     struct tree tree;
     struct revlog log;
     struct lease_table leases;
+    struct auth auth;
     struct store_options options;
     int64_t revision;
     int64_t compact_revision; /* reads below are refused; memory follows later (compact.c) */
@@ -55,6 +57,9 @@ int64_t write_latest(const struct store *s);
 /* txn.c */
 int txn_apply(struct store *s, const struct txn_request *t, struct arena *arena,
               struct txn_result *ret_result);
+
+/* auth_check.c: may this be applied? E_USER_EMPTY, E_AUTH_OLD, E_PERM. */
+int store_may_apply(const struct store *s, const struct command *c);
 
 /* compact.c */
 /* The newest revision whose changes are forgotten: the one before the compacted revision, whose

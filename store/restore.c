@@ -231,6 +231,10 @@ static int read_frame(struct store_restore *r, struct slice frame, struct err *e
         return read_leases(r, &m, err);
     case FRAME_RECORDS:
         return read_records(r, &m, err);
+    case FRAME_AUTH:
+        return r->has_records || auth_read_frame(&r->store->auth, &m) != 0
+                   ? corrupt(err, "users or roles are malformed")
+                   : 0;
     case FRAME_END:
         return read_end(r, &m, err);
     default:

@@ -4,6 +4,7 @@
  *     head    = 1, "barque-store", version, revision, compact revision, applied index, digest
  *     leases  = 2, then (id, ttl_s, remaining_ttl_s) until the frame ends; ids ascend
  *     records = 3, then records until the frame ends
+ *     auth    = 6, then items until the frame ends (auth_snapshot.c); only if ever set
  *     end     = 4, number of records, CRC-32C of all bytes before this frame
  *
  *     record  = key, flags, mod, sub, value, create, version, lease   (a tombstone ends after sub)
@@ -25,7 +26,7 @@
 #include "lib/codec/mp.h"
 #include "store/internal.h"
 
-enum phase { PHASE_HEAD, PHASE_LEASES, PHASE_RECORDS, PHASE_END, PHASE_DONE };
+enum phase { PHASE_HEAD, PHASE_LEASES, PHASE_AUTH, PHASE_RECORDS, PHASE_END, PHASE_DONE };
 
 struct store_pin {
     struct tree tree;
@@ -34,6 +35,8 @@ struct store_pin {
     struct arena arena; /* of the lease list */
     struct lease_info *leases;
     size_t n_leases, next_lease;
+    struct buf auth;   /* its frames, whole */
+    size_t auth_told;
 
     enum phase phase;
     struct tree_cursor cursor;
@@ -54,6 +57,7 @@ struct store_pin *store_pin(struct store *s)
     p->digest = s->digest;
     arena_init(&p->arena);
     p->n_leases = BUG(BUG_STORE_LEASES_UNTOLD) ? 0 : lease_list(&s->leases, &p->arena, &p->leases);
+    auth_write_frames(&s->auth, &p->auth);
     tree_seek(&p->tree, slice_make(NULL, 0), &p->cursor);
     s->pins++;
     return p;
@@ -68,6 +72,7 @@ void store_unpin(struct store *s, struct store_pin *p)
     s->pins--;
     tree_fini(&p->tree);
     arena_fini(&p->arena);
+    buf_fini(&p->auth);
     mem_free(p->chain);
     mem_free(p);
 }
@@ -113,7 +118,7 @@ static void tell_head(struct store_pin *p, struct buf *out)
 static void tell_leases(struct store_pin *p, struct buf *out)
 {
     if (p->next_lease == p->n_leases) {
-        p->phase = PHASE_RECORDS;
+        p->phase = PHASE_AUTH;
         return;
     }
     size_t at = frame_open(out, FRAME_LEASES);
@@ -124,6 +129,19 @@ static void tell_leases(struct store_pin *p, struct buf *out)
         mp_put_i64(out, l->remaining_ttl_s);
     }
     frame_close(p, out, at);
+}
+
+static void tell_auth(struct store_pin *p, struct buf *out)
+{
+    if (p->auth_told == p->auth.len) {
+        p->phase = PHASE_RECORDS;
+        return;
+    }
+    const uint8_t *f = p->auth.data + p->auth_told;
+    size_t len = 4 + ((size_t)f[0] << 24 | (size_t)f[1] << 16 | (size_t)f[2] << 8 | f[3]);
+    buf_append(out, f, len);
+    p->crc = crc32c(p->crc, f, len);
+    p->auth_told += len;
 }
 
 static void tell_record(struct buf *out, const struct record *r, bool with_key)
@@ -210,6 +228,9 @@ int store_pin_next(struct store_pin *p, struct buf *out)
             break;
         case PHASE_LEASES:
             tell_leases(p, out);
+            break;
+        case PHASE_AUTH:
+            tell_auth(p, out);
             break;
         case PHASE_RECORDS:
             tell_records(p, out);

@@ -12,7 +12,13 @@ enum {
     SNAPSHOT_FRAME_MAX = LIMIT_KEY_BYTES + LIMIT_VALUE_BYTES + 2 * SNAPSHOT_FRAME_BYTES,
 };
 
-enum snapshot_frame { FRAME_HEAD = 1, FRAME_LEASES = 2, FRAME_RECORDS = 3, FRAME_END = 4 };
+enum snapshot_frame {
+    FRAME_HEAD = 1,
+    FRAME_LEASES = 2,
+    FRAME_RECORDS = 3,
+    FRAME_END = 4,
+    FRAME_AUTH = 6,
+};
 
 enum { RECORD_TOMBSTONE = 1 };
 

@@ -18,6 +18,7 @@ struct store *store_new(const struct store_options *options)
     tree_init(&s->tree);
     revlog_init(&s->log);
     lease_table_init(&s->leases);
+    auth_init(&s->auth);
     return s;
 }
 
@@ -30,6 +31,7 @@ void store_free(struct store *s)
     tree_fini(&s->tree);
     revlog_fini(&s->log);
     lease_table_fini(&s->leases);
+    auth_fini(&s->auth);
     mem_free(s->events);
     mem_free(s);
 }
@@ -84,6 +86,11 @@ bool store_over_quota(const struct store *s)
 uint64_t store_digest(const struct store *s)
 {
     return s->digest;
+}
+
+const struct auth *store_auth(const struct store *s)
+{
+    return &s->auth;
 }
 
 /* --- results ---------------------------------------------------------------------------------- */

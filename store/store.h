@@ -15,7 +15,7 @@
 #ifndef BARQUE_STORE_STORE_H
 #define BARQUE_STORE_STORE_H
 
-#include "store/command.h"
+#include "store/auth.h"
 
 struct store;
 
@@ -130,6 +130,13 @@ size_t store_lease_keys(const struct store *s, int64_t id, struct arena *arena,
                         struct slice **ret_keys);
 /* All leases by id. */
 size_t store_leases(const struct store *s, struct arena *arena, struct lease_info **ret_leases);
+
+/* --- auth ------------------------------------------------------------------------------------- */
+const struct auth *store_auth(const struct store *s);
+/* May they read or write all keys of a lease, do all a txn could do? As auth_may_range. */
+int store_may_lease(const struct store *s, const struct auth_who *who, int64_t id,
+                    enum auth_access access);
+int store_may_txn(const struct store *s, const struct auth_who *who, const struct txn_request *t);
 
 /* --- history, for watchers -------------------------------------------------------------------- */
 /* Records of the revision log with from <= mod_revision, oldest first, at most max (whole revisions

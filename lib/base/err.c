@@ -63,6 +63,23 @@ static const struct code_row {
     { E_NOT_LEARNER, "E_NOT_LEARNER", "the member is no learner" },
     { E_TOO_MANY_LEARNERS, "E_TOO_MANY_LEARNERS", "too many learners" },
     { E_TRANSFEREE, "E_TRANSFEREE", "leadership cannot go to this member" },
+    { E_ROOT_USER, "E_ROOT_USER", "auth cannot be enabled without a user root" },
+    { E_ROOT_ROLE, "E_ROOT_ROLE", "the user root has no role root" },
+    { E_USER_EXIST, "E_USER_EXIST", "the user exists already" },
+    { E_USER_EMPTY, "E_USER_EMPTY", "no user is named" },
+    { E_USER_NOT_FOUND, "E_USER_NOT_FOUND", "the user does not exist" },
+    { E_ROLE_EXIST, "E_ROLE_EXIST", "the role exists already" },
+    { E_ROLE_NOT_FOUND, "E_ROLE_NOT_FOUND", "the role does not exist" },
+    { E_ROLE_EMPTY, "E_ROLE_EMPTY", "no role is named" },
+    { E_AUTH_FAILED, "E_AUTH_FAILED", "wrong user or password" },
+    { E_NO_PASSWORD, "E_NO_PASSWORD", "the user has no password" },
+    { E_PERM_NOT_GIVEN, "E_PERM_NOT_GIVEN", "no permission is given" },
+    { E_ROLE_NOT_GRANTED, "E_ROLE_NOT_GRANTED", "the user does not have the role" },
+    { E_PERM_NOT_GRANTED, "E_PERM_NOT_GRANTED", "the role does not have the permission" },
+    { E_AUTH_NOT_ENABLED, "E_AUTH_NOT_ENABLED", "auth is not enabled" },
+    { E_AUTH_TOKEN, "E_AUTH_TOKEN", "the token is not valid" },
+    { E_AUTH_MGMT, "E_AUTH_MGMT", "not allowed in managing auth" },
+    { E_AUTH_OLD, "E_AUTH_OLD", "users or roles have changed meanwhile" },
 };
 
 /* Copies with the cut marked. */

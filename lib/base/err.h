@@ -66,6 +66,24 @@ enum {
     E_NOT_LEARNER = -80,
     E_TOO_MANY_LEARNERS = -81,
     E_TRANSFEREE = -82, /* leadership cannot go there */
+    /* auth; E_PERM is its "permission denied" */
+    E_ROOT_USER = -100,
+    E_ROOT_ROLE = -101,
+    E_USER_EXIST = -102,
+    E_USER_EMPTY = -103,
+    E_USER_NOT_FOUND = -104,
+    E_ROLE_EXIST = -105,
+    E_ROLE_NOT_FOUND = -106,
+    E_ROLE_EMPTY = -107,
+    E_AUTH_FAILED = -108,
+    E_NO_PASSWORD = -109,
+    E_PERM_NOT_GIVEN = -110,
+    E_ROLE_NOT_GRANTED = -111,
+    E_PERM_NOT_GRANTED = -112,
+    E_AUTH_NOT_ENABLED = -113,
+    E_AUTH_TOKEN = -114,
+    E_AUTH_MGMT = -115,
+    E_AUTH_OLD = -116,
 };
 
 #define ERR_MSG_MAX 512

@@ -17,6 +17,9 @@ enum {
     LIMIT_COMMAND_ITEMS = 65536,                     /* compares, ops or ids in one log entry */
     LIMIT_KEY_BYTES = 4 * 1024 * 1024,               /* whatever fits a log entry */
     LIMIT_VALUE_BYTES = 16 * 1024 * 1024,            /* any ref-counted value */
+    LIMIT_AUTH_NAME_BYTES = 64 * 1024,               /* of a user, of a role */
+    LIMIT_AUTH_SECRET_BYTES = 256,                   /* a password's salt and hash; a key */
+    LIMIT_AUTH_BYTES = 16 * 1024 * 1024,             /* all users and roles: over it, E_NOSPACE */
 
     /* connections and streams */
     LIMIT_CONNS = 10000,                             /* further ones wait in the backlog */

@@ -10,6 +10,7 @@ int main(void)
     failed += test_lease_run();
     failed += test_compact_run();
     failed += test_command_run();
+    failed += test_auth_run();
     failed += test_tree_run();
     failed += test_lease_clock_run();
     failed += test_watch_run();

@@ -46,6 +46,16 @@ static void every_command_survives_its_encoding(void **state)
     c = (struct command){ .type = COMMAND_LEASE_CHECKPOINT, .lease_checkpoint = { items, 2 } };
     round_trip(w, &c, &d);
     assert_int_equal(d.lease_checkpoint.items[0].remaining_ttl_s, 20);
+    c = (struct command){ .type = COMMAND_AUTH, .who = { WHO_USER, slice_str("root"), 7 } };
+    c.auth = (struct auth_change){ AUTH_ROLE_GRANT, slice_str("u"), slice_str("r"),
+                                   slice_str("k"), slice_str("z"), slice_str("s"), 2 };
+    round_trip(w, &c, &d);
+    assert_int_equal(d.auth.action, AUTH_ROLE_GRANT);
+    assert_true(slice_eq(d.auth.secret, slice_str("s")) && d.auth.number == 2);
+    assert_true(slice_eq(d.who.user, slice_str("root")) && d.who.revision == 7);
+    c = (struct command){ .type = COMMAND_COMPACT, .who = { .kind = WHO_SYSTEM } };
+    round_trip(w, &c, &d);
+    assert_int_equal(d.who.kind, WHO_SYSTEM);
 }
 
 static void a_nested_txn_survives_its_encoding(void **state)
@@ -281,6 +291,7 @@ static void every_type_needs_a_level_that_this_program_has(void **state)
     for (int type = COMMAND_PUT; type <= COMMAND_LEASE_CHECKPOINT; type++) {
         assert_int_equal(command_level((enum command_type)type), 1); /* since the first version */
     }
+    assert_int_equal(command_level(COMMAND_AUTH), 2);
     assert_in_range(store_level(), 1, 100);
 }
 

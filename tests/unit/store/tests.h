@@ -15,6 +15,7 @@ int test_txn_run(void);
 int test_lease_run(void);
 int test_compact_run(void);
 int test_command_run(void);
+int test_auth_run(void);
 int test_tree_run(void);
 int test_lease_clock_run(void);
 int test_watch_run(void);

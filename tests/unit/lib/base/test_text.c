@@ -166,7 +166,8 @@ static void every_code_has_a_name_and_a_sentence(void **state)
         int last;
     } ranges[] = { { E_STOPPED, E_OK },
                    { E_NOTREADY, E_NOTLEADER },
-                   { E_TRANSFEREE, E_EMPTY_KEY } };
+                   { E_TRANSFEREE, E_EMPTY_KEY },
+                   { E_AUTH_OLD, E_ROOT_USER } };
     for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
         for (int code = ranges[i].first; code <= ranges[i].last; code++) {
             assert_string_not_equal(err_name(code), "E_?");
