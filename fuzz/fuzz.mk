@@ -8,7 +8,7 @@ FUZZ_BINS := $(FUZZ_NAMES:%=$(B)/%)
 FUZZ_lib/codec := fuzz_bolt fuzz_json fuzz_mp fuzz_yaml
 FUZZ_lib/io := fuzz_faults
 FUZZ_lib/rpc := fuzz_grpc_frame fuzz_h2_client fuzz_h2_server fuzz_http1
-FUZZ_store := fuzz_command fuzz_store fuzz_store_snapshot fuzz_txn fuzz_watch
+FUZZ_store := fuzz_command fuzz_etcd_db fuzz_store fuzz_store_snapshot fuzz_txn fuzz_watch
 FUZZ_api := fuzz_manifest fuzz_object fuzz_quantity fuzz_selector
 FUZZ_raft := fuzz_meta fuzz_peer_frame fuzz_peer_message fuzz_snapshot_file fuzz_wal
 FUZZ_client := fuzz_workqueue

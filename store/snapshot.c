@@ -77,6 +77,14 @@ void store_unpin(struct store *s, struct store_pin *p)
     mem_free(p);
 }
 
+void store_pin_look(const struct store_pin *p, struct store_pin_view *ret_view)
+{
+    *ret_view = (struct store_pin_view){ .tree = &p->tree, .revision = p->revision,
+                                         .compact_revision = p->compact_revision,
+                                         .applied_index = p->applied_index,
+                                         .leases = p->leases, .n_leases = p->n_leases };
+}
+
 /* --- frames ----------------------------------------------------------------------------------- */
 
 static size_t frame_open(struct buf *out, enum snapshot_frame kind)

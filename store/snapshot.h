@@ -3,6 +3,7 @@
 #define BARQUE_STORE_SNAPSHOT_H
 
 #include "lib/base/limits.h"
+#include "store/tree.h"
 
 #define SNAPSHOT_MAGIC "barque-store"
 
@@ -21,5 +22,15 @@ enum snapshot_frame {
 };
 
 enum { RECORD_TOMBSTONE = 1 };
+
+/* What a pin holds, for other ways to write it down (etcd_db_write.c). Borrowed. */
+struct store_pin_view {
+    const struct tree *tree;
+    int64_t revision, compact_revision;
+    uint64_t applied_index;
+    const struct lease_info *leases;
+    size_t n_leases;
+};
+void store_pin_look(const struct store_pin *p, struct store_pin_view *ret_view);
 
 #endif

@@ -16,5 +16,6 @@ int main(void)
     failed += test_watch_run();
     failed += test_watch_random_run();
     failed += test_differential_run();
+    failed += test_etcd_db_run();
     return failed != 0;
 }

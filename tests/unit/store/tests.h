@@ -21,5 +21,6 @@ int test_lease_clock_run(void);
 int test_watch_run(void);
 int test_watch_random_run(void);
 int test_differential_run(void);
+int test_etcd_db_run(void);
 
 #endif

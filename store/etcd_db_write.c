@@ -1,0 +1,245 @@
+/* Writing: the versions a pin can reach, by revision instead of by key, with the leases and the
+ * caller's items beside them. The pages are bolt_writer's. What is told is what a snapshot tells
+ * (snapshot.c), so a version that compaction has not swept yet is not in it. */
+#include <stdlib.h>
+
+#include "lib/base/alloc.h"
+#include "lib/codec/bolt.h"
+#include "lib/codec/pb_wire.h"
+#include "store/etcd_db.h"
+#include "store/internal.h"
+#include "store/snapshot.h"
+
+enum { META_MAX = 5, REVISION_BYTES = 17 };
+
+struct etcd_db {
+    struct store_pin_view pin;
+    const struct etcd_db_facts *facts;
+    const struct record **records; /* by revision */
+    size_t n_records, cap;
+    struct lease_info *leases;     /* by their keys in the file */
+    struct slice meta[META_MAX][2];
+    struct etcd_db_items meta_items;
+    uint8_t index[8], term[8], compacted[REVISION_BYTES];
+    struct bolt_writer *writer;
+};
+
+static void be64(uint8_t *p, uint64_t v)
+{
+    for (int i = 0; i < 8; i++) {
+        p[i] = (uint8_t)(v >> (56 - 8 * i));
+    }
+}
+
+/* --- key -------------------------------------------------------------------------------------- */
+
+static void revision_put(uint8_t *p, int64_t main, int64_t sub)
+{
+    be64(p, (uint64_t)main);
+    p[8] = '_';
+    be64(p + 9, (uint64_t)sub);
+}
+
+static void key_size(void *arg, size_t i, size_t *ret_key, size_t *ret_value)
+{
+    const struct record *r = ((const struct etcd_db *)arg)->records[i];
+    *ret_key = REVISION_BYTES + r->tombstone;
+    size_t size = pb_wire_bytes_size(1, r->key_len);
+    if (!r->tombstone) {
+        size += pb_wire_u64_size(2, (uint64_t)r->create_revision) +
+                pb_wire_u64_size(3, (uint64_t)r->mod_revision) +
+                pb_wire_u64_size(4, (uint64_t)r->version) +
+                pb_wire_bytes_size(5, r->value_len) + pb_wire_u64_size(6, (uint64_t)r->lease);
+    }
+    *ret_value = size;
+}
+
+static void key_key(void *arg, size_t i, struct buf *out)
+{
+    const struct record *r = ((const struct etcd_db *)arg)->records[i];
+    uint8_t bytes[REVISION_BYTES];
+    revision_put(bytes, r->mod_revision, r->sub);
+    buf_append(out, bytes, sizeof bytes);
+    if (r->tombstone) {
+        buf_put_u8(out, 't');
+    }
+}
+
+static void key_value(void *arg, size_t i, struct buf *out)
+{
+    const struct record *r = ((const struct etcd_db *)arg)->records[i];
+    pb_wire_put_bytes(out, 1, record_key(r));
+    if (!r->tombstone) {
+        pb_wire_put_u64(out, 2, (uint64_t)r->create_revision);
+        pb_wire_put_u64(out, 3, (uint64_t)r->mod_revision);
+        pb_wire_put_u64(out, 4, (uint64_t)r->version);
+        pb_wire_put_bytes(out, 5, record_value(r));
+        pb_wire_put_u64(out, 6, (uint64_t)r->lease);
+    }
+}
+
+static int by_revision(const void *a, const void *b)
+{
+    const struct record *x = *(const struct record *const *)a;
+    const struct record *y = *(const struct record *const *)b;
+    if (x->mod_revision != y->mod_revision) {
+        return x->mod_revision < y->mod_revision ? -1 : 1;
+    }
+    return x->sub < y->sub ? -1 : x->sub > y->sub;
+}
+
+static void collect(struct etcd_db *db)
+{
+    struct tree_cursor cursor;
+    int64_t floor = compact_floor(db->pin.compact_revision);
+    tree_seek(db->pin.tree, slice_make(NULL, 0), &cursor);
+    for (const struct record *r; (r = tree_next(&cursor)) != NULL;) {
+        for (; r != NULL; r = r->prev) {
+            bool base = r->mod_revision <= floor;
+            if (!base || !r->tombstone) {
+                db->records = mem_grow(db->records, &db->cap, db->n_records + 1,
+                                       sizeof *db->records);
+                db->records[db->n_records++] = r;
+            }
+            if (base) {
+                break;
+            }
+        }
+    }
+    if (db->n_records > 0) {
+        qsort(db->records, db->n_records, sizeof *db->records, by_revision);
+    }
+}
+
+/* --- lease ------------------------------------------------------------------------------------ */
+
+/* As their keys ascend: negative ids last. */
+static int by_unsigned_id(const void *a, const void *b)
+{
+    uint64_t x = (uint64_t)((const struct lease_info *)a)->id;
+    uint64_t y = (uint64_t)((const struct lease_info *)b)->id;
+    return x < y ? -1 : x > y;
+}
+
+static void lease_value(void *arg, size_t i, struct buf *out)
+{
+    const struct lease_info *l = &((const struct etcd_db *)arg)->leases[i];
+    pb_wire_put_u64(out, 1, (uint64_t)l->id);
+    pb_wire_put_u64(out, 2, (uint64_t)l->ttl_s);
+    pb_wire_put_u64(out, 3, l->remaining_ttl_s != l->ttl_s ? (uint64_t)l->remaining_ttl_s : 0);
+}
+
+static void lease_key(void *arg, size_t i, struct buf *out)
+{
+    buf_put_u64(out, (uint64_t)((const struct etcd_db *)arg)->leases[i].id);
+}
+
+static void lease_size(void *arg, size_t i, size_t *ret_key, size_t *ret_value)
+{
+    const struct lease_info *l = &((const struct etcd_db *)arg)->leases[i];
+    *ret_key = 8;
+    *ret_value = pb_wire_u64_size(1, (uint64_t)l->id) + pb_wire_u64_size(2, (uint64_t)l->ttl_s) +
+                 pb_wire_u64_size(3, l->remaining_ttl_s != l->ttl_s ? (uint64_t)l->remaining_ttl_s
+                                                                    : 0);
+}
+
+/* --- items of others, and meta ---------------------------------------------------------------- */
+
+static void items_size(void *arg, size_t i, size_t *ret_key, size_t *ret_value)
+{
+    const struct etcd_db_items *l = arg;
+    *ret_key = l->items[i][0].len;
+    *ret_value = l->items[i][1].len;
+}
+
+static void items_key(void *arg, size_t i, struct buf *out)
+{
+    buf_append_slice(out, ((const struct etcd_db_items *)arg)->items[i][0]);
+}
+
+static void items_value(void *arg, size_t i, struct buf *out)
+{
+    buf_append_slice(out, ((const struct etcd_db_items *)arg)->items[i][1]);
+}
+
+static struct bolt_bucket items_bucket(const char *name, const struct etcd_db_items *items)
+{
+    return (struct bolt_bucket){ .name = name, .n = items->n, .size = items_size,
+                                 .key = items_key, .value = items_value,
+                                 .arg = (void *)(uintptr_t)items };
+}
+
+static void meta_add(struct etcd_db *db, const char *key, struct slice value)
+{
+    db->meta[db->meta_items.n][0] = slice_str(key);
+    db->meta[db->meta_items.n++][1] = value;
+}
+
+static void meta_fill(struct etcd_db *db)
+{
+    be64(db->index, db->pin.applied_index);
+    be64(db->term, db->facts->term);
+    revision_put(db->compacted, db->pin.compact_revision, 0);
+    db->meta_items.items = db->meta;
+    if (db->facts->conf_state.len != 0) {
+        meta_add(db, "confState", db->facts->conf_state);
+    }
+    meta_add(db, "consistent_index", slice_make(db->index, sizeof db->index));
+    if (db->pin.compact_revision > 0) {
+        meta_add(db, "finishedCompactRev", slice_make(db->compacted, sizeof db->compacted));
+        meta_add(db, "scheduledCompactRev", slice_make(db->compacted, sizeof db->compacted));
+    }
+    meta_add(db, "term", slice_make(db->term, sizeof db->term));
+}
+
+/* --- the file --------------------------------------------------------------------------------- */
+
+struct etcd_db *etcd_db_new(struct store_pin *pin, const struct etcd_db_facts *facts)
+{
+    struct etcd_db *db = mem_zalloc(sizeof *db);
+    store_pin_look(pin, &db->pin);
+    db->facts = facts;
+    collect(db);
+    db->leases = mem_calloc(db->pin.n_leases + 1, sizeof *db->leases);
+    for (size_t i = 0; i < db->pin.n_leases; i++) {
+        db->leases[i] = db->pin.leases[i];
+    }
+    qsort(db->leases, db->pin.n_leases, sizeof *db->leases, by_unsigned_id);
+    meta_fill(db);
+    const struct etcd_db_items *theirs = facts->buckets;
+    const struct bolt_bucket buckets[] = {
+        items_bucket("alarm", &theirs[ETCD_DB_ALARM]),
+        items_bucket("auth", &theirs[ETCD_DB_AUTH]),
+        items_bucket("authRoles", &theirs[ETCD_DB_AUTH_ROLES]),
+        items_bucket("authUsers", &theirs[ETCD_DB_AUTH_USERS]),
+        items_bucket("cluster", &theirs[ETCD_DB_CLUSTER]),
+        { "key", db->n_records, key_size, key_key, key_value, db },
+        { "lease", db->pin.n_leases, lease_size, lease_key, lease_value, db },
+        items_bucket("members", &theirs[ETCD_DB_MEMBERS]),
+        items_bucket("members_removed", &theirs[ETCD_DB_MEMBERS_REMOVED]),
+        items_bucket("meta", &db->meta_items),
+    };
+    db->writer = bolt_writer_new(buckets, sizeof buckets / sizeof buckets[0]);
+    return db;
+}
+
+uint64_t etcd_db_size(const struct etcd_db *db)
+{
+    return bolt_writer_size(db->writer);
+}
+
+int etcd_db_next(struct etcd_db *db, size_t bytes, struct buf *out)
+{
+    return bolt_writer_next(db->writer, bytes, out);
+}
+
+void etcd_db_free(struct etcd_db *db)
+{
+    if (db == NULL) {
+        return;
+    }
+    bolt_writer_free(db->writer);
+    mem_free(db->records);
+    mem_free(db->leases);
+    mem_free(db);
+}
