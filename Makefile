@@ -81,7 +81,7 @@ PROTO_H := $(PROTO_C:.c=.h)
 
 .DEFAULT_GOAL := all
 .PHONY: all help deps test tsan test-unit test-scenario test-sim test-integration demo sim fuzz bench \
-        lint format cov install clean check-deps
+        lint flags format cov install clean check-deps
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
@@ -182,6 +182,9 @@ demo: ## the scripted tour: kills masters and nodes, and measures
 
 lint: ## layers, file and function sizes, forbidden calls
 	@tools/lint.sh
+
+flags: $(B)/barque ## docs/flags.md from the table of options
+	@$(B)/barque store --help markdown >docs/flags.md
 
 format: ## clang-format on the lines that are not committed yet
 	@git clang-format --force --quiet

@@ -67,35 +67,24 @@ static void on_signal(void *arg, int signal)
     client_close(m->client, RESIGN_MS, resigned, m);
 }
 
-static void usage(const struct flag *flags, size_t n)
-{
-    printf("barque master: a store member, the controllers and the scheduler in one process\n\n"
-           "  barque master --name m1 --data-dir m1.data --listen-client-urls "
-           "http://127.0.0.1:12379 \\\n"
-           "      --listen-peer-urls http://127.0.0.1:12380 --initial-cluster "
-           "m1=http://...,m2=...\n\n"
-           "Three of them make a cluster; any may be killed. Flags:\n");
-    flags_print(flags, n);
-}
+static const char intro[] =
+    "barque master: a store member, the controllers and the scheduler in one process\n\n"
+    "  barque master --name m1 --data-dir m1.data --listen-client-urls "
+    "http://127.0.0.1:12379 \\\n"
+    "      --listen-peer-urls http://127.0.0.1:12380 --initial-cluster "
+    "m1=http://...,m2=...\n\n"
+    "Three of them make a cluster; any may be killed.\n\n";
 
 int command_master(int argc, char **argv)
 {
-    struct member_flags f;
-    struct flag flags[MEMBER_FLAGS_MAX];
-    size_t n = member_flags_init(&f, flags);
+    __attribute__((cleanup(options_fini))) struct member_flags f;
     struct err err = ERR_INIT;
-    bool help;
-    if (flags_parse(flags, n, &argc, argv, &help, &err) != 0) {
-        fprintf(stderr, "barque master: %s. Next: barque master --help\n", err.msg);
-        return EXIT_USAGE;
+    int code;
+    if (!member_flags_read("master", intro, argc, argv, &f, &code)) {
+        return code;
     }
-    if (help) {
-        usage(flags, n);
-        return EXIT_OK;
-    }
-    if (argc > 1) {
-        fprintf(stderr, "barque master: unexpected argument \"%s\". Next: barque master --help\n",
-                argv[1]);
+    if (f.unsafe_damage != NULL) {
+        fprintf(stderr, "barque master: --unsafe-damage is barque store's (docs/faults.md)\n");
         return EXIT_USAGE;
     }
     signal(SIGPIPE, SIG_IGN);

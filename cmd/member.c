@@ -1,5 +1,5 @@
-/* etcd's flags -> struct server_options. Defaults are etcd's too: `barque store` alone is a
- * one-member cluster on 127.0.0.1:2379 in ./default.etcd's place, ./default.barque. */
+/* Options -> struct server_options. Defaults are etcd's too: `barque store` alone is a one-member
+ * cluster on 127.0.0.1:2379 in ./default.etcd's place, ./default.barque. */
 #include "cmd/member.h"
 
 #include <stdio.h>
@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/cli.h"
 #include "cmd/command.h"
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
@@ -18,67 +19,53 @@
 #include "lib/io/process.h"
 #include "server/enter.h"
 
-size_t member_flags_init(struct member_flags *m, struct flag *ret_flags)
+static int print_help(const char *command, const char *intro, int argc, char **argv)
 {
-    *m = (struct member_flags){
-        .name = "default",
-        .listen_client_urls = "http://127.0.0.1:2379",
-        .listen_peer_urls = "http://127.0.0.1:2380",
-        .initial_cluster_token = "barque-cluster",
-        .initial_cluster_state = "new",
-        .log_level = "info",
-        .heartbeat_ms = 100,
-        .election_ms = 1000,
-        .max_request_bytes = LIMIT_REQUEST_BYTES,
-        .max_txn_ops = LIMIT_TXN_OPS,
-        .progress_notify_ms = 600000,
-    };
-    const struct flag rows[] = {
-        { "name", FLAG_STRING, &m->name, "NAME", "this member's name (default)" },
-        { "data-dir", FLAG_STRING, &m->data_dir, "DIR", "data directory (NAME.barque)" },
-        { "listen-client-urls", FLAG_STRING, &m->listen_client_urls, "URLS",
-          "where clients connect (http://127.0.0.1:2379)" },
-        { "advertise-client-urls", FLAG_STRING, &m->advertise_client_urls, "URLS",
-          "what other members tell clients (the listen URLs)" },
-        { "listen-peer-urls", FLAG_STRING, &m->listen_peer_urls, "URL",
-          "where members connect (http://127.0.0.1:2380)" },
-        { "initial-advertise-peer-urls", FLAG_STRING, &m->initial_advertise_peer_urls, "URL",
-          "this member's peer URL in --initial-cluster (the listen URL)" },
-        { "initial-cluster", FLAG_STRING, &m->initial_cluster, "NAME=URL,...",
-          "all founders, this one included; the same text on each" },
-        { "initial-cluster-token", FLAG_STRING, &m->initial_cluster_token, "TOKEN",
-          "tells clusters apart that share addresses (barque-cluster)" },
-        { "initial-cluster-state", FLAG_STRING, &m->initial_cluster_state, "new|existing",
-          "new: found it; existing: join one that runs (new)" },
-        { "heartbeat-interval", FLAG_DURATION, &m->heartbeat_ms, "MS", "leader's heartbeat (100)" },
-        { "election-timeout", FLAG_DURATION, &m->election_ms, "MS",
-          "silence before an election (1000)" },
-        { "snapshot-count", FLAG_U64, &m->snapshot_count, "N",
-          "entries between snapshots (100000)" },
-        { "quota-backend-bytes", FLAG_U64, &m->quota_bytes, "BYTES",
-          "refuse writes over this many live bytes (0: no limit)" },
-        { "max-request-bytes", FLAG_U64, &m->max_request_bytes, "BYTES",
-          "largest request (1572864)" },
-        { "max-txn-ops", FLAG_U64, &m->max_txn_ops, "N", "operations in one txn (128)" },
-        { "experimental-watch-progress-notify-interval", FLAG_DURATION, &m->progress_notify_ms,
-          "DURATION", "bookmarks on idle watches (10m)" },
-        { "unsafe-no-fsync", FLAG_BOOL, &m->unsafe_no_fsync, "",
-          "never wait for the disk: benchmarks only, loses data" },
-        { "unsafe-faults", FLAG_STRING, &m->unsafe_faults, "FILE", NULL },
-        { "log-level", FLAG_STRING, &m->log_level, "LEVEL", "debug, info, warn or error (info)" },
-        { "logger", FLAG_IGNORED, NULL, "NAME", "there is one log format, key=value on stderr" },
-        { "log-outputs", FLAG_IGNORED, NULL, "LIST", "the log goes to stderr" },
-        { "enable-v2", FLAG_IGNORED, NULL, "", "the v2 API does not exist here" },
-        { "auto-compaction-retention", FLAG_IGNORED, NULL, "N",
-          "automatic compaction is absent in this version; compact explicitly" },
-        { "auto-compaction-mode", FLAG_IGNORED, NULL, "MODE",
-          "automatic compaction is absent in this version; compact explicitly" },
-        { "pre-vote", FLAG_IGNORED, NULL, "", "pre-vote is always on" },
-        { "strict-reconfig-check", FLAG_IGNORED, NULL, "", "always on" },
-    };
-    _Static_assert(ARRAY_LEN(rows) <= MEMBER_FLAGS_MAX, "room for every flag");
-    memcpy(ret_flags, rows, sizeof rows);
-    return ARRAY_LEN(rows);
+    autobuf text = BUF_INIT;
+    struct err err = ERR_INIT;
+    if (argc > 1 && str_eq(argv[1], "markdown")) {
+        options_markdown(&text);
+    } else if (argc > 1 && str_eq(argv[1], "all")) {
+        options_help_all(&text);
+    } else if (argc > 1 && option_help(argv[1], &text, &err) != 0) {
+        fprintf(stderr, "barque %s: %s. Next: barque %s --help\n", command, err.msg, command);
+        return EXIT_USAGE;
+    } else if (argc == 1) {
+        buf_append_str(&text, intro);
+        options_help(&text);
+    }
+    fputs(buf_str(&text), stdout);
+    return EXIT_OK;
+}
+
+static int print_version(void)
+{
+    char name[] = "version";
+    char *argv[] = { name, NULL };
+    return cli_verb_find(name)->run(1, argv);
+}
+
+bool member_flags_read(const char *command, const char *intro, int argc, char **argv,
+                       struct member_flags *m, int *ret_exit)
+{
+    struct err err = ERR_INIT;
+    bool help;
+    options_init(m);
+    *ret_exit = EXIT_USAGE;
+    if (options_parse(m, &argc, argv, &help, NULL, &err) != 0) {
+        fprintf(stderr, "barque %s: %s. Next: barque %s --help\n", command, err.msg, command);
+        return false;
+    }
+    if (help || m->version) {
+        *ret_exit = help ? print_help(command, intro, argc, argv) : print_version();
+        return false;
+    }
+    if (argc > 1) {
+        fprintf(stderr, "barque %s: unexpected argument \"%s\". Next: barque %s --help\n", command,
+                argv[1], command);
+        return false;
+    }
+    return true;
 }
 
 /* Splits a comma list in place; E_INVAL when there are more than max. */
@@ -157,11 +144,6 @@ static int parse_cluster(const struct member_flags *m, char *text, struct rnode_
 
 static int check(const struct member_flags *m, struct err *err)
 {
-    if (!str_eq(m->initial_cluster_state, "new") &&
-        !str_eq(m->initial_cluster_state, "existing")) {
-        return err_set(err, E_INVAL, "--initial-cluster-state %s: use new or existing",
-                       m->initial_cluster_state);
-    }
     if (m->heartbeat_ms == 0 || m->election_ms < 5 * m->heartbeat_ms || m->election_ms > 50000) {
         return err_set(err, E_INVAL,
                        "--election-timeout %llu must be at least 5 times --heartbeat-interval %llu "
@@ -173,10 +155,8 @@ static int check(const struct member_flags *m, struct err *err)
                        LIMIT_LOG_ENTRY_BYTES);
     }
     enum log_level level;
-    if (log_level_parse(m->log_level, &level) != 0) {
-        return err_set(err, E_INVAL, "--log-level %s: use debug, info, warn or error",
-                       m->log_level);
-    }
+    int rv = log_level_parse(m->log_level, &level);
+    INVARIANT(rv == 0); /* the option's choices are these */
     log_set_level(level);
     return 0;
 }

@@ -2,11 +2,15 @@
 #ifndef BARQUE_CMD_MEMBER_H
 #define BARQUE_CMD_MEMBER_H
 
-#include "cmd/flags.h"
+#include "cmd/options.h"
 #include "lib/io/loop.h"
 #include "server/server.h"
 
+/* One field for each option that works; options_init fills in the defaults. */
 struct member_flags {
+    struct arena arena; /* texts that came from a file */
+    const char *config_file, *unsafe_damage;
+    bool version;
     const char *name, *data_dir, *listen_client_urls, *advertise_client_urls, *listen_peer_urls,
         *initial_advertise_peer_urls, *initial_cluster, *initial_cluster_token,
         *initial_cluster_state, *log_level, *unsafe_faults;
@@ -16,10 +20,10 @@ struct member_flags {
     char damage_note[4096]; /* path: where a running member notes that its state is wrong */
 };
 
-/* Defaults, and etcd's table of flags pointing into m. Returns the number of rows (<=
- * MEMBER_FLAGS_MAX). */
-enum { MEMBER_FLAGS_MAX = 40 };
-size_t member_flags_init(struct member_flags *m, struct flag *ret_flags);
+/* What a command that runs a member does first: flags, environment and file into m, or --help,
+ * --version, a mistake. True: go on; false: end with *ret_exit. `intro` begins the help. */
+bool member_flags_read(const char *command, const char *intro, int argc, char **argv,
+                       struct member_flags *m, int *ret_exit);
 /* Opens the member; `ret_endpoint` (>= 128 bytes) is an address at which this process can reach
  * it. Runs the loop until it is open: a joiner, or a member whose data is damaged, needs the others
  * first. m stays for the member's life. */

@@ -39,46 +39,26 @@ static void on_signal(void *arg, int signal)
     server_close(p->server, closed, p);
 }
 
-static void usage(const struct flag *flags, size_t n)
-{
-    printf("barque store: one member of the replicated store (etcd's v3 API, flags and "
-           "variables)\n\n"
-           "  barque store                                  one member on 127.0.0.1:2379\n"
-           "  barque store --name m1 --data-dir m1.data \\\n"
-           "      --listen-client-urls http://127.0.0.1:12379 --listen-peer-urls "
-           "http://127.0.0.1:12380 \\\n"
-           "      --initial-cluster m1=http://127.0.0.1:12380,m2=http://127.0.0.1:22380,m3=...\n\n"
-           "Then: ETCDCTL_API=3 etcdctl put hello world, or: barque kv put hello world\n\nFlags "
-           "(each also as "
-           "BARQUE_NAME or ETCD_NAME in the environment):\n");
-    flags_print(flags, n);
-}
+static const char intro[] =
+    "barque store: one member of the replicated store (etcd's v3 API, flags and variables)\n\n"
+    "  barque store                                  one member on 127.0.0.1:2379\n"
+    "  barque store --name m1 --data-dir m1.data \\\n"
+    "      --listen-client-urls http://127.0.0.1:12379 --listen-peer-urls "
+    "http://127.0.0.1:12380 \\\n"
+    "      --initial-cluster m1=http://127.0.0.1:12380,m2=http://127.0.0.1:22380,m3=...\n"
+    "  barque store --config-file m1.yml             the same from etcd's file\n\n"
+    "Then: ETCDCTL_API=3 etcdctl put hello world, or: barque kv put hello world\n\n";
 
 int command_store(int argc, char **argv)
 {
-    struct member_flags m;
-    struct flag flags[MEMBER_FLAGS_MAX];
-    size_t n = member_flags_init(&m, flags);
-    const char *unsafe_damage = NULL;
-    PRE(n < MEMBER_FLAGS_MAX);
-    flags[n++] = (struct flag){ "unsafe-damage", FLAG_STRING, &unsafe_damage, "KIND:SEED", NULL };
+    __attribute__((cleanup(options_fini))) struct member_flags m;
     struct err err = ERR_INIT;
-    bool help;
-    if (flags_parse(flags, n, &argc, argv, &help, &err) != 0) {
-        fprintf(stderr, "barque store: %s. Next: barque store --help\n", err.msg);
-        return EXIT_USAGE;
+    int code;
+    if (!member_flags_read("store", intro, argc, argv, &m, &code)) {
+        return code;
     }
-    if (help) {
-        usage(flags, n);
-        return EXIT_OK;
-    }
-    if (argc > 1) {
-        fprintf(stderr, "barque store: unexpected argument \"%s\". Next: barque store --help\n",
-                argv[1]);
-        return EXIT_USAGE;
-    }
-    if (unsafe_damage != NULL) {
-        return damage_run(unsafe_damage, m.data_dir, m.unsafe_faults);
+    if (m.unsafe_damage != NULL) {
+        return damage_run(m.unsafe_damage, m.data_dir, m.unsafe_faults);
     }
     signal(SIGPIPE, SIG_IGN);
     log_start(2);

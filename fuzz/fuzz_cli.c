@@ -5,6 +5,7 @@
 
 #include "cli/flags.h"
 #include "cmd/flags.h"
+#include "cmd/values.h"
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 
@@ -59,20 +60,27 @@ static void servers(char *const *words, int n)
     char *argv[WORDS_MAX + 1];
     const char *text = "unset";
     bool yes = false, help = false;
-    uint64_t number = 7, ms = 7;
+    uint64_t number = 7, ms = 7, interval = 7;
+    int64_t quota = 7;
+    const char *state = "new", *urls = NULL;
     const struct flag flags[] = {
         { "name", FLAG_STRING, &text, "NAME", "" },
         { "force-new-cluster", FLAG_BOOL, &yes, NULL, "" },
         { "quota-backend-bytes", FLAG_U64, &number, "BYTES", "" },
         { "heartbeat-interval", FLAG_DURATION, &ms, "TIME", "" },
-        { "enable-v2", FLAG_IGNORED, NULL, "BOOL", "" },
+        { "initial-cluster-state", FLAG_CHOICE, &state, "new|existing", "" },
+        { "listen-client-urls", FLAG_URLS, &urls, "URLS", "" },
+        { "notify-interval", FLAG_INTERVAL, &interval, "DURATION", "" },
+        { "quota", FLAG_I64, &quota, "BYTES", "" },
+        { "snapshot", FLAG_WORD, &text, NULL, "" },
     };
     struct err err = ERR_INIT;
     int argc = n;
     memcpy(argv, words, (size_t)n * sizeof *argv);
     argv[n] = NULL;
     int rv = flags_parse(flags, ARRAY_LEN(flags), &argc, argv, &help, &err);
-    INVARIANT(rv == 0 || rv == E_INVAL);
+    INVARIANT(rv == 0 || rv == E_INVAL || rv == E_UNSUPPORTED);
+    INVARIANT(value_is_choice(state, "new|existing"));
     INVARIANT((rv == 0) == (err.msg[0] == '\0'));
     if (rv == 0) {
         check_rest(words, n, argv, argc);

@@ -52,6 +52,7 @@ enum {
     LIMIT_DOC_BYTES = 4 * 1024 * 1024,               /* one manifest or JSON object */
     LIMIT_DOC_DEPTH = 64,
     LIMIT_YAML_ALIASES = 0,                          /* aliases are refused */
+    LIMIT_CONFIG_BYTES = 256 * 1024,                 /* a configuration file (--config-file) */
     LIMIT_OBJECT_ITEMS = 8192,                       /* of one list or map inside an object */
     LIMIT_NAME_BYTES = 253,                          /* of a name, of a namespace */
     LIMIT_YAML_NODES = 1024 * 1024,                  /* values and keys of one stream */

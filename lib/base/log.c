@@ -70,6 +70,7 @@ static const struct {
 } level_words[] = {
     { "debug", LOG_DEBUG }, { "info", LOG_INFO },   { "warn", LOG_WARN },   { "warning", LOG_WARN },
     { "error", LOG_ERROR }, { "panic", LOG_ERROR }, { "fatal", LOG_ERROR }, { "off", LOG_OFF },
+    { "dpanic", LOG_ERROR },
 };
 
 void log_set_level(enum log_level level)

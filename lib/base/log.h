@@ -19,7 +19,8 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_OFF };
 /* Before log_start lines are written directly to stderr (tests, short commands). */
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
-/* "debug" "info" "warn" "error" "off" (also etcd's "panic"/"fatal" as error); E_INVAL otherwise. */
+/* "debug" "info" "warn" "error" "off" (also etcd's "dpanic", "panic" and "fatal" as error);
+ * E_INVAL otherwise. */
 int log_level_parse(const char *s, enum log_level *ret_level);
 /* Starts the writer thread on `fd`. log_stop flushes for at most 200 ms and joins it. A
  * thread that hangs in a write, because others filled the same pipe meanwhile, is left behind. */

@@ -1,0 +1,126 @@
+#!/bin/sh
+# How a member is configured: flags, environment, etcd's configuration file; who counts more, what is said about
+# what has no meaning here, and that wrong values are refused with the right ones named.
+. "$(dirname "$0")/lib.sh"
+
+# refused SENTENCE EXIT PATTERN word...: `barque store` ends at once, with that exit code and a message.
+refused() {
+    sentence=$1 code=$2 pattern=$3; shift 3
+    said=$(timeout 10 env "$@" 2>&1); rc=$?
+    if [ "$rc" = "$code" ]; then like "$sentence" "$said" "$pattern"
+    else not_ok "$sentence"; note "exit $rc instead of $code: $said"; fi
+}
+
+# --- the table and its document ----------------------------------------------------------------
+
+if "$BARQUE" store --help markdown >"$T/flags.md"; then
+    same 'docs/flags.md is what the table says (make flags)' "$T/flags.md" docs/flags.md
+fi
+like 'help is in groups' "$("$BARQUE" store --help)" '^The cluster:'
+like 'help tells of one flag' "$("$BARQUE" store --help max-wals)" '^--max-wals N: taken, no effect: '
+refused 'and names the nearest' 2 'did you mean --max-wals' "$BARQUE" store --help max-wels
+is 'a member tells its version' "$("$BARQUE" store --version)" "$("$BARQUE" version)"
+if [ -x "$ETCD" ]; then
+    ETCD_UNSUPPORTED_ARCH=$(uname -m) "$ETCD" --help 2>&1 | sed -n 's/^  --\([a-z0-9-]*\).*/\1/p' |
+        grep -v '^help$' >"$T/etcd.flags"
+    check 'a real etcd lists flags' test "$(wc -l <"$T/etcd.flags")" -gt 60
+    : >"$T/unknown"
+    while read -r flag; do
+        "$BARQUE" store --help "$flag" >/dev/null 2>&1 || echo "$flag" >>"$T/unknown"
+    done <"$T/etcd.flags"
+    is 'each of them is known here' "$(cat "$T/unknown")" ''
+else
+    skip 'each flag of a real etcd is known here' 'no etcd'
+fi
+
+# --- wrong values ------------------------------------------------------------------------------
+
+refused 'a choice names the others' 2 '--initial-cluster-state: "old" is not one of new, existing' \
+    "$BARQUE" store --initial-cluster-state old
+refused 'a variable is named by its name' 2 'ETCD_ELECTION_TIMEOUT: "soon" is not a duration' \
+    ETCD_ELECTION_TIMEOUT=soon "$BARQUE" store
+refused 'a duration without unit' 2 '"10" lacks its unit' \
+    "$BARQUE" store --watch-progress-notify-interval 10
+refused 'TLS is not pretended' 2 '--cert-file: TLS is absent in this version' \
+    "$BARQUE" store --cert-file x --key-file y
+refused 'nor by a URL' 2 'TLS is absent' "$BARQUE" store --listen-client-urls https://127.0.0.1:1
+refused 'what etcd removed is told so' 2 'Next: --log-level=debug' "$BARQUE" store --debug
+printf 'name: m1\nelction-timeout: 5\n' >"$T/typo.yml"
+refused 'a wrong key has its place and the nearest name' 2 \
+    'typo.yml:2:1: unknown key "elction-timeout" \(did you mean election-timeout\?\)' \
+    "$BARQUE" store --config-file "$T/typo.yml"
+refused 'a file that is not there' 2 'no-such.yml' "$BARQUE" store --config-file "$T/no-such.yml"
+head -c 300000 /dev/zero | tr '\0' '#' >"$T/long.yml"
+refused 'a file that is too long' 2 'long.yml' "$BARQUE" store --config-file "$T/long.yml"
+
+# --- a member from a file, from the environment ------------------------------------------------
+
+# one NAME word...: a member runs with these words before and after the command; its log is T/NAME.log.
+one() { name=$1; shift; spawn "$T/$name.log" env "$@"; ONE=$PID; }
+answers() { etcdctl --endpoints "$1" --dial-timeout 2s get nothing; }
+name_is() { curl -s -m 5 -X POST "http://$1/v3/cluster/member/list" -d '{}' | jq -r '.members[].name'; }
+
+port_pick; client=127.0.0.1:$PORT; port_pick; peer=127.0.0.1:$PORT
+cat >"$T/m.yml" <<END
+# As etcd's own sample is written.
+name: 'from-file'
+data-dir: $T/file.data
+wal-dir:
+snapshot-count: 10000
+heartbeat-interval: 50
+election-timeout: 500
+listen-peer-urls: http://$peer
+listen-client-urls: http://$client
+initial-advertise-peer-urls: http://$peer
+advertise-client-urls: http://$client
+discovery:
+initial-cluster:
+initial-cluster-token: 'from-file-token'
+initial-cluster-state: 'new'
+strict-reconfig-check: true
+max-wals: 5
+client-transport-security:
+  cert-file:
+  client-cert-auth: false
+  auto-tls: false
+peer-transport-security:
+  allowed-cn:
+self-signed-cert-validity: 1
+log-level: info
+logger: zap
+log-outputs: [stderr]
+force-new-cluster: false
+cipher-suites: [
+  TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+  TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
+]
+tls-min-version: 'TLS1.2'
+watch-progress-notify-interval: 600000000000
+END
+one file ETCD_DATA_DIR="$T/elsewhere" "$BARQUE" store --config-file "$T/m.yml" --name from-flag
+check 'a member serves by its file' wait_until 20 answers "$client"
+is 'its name is the one in the file' "$(name_is "$client")" from-file
+check 'a flag and a variable beside the file are passed over, which is said' grep -q \
+    'm.yml alone: --name, ETCD_DATA_DIR passed over' "$T/file.log"
+check 'so they were not used' test ! -e "$T/elsewhere"
+check 'what has no meaning here is told with its place' grep -q \
+    'm.yml:[0-9]*:1: max-wals has no effect' "$T/file.log"
+end "$ONE"
+is 'it ends in order' "$RC" 0
+
+one env ETCD_NAME=from-env ETCD_DATA_DIR="$T/env.data" BARQUE_DATA_DIR="$T/barque.data" \
+    ETCD_LISTEN_CLIENT_URLS="http://$client" ETCD_ADVERTISE_CLIENT_URLS="http://$client" \
+    ETCD_LISTEN_PEER_URLS="http://$peer" ETCD_INITIAL_ADVERTISE_PEER_URLS="http://$peer" \
+    ETCD_NO_SUCH=1 "$BARQUE" store --name from-flag
+check 'a member serves by its environment' wait_until 20 answers "$client"
+is 'a flag counts more than a variable' "$(name_is "$client")" from-flag
+check 'which is said' grep -q 'ETCD_NAME is passed over: --name is given' "$T/env.log"
+check 'BARQUE_ counts more than ETCD_' test -d "$T/barque.data" -a ! -e "$T/env.data"
+check 'a variable that is none is told' grep -q "ETCD_NO_SUCH is no option's variable" "$T/env.log"
+end "$ONE"
+
+one conf ETCD_CONFIG_FILE="$T/m.yml" "$BARQUE" store
+check 'the file may be named by ETCD_CONFIG_FILE' wait_until 20 answers "$client"
+is 'and counts' "$(name_is "$client")" from-file
+end "$ONE"
+plan
