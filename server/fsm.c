@@ -116,7 +116,9 @@ static int on_restore_commit(void *arg, void *restore, uint64_t index, struct er
     s->store = store;
     server_follow_store(s);
     watch_hub_rebase(s->hub, store);
-    store_free(old);
+    if (!server_snapshot_keep_store(s, old)) {
+        store_free(old);
+    }
     if (s->lease_clock != NULL) { /* a leader of a moment ago: its leases are other ones now */
         server_lease_leading(s, true);
     }

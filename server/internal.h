@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/metric.h"
+#include "lib/io/work.h"
 #include "lib/rpc/server.h"
 #include "proto/rpc.pb-c.h"
 #include "raft/membership.h"
@@ -56,6 +57,8 @@ struct server {
     struct list watch_streams;
     size_t watch_bytes;               /* of all watches, about */
     struct publish *publish;          /* only while watch_hub_publish runs */
+    struct list snapshots;            /* being streamed as etcd's database file */
+    struct worker *snapshot_worker;   /* NULL before the first of them */
     struct list range_walks;          /* long lists being answered page by page */
     struct list line;                 /* places of locks and elections (line.c) */
     size_t line_n;
@@ -171,6 +174,13 @@ void server_memory_tick(struct server *s);
 void server_range(struct server *s, struct rpc_call *call, const struct range_request *r);
 void server_range_stop(struct server *s);
 
+/* --- snapshot.c ------------------------------------------------------------------------------- */
+/* Somebody still reads this store, which was replaced: it is freed after that. */
+bool server_snapshot_keep_store(const struct server *s, const struct store *store);
+/* Ends streams that nobody reads. */
+void server_snapshot_tick(struct server *s, uint64_t now_ms);
+void server_snapshot_stop(struct server *s);
+
 /* --- watch.c ---------------------------------------------------------------------------------- */
 extern const struct watch_hub_events server_watch_events;
 void server_watch_publish(struct server *s, int64_t revision, struct record *const *records,
@@ -215,7 +225,7 @@ struct service {
     size_t n;
 };
 extern const struct service service_kv, service_watch, service_lease, service_cluster,
-    service_maintenance, service_health, service_lock, service_election;
+    service_maintenance, service_health, service_lock, service_election, service_snapshot;
 extern const struct http_route http_routes[];
 extern const size_t http_routes_n;
 extern const struct rpc_gateway_route gateway_routes[];

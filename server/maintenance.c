@@ -1,7 +1,8 @@
 /* etcdserverpb.Maintenance: Status, Hash, HashKV, Defragment, Alarm (list), MoveLeader.
  * Defragment answers at once: memory is freed by compaction itself and there is no file to rewrite.
- * HashKV is of our own (comparable between Barque members, not with etcd). Snapshot, Downgrade
- * and the setting of alarms are absent in this version and answer UNIMPLEMENTED. */
+ * HashKV is of our own (comparable between Barque members, not with etcd). Snapshot is
+ * in snapshot.c. Downgrade and the setting of alarms are absent in this version and answer
+ * UNIMPLEMENTED. */
 #include "server/internal.h"
 
 static void status(struct rpc_call *call, ProtobufCMessage *msg)

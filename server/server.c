@@ -237,6 +237,7 @@ static void on_tick(struct timer *t)
     server_lease_tick(s, now);
     server_watch_tick(s, now);
     server_election_tick(s);
+    server_snapshot_tick(s, now);
     server_wake_background(s);
     server_metrics_update(s);
     timer_start(t, SERVER_TICK_MS);
@@ -290,7 +291,7 @@ static int open_rpc(struct server *s, struct err *err)
 {
     static const struct service *const services[] = {
         &service_kv, &service_watch, &service_lease, &service_cluster, &service_maintenance,
-        &service_health, &service_lock, &service_election,
+        &service_health, &service_lock, &service_election, &service_snapshot,
     };
     struct rpc_server_options options = {
         .loop = s->loop,
@@ -380,6 +381,7 @@ int server_open(const struct server_options *options, struct server **ret_server
     list_init(&s->changes);
     list_init(&s->renewals);
     list_init(&s->range_walks);
+    list_init(&s->snapshots);
     list_init(&s->line);
     list_init(&s->observers);
     list_init(&s->health_watches);
@@ -432,6 +434,7 @@ static void rpc_stopped(void *arg)
     struct server *s = arg;
     timer_stop(&s->tick);
     server_range_stop(s);
+    server_snapshot_stop(s);
     server_cluster_stop(s);
     rnode_close(s->node, node_closed, s);
 }

@@ -69,5 +69,6 @@ int test_cluster_run(void);
 int test_lock_run(void);
 int test_election_run(void);
 int test_health_run(void);
+int test_snapshot_run(void);
 
 #endif

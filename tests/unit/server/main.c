@@ -25,5 +25,6 @@ int main(void)
     failed += test_lock_run();
     failed += test_election_run();
     failed += test_health_run();
+    failed += test_snapshot_run();
     return failed != 0;
 }
