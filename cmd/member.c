@@ -68,13 +68,14 @@ bool member_flags_read(const char *command, const char *intro, int argc, char **
     return true;
 }
 
-/* Splits a comma list in place; E_INVAL when there are more than max. */
+/* Splits a comma list in place, blanks around its items dropped; E_INVAL when there are more than
+ * max. */
 static int split(char *text, char **ret_items, size_t max, size_t *ret_n, const char *flag,
                  struct err *err)
 {
     size_t n = 0;
     char *save = NULL;
-    for (char *p = strtok_r(text, ",", &save); p != NULL; p = strtok_r(NULL, ",", &save)) {
+    for (char *p = strtok_r(text, ", ", &save); p != NULL; p = strtok_r(NULL, ", ", &save)) {
         if (n == max) {
             return err_set(err, E_INVAL, "%s: more than %zu", flag, max);
         }
@@ -103,6 +104,21 @@ static int plain_address(const char *flag, const char *url, char *ret_address, s
     return 0;
 }
 
+/* The one URL of a member for members, which meet over a network. */
+static int peer_address(const char *flag, const char *url, char *ret_address, size_t size,
+                        struct err *err)
+{
+    if (strchr(url, ',') != NULL) {
+        return err_set(err, E_UNSUPPORTED, "%s: %s: a member has one peer URL", flag, url);
+    }
+    int rv = plain_address(flag, url, ret_address, size, err);
+    if (rv == 0 && str_starts(ret_address, "unix:")) {
+        rv = err_set(err, E_UNSUPPORTED, "%s: %s: unix sockets are for clients; use http://", flag,
+                     url);
+    }
+    return rv;
+}
+
 /* "m1=http://127.0.0.1:2380,m2=..." -> founders; ids are derived, so every founder computes the
  * same. */
 static int parse_cluster(const struct member_flags *m, char *text, struct rnode_member *ret_members,
@@ -126,8 +142,8 @@ static int parse_cluster(const struct member_flags *m, char *text, struct rnode_
                 return err_set(err, E_INVAL, "--initial-cluster: %s is there twice", r->name);
             }
         }
-        rv = plain_address("--initial-cluster", eq + 1, r->peer_address, sizeof r->peer_address,
-                           err);
+        rv = peer_address("--initial-cluster", eq + 1, r->peer_address, sizeof r->peer_address,
+                          err);
         r->id = rnode_member_id(r->peer_address, m->initial_cluster_token);
         r->role = RNODE_VOTER;
         self = self || str_eq(r->name, m->name);
@@ -142,8 +158,17 @@ static int parse_cluster(const struct member_flags *m, char *text, struct rnode_
     return rv;
 }
 
+static const char *advertised(const struct member_flags *m)
+{
+    return m->advertise_client_urls != NULL ? m->advertise_client_urls : m->listen_client_urls;
+}
+
 static int check(const struct member_flags *m, struct err *err)
 {
+    size_t most = sizeof((struct rnode_member *)NULL)->client_url - 1;
+    if (strlen(advertised(m)) > most) {
+        return err_set(err, E_INVAL, "--advertise-client-urls: longer than %zu bytes", most);
+    }
     if (m->heartbeat_ms == 0 || m->election_ms < 5 * m->heartbeat_ms || m->election_ms > 50000) {
         return err_set(err, E_INVAL,
                        "--election-timeout %llu must be at least 5 times --heartbeat-interval %llu "
@@ -275,7 +300,7 @@ int member_open(struct member_flags *m, struct loop *loop, struct server **ret_s
     }
     char peer[128];
     if (rv == 0) {
-        rv = plain_address("--listen-peer-urls", m->listen_peer_urls, peer, sizeof peer, err);
+        rv = peer_address("--listen-peer-urls", m->listen_peer_urls, peer, sizeof peer, err);
     }
     if (rv != 0) {
         return rv;
@@ -299,8 +324,7 @@ int member_open(struct member_flags *m, struct loop *loop, struct server **ret_s
         .data_dir = data_dir,
         .listen_client = listen,
         .n_listen_client = n_urls,
-        .advertise_client_url =
-            m->advertise_client_urls != NULL ? m->advertise_client_urls : m->listen_client_urls,
+        .advertise_client_url = advertised(m),
         .listen_peer = peer,
         .cluster_token = m->initial_cluster_token,
         .initial = founders,

@@ -35,7 +35,7 @@ struct rnode_member {
     enum rnode_role role;
     char name[64];
     char peer_address[128];  /* "host:port" */
-    char client_url[256];    /* first advertised client URL; "" until the member has published it */
+    char client_url[256];    /* advertised, commas between; "" until the member has published it */
     uint64_t level;          /* of the commands it understands; 1 until it has published another */
 };
 

@@ -16,6 +16,19 @@ enum { RETRY_MS = 100, UNHEALTHY_TRIES = 5 /* a leader needs a moment to hear fr
 
 /* --- the list --------------------------------------------------------------------------------- */
 
+/* A member publishes its client URLs as one text with commas. */
+static size_t split_urls(struct arena *arena, const char *text, char ***ret_urls)
+{
+    size_t n = 0;
+    char *save = NULL;
+    *ret_urls = arena_alloc(arena, (strlen(text) / 2 + 1) * sizeof **ret_urls);
+    for (char *url = strtok_r(arena_strdup(arena, text), ", ", &save); url != NULL;
+         url = strtok_r(NULL, ", ", &save)) {
+        (*ret_urls)[n++] = url;
+    }
+    return n;
+}
+
 static Etcdserverpb__Member *member_pb(struct arena *arena, const struct rnode_member *from)
 {
     Etcdserverpb__Member *m = arena_alloc(arena, sizeof *m);
@@ -26,11 +39,7 @@ static Etcdserverpb__Member *member_pb(struct arena *arena, const struct rnode_m
     m->n_peerurls = 1;
     m->peerurls = arena_alloc(arena, sizeof *m->peerurls);
     m->peerurls[0] = arena_printf(arena, "http://%s", from->peer_address);
-    if (from->client_url[0] != '\0') {
-        m->n_clienturls = 1;
-        m->clienturls = arena_alloc(arena, sizeof *m->clienturls);
-        m->clienturls[0] = arena_strdup(arena, from->client_url);
-    }
+    m->n_clienturls = split_urls(arena, from->client_url, &m->clienturls);
     return m;
 }
 
@@ -217,7 +226,7 @@ static bool take_url(struct rpc_call *call, size_t n, char **urls, char *ret_add
 {
     bool secure = false;
     bool good = n == 1 && address_from_url(urls[0], ret_address, size, &secure, NULL) == 0 &&
-                !secure;
+                !secure && !str_starts(ret_address, "unix:"); /* members meet over a network */
     if (!good) {
         rpc_fail_err(call, E_INVAL);
     }

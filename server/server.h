@@ -23,7 +23,7 @@ struct server_options {
     const char *data_dir;             /* --data-dir */
     const char *const *listen_client; /* addresses ("127.0.0.1:2379") */
     size_t n_listen_client;
-    const char *advertise_client_url; /* "http://127.0.0.1:2379" */
+    const char *advertise_client_url; /* "http://127.0.0.1:2379", commas between several */
     const char *listen_peer;          /* address */
     const char *cluster_token;
     const struct rnode_member *initial; /* founders; one of them is us (by name) */

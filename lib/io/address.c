@@ -140,7 +140,10 @@ static const struct scheme {
 } schemes[] = {
     { "http://", false, false },
     { "https://", false, true },
-    { "unix://", true, false },
+    { "unix://", true, false }, /* the path follows: "unix:///run/s", "unix://s" */
+    { "unixs://", true, true },
+    { "unix:", true, false }, /* "unix:/run/s" */
+    { "unixs:", true, true },
 };
 
 static const struct scheme *scheme_of(const char *url)
@@ -171,8 +174,8 @@ static int check_url_address(const char *url, const char *rest, bool is_unix, st
     struct err cause = ERR_INIT;
     autobuf text = BUF_INIT;
 
-    if (is_unix && rest[0] != '/') {
-        return err_set(err, E_INVAL, "URL \"%s\": the socket path must be absolute", url);
+    if (is_unix && strpbrk(rest, "?#%") != NULL) { /* other programs would read them otherwise */
+        return err_set(err, E_INVAL, "URL \"%s\": a socket path must not contain ? # %%", url);
     }
     if (!is_unix && strpbrk(rest, "/?#") != NULL) {
         return err_set(err, E_INVAL, "URL \"%s\": must not contain a path (\"%s\")", url,

@@ -68,8 +68,9 @@ void listener_for_peers(struct listener *l);
 const char *listener_address(const struct listener *l);
 void listener_close(struct listener *l); /* stops accepting; frees itself */
 
-/* "http://127.0.0.1:2379" or "unix:///path" -> address for the calls above. E_INVAL with the
- * reason: unknown scheme, no port, a path. `secure` is set for https. */
+/* "http://127.0.0.1:2379", "unix:///path" or "unix://path" (relative, as etcd's) -> address for the
+ * calls above. E_INVAL with the reason: unknown scheme, no port, a path. `secure` is set for https
+ * and unixs. */
 int address_from_url(const char *url, char *ret_address, size_t size, bool *ret_secure,
                      struct err *err);
 

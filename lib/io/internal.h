@@ -168,6 +168,20 @@ void listeners_resume(struct loop *loop);
 /* Closes what process_release left behind. */
 void processes_forget(struct loop *loop);
 
+/* --- the file of a unix socket (socket_file.c) ------------------------------------------------ */
+
+struct socket_file {
+    char *path; /* NULL: none */
+    dev_t dev;  /* which file it was when we made it */
+    ino_t ino;
+};
+
+/* Binds and listens; a file that nobody listens on (left by a crash) is replaced, one that somebody
+ * does is not: EADDRINUSE. -1 with errno. f begins zeroed. */
+int socket_file_listen(struct socket_file *f, int fd, const struct sockaddr_un *un, int backlog);
+/* At the end: removes it, if it is still ours. */
+void socket_file_remove(struct socket_file *f);
+
 /* --- addresses (address.c) ------------------------------------------------------------------- */
 
 enum { ADDRESS_TEXT_MAX = 320 };

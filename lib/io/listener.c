@@ -8,8 +8,7 @@
  * conns_max leaves descriptors free (loop_fit_descriptors): for files, and for as many conns of a
  * listener for peers.
  *
- * A unix socket file that nobody listens on (left by a crash) is replaced; ours is removed at
- * the end. */
+ * A unix socket has a file: socket_file.c. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -40,7 +39,7 @@ struct listener {
     bool crowded; /* paused for too many conns; said once, until a tenth of them is gone */
     bool closed;
     char address[ADDRESS_TEXT_MAX];
-    char *unlink_path;
+    struct socket_file file; /* of a unix socket */
 };
 
 /* --- accepting ------------------------------------------------------------------------------- */
@@ -161,40 +160,12 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 /* --- opening --------------------------------------------------------------------------------- */
 
-/* True when the path is a socket that refuses: its owner has died. */
-static bool stale_socket(const union socket_address *s, socklen_t len)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return false;
-    }
-    bool stale = connect(fd, &s->any, len) != 0 && errno == ECONNREFUSED;
-    close(fd);
-    return stale;
-}
-
-static int bind_unix(int fd, const union socket_address *s, socklen_t len)
-{
-    if (bind(fd, &s->any, len) == 0) {
-        return 0;
-    }
-    if (errno != EADDRINUSE) {
-        return -1;
-    }
-    if (!stale_socket(s, len)) {
-        errno = EADDRINUSE;
-        return -1;
-    }
-    unlink(s->un.sun_path);
-    return bind(fd, &s->any, len);
-}
-
-static int bind_tcp(int fd, const union socket_address *s, socklen_t len)
+static int listen_tcp(int fd, const union socket_address *s, socklen_t len)
 {
     int on = 1;
 
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    return bind(fd, &s->any, len);
+    return bind(fd, &s->any, len) == 0 ? listen(fd, BACKLOG) : -1;
 }
 
 /* Names are resolved in place: listening starts with the process. */
@@ -231,13 +202,8 @@ static int open_socket(struct listener *l, const union socket_address *s, sockle
     if (l->fd < 0) {
         return err_errno(err, errno, "listen on %s", text);
     }
-    int rv = l->kind == CONN_UNIX ? bind_unix(l->fd, s, len) : bind_tcp(l->fd, s, len);
-    if (rv == 0) {
-        if (l->kind == CONN_UNIX) {
-            l->unlink_path = mem_strdup(s->un.sun_path);
-        }
-        rv = listen(l->fd, BACKLOG);
-    }
+    int rv = l->kind == CONN_UNIX ? socket_file_listen(&l->file, l->fd, &s->un, BACKLOG)
+                                  : listen_tcp(l->fd, s, len);
     if (rv != 0) {
         return err_errno(err, errno, "listen on %s", text);
     }
@@ -252,10 +218,7 @@ static int open_socket(struct listener *l, const union socket_address *s, sockle
 
 static void free_listener(struct listener *l)
 {
-    if (l->unlink_path != NULL) {
-        unlink(l->unlink_path);
-        mem_free(l->unlink_path);
-    }
+    socket_file_remove(&l->file);
     if (l->fd >= 0) {
         close(l->fd);
     }
@@ -322,10 +285,7 @@ void listener_close(struct listener *l)
     list_remove(&l->link);
     timer_stop(&l->retry);
     uv_close((uv_handle_t *)&l->poll, on_closed);
-    if (l->unlink_path != NULL) {
-        unlink(l->unlink_path);
-        mem_free(TAKE(l->unlink_path));
-    }
+    socket_file_remove(&l->file);
     close(l->fd); /* nobody can connect from here on */
     l->fd = -1;
 }

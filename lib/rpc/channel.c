@@ -12,6 +12,7 @@
 #include <inttypes.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/str.h"
 #include "lib/base/assert.h"
 #include "lib/rpc/channel_int.h"
 
@@ -248,7 +249,10 @@ struct rpc_channel *rpc_channel_new(const struct rpc_channel_options *o)
     struct rpc_channel *ch = mem_zalloc(sizeof *ch);
     ch->loop = o->loop;
     ch->address = mem_strdup(o->address);
-    ch->authority = mem_strdup(o->authority != NULL ? o->authority : o->address);
+    /* A path is no host: gRPC's libraries say localhost then, and servers of theirs insist. */
+    ch->authority = mem_strdup(o->authority != NULL                ? o->authority
+                               : str_starts(o->address, "unix:") ? "localhost"
+                                                                   : o->address);
     ch->connect_timeout_ms = o->connect_timeout_ms != 0 ? o->connect_timeout_ms : 1000;
     ch->stream_window = o->stream_window != 0 ? o->stream_window : STREAM_WINDOW;
     ch->ping_ms = o->ping_ms != 0 ? o->ping_ms : 500;

@@ -123,4 +123,61 @@ one conf ETCD_CONFIG_FILE="$T/m.yml" "$BARQUE" store
 check 'the file may be named by ETCD_CONFIG_FILE' wait_until 20 answers "$client"
 is 'and counts' "$(name_is "$client")" from-file
 end "$ONE"
+
+# --- unix sockets ------------------------------------------------------------------------------
+
+# etcd 3.4's own flags take only such names of sockets that look like host:port; from its client any will do.
+port_pick; peer=http://127.0.0.1:$PORT; port_pick; client=127.0.0.1:$PORT
+member_of() { # NAME URLS: in T, where relative sockets are; for spawn
+    cd "$T" && exec "$BARQUE" store --name "$1" --data-dir "$1.data" --listen-client-urls "$2" \
+        --listen-peer-urls "$peer"
+}
+S=$T/s.sock
+spawn "$T/u.log" member_of u "unix://$S, unix://rel:1,http://$client"; u=$PID
+check 'etcdctl finds a member at a socket' wait_until 20 answers "unix://$S"
+check 'and writes there' etcdctl --endpoints "unix://$S" put a 1
+is 'barque kv reads there' "$("$BARQUE" kv get a --endpoints "unix://$S")" 1
+is 'also without the slashes' "$("$BARQUE" kv get a --endpoints "unix:$S")" 1
+is 'the port beside it serves the same' "$("$BARQUE" kv get a --endpoints "$client")" 1
+is 'a relative path is from the working directory' \
+    "$(cd "$T" && etcdctl --endpoints unix://rel:1 get a --print-value-only)" 1
+is 'HTTP is served there, too' "$(curl -s -m 5 --unix-socket "$S" http://x/health | jq -r .health)" true
+like 'a member with several URLs tells each' \
+    "$(curl -s -m 5 "http://$client/v3/cluster/member/list" -d '{}' | jq -c '.members[].clientURLs')" \
+    "^\[\"unix://$S\",\"unix://rel:1\",\"http://$client\"\]\$"
+like 'barque status goes by them' "$("$BARQUE" status --endpoints "unix://$S")" '^u .*leader'
+refused 'unixs is TLS' 2 'TLS is absent' "$BARQUE" store --listen-client-urls "unixs://$S"
+refused 'members do not meet at sockets' 2 'unix sockets are for clients' \
+    "$BARQUE" store --listen-peer-urls "unix://$S"
+port_pick
+refused 'a socket that somebody listens on is not taken' 1 'in use' "$BARQUE" store --name v \
+    --data-dir "$T/v.data" --listen-client-urls "unix://$S" --listen-peer-urls "http://127.0.0.1:$PORT"
+check 'and its owner goes on' answers "unix://$S"
+end "$u" KILL
+check 'one that died leaves its socket behind' test -S "$S"
+spawn "$T/u.log" member_of u "unix://$S"; u=$PID
+check 'which its next start takes' wait_until 20 answers "unix://$S"
+is 'with what was written' "$("$BARQUE" kv get a --endpoints "unix://$S")" 1
+end "$u" TERM
+is 'it ends in order' "$RC" 0
+check 'and takes its socket away' test ! -e "$S"
+: >"$T/file"
+refused 'a file that is no socket is not taken' 1 'in use' "$BARQUE" store --name w \
+    --data-dir "$T/w.data" --listen-client-urls "unix://$T/file" --listen-peer-urls "http://127.0.0.1:$PORT"
+check 'and stays' test -f "$T/file"
+if [ -x "$ETCD" ]; then
+    port_pick; peer=http://127.0.0.1:$PORT
+    etcd=$(readlink -f "$ETCD")
+    etcd_at() {
+        cd "$T" && exec env ETCD_UNSUPPORTED_ARCH="$(uname -m)" "$etcd" --name e --data-dir e.data \
+            --listen-client-urls "$1" --advertise-client-urls "$1" --listen-peer-urls "$peer" \
+            --initial-advertise-peer-urls "$peer" --initial-cluster "e=$peer"
+    }
+    spawn "$T/e.log" etcd_at unix://etcd:1; e=$PID
+    check 'our client speaks to a real etcd at its socket' \
+        wait_until 20 "$BARQUE" kv put b 2 --endpoints "unix://$T/etcd:1"
+    end "$e"
+else
+    skip 'our client speaks to a real etcd at its socket' 'no etcd'
+fi
 plan

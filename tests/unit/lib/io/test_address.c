@@ -13,6 +13,11 @@ static void urls_become_addresses(void **state)
         { "http://[::1]:0", "[::1]:0", false },
         { "http://localhost:65535", "localhost:65535", false },
         { "unix:///run/barque.sock", "unix:/run/barque.sock", false },
+        { "unix://barque.sock", "unix:barque.sock", false },
+        { "unix://localhost:m1", "unix:localhost:m1", false },
+        { "unix:/run/barque.sock", "unix:/run/barque.sock", false },
+        { "unixs:///run/barque.sock", "unix:/run/barque.sock", true },
+        { "unixs:/run/barque.sock", "unix:/run/barque.sock", true },
     };
 
     (void)state;
@@ -47,7 +52,10 @@ static void bad_urls_are_refused_with_the_reason(void **state)
         { "http://::1:2379", "write IPv6 as [address]:port" },
         { "http://[::1:2379", "without \"]\"" },
         { "http://a b:1", "bad character in host" },
-        { "unix://relative", "must be absolute" },
+        { "unix://", "no socket path" },
+        { "unix:", "no socket path" },
+        { "unix:///a%20b", "must not contain" },
+        { "unix:///a?b", "must not contain" },
     };
 
     (void)state;

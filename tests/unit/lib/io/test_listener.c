@@ -2,10 +2,16 @@
 #include "fixture.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 
 enum { CONNS = 6 };
@@ -126,6 +132,77 @@ static void a_dead_owners_socket_file_is_replaced(void **state)
     assert_true(fs_exists(NULL, path)); /* the refused second one took nothing away */
     hall_free(&h);
     assert_false(fs_exists(NULL, path));
+    temp_dir_free(dir);
+}
+
+static void what_is_no_socket_is_not_replaced(void **state)
+{
+    char *dir = temp_dir_new();
+    autofree char *path = mem_printf("%s/notes", dir);
+    autofree char *address = mem_printf("unix:%s", path);
+    struct loop *loop = loop_new();
+    struct listener *l;
+    struct err err = ERR_INIT;
+    autobuf text = BUF_INIT;
+
+    (void)state;
+    assert_int_equal(fs_write_file_atomic(NULL, path, slice_str("kept"), NULL), 0);
+    assert_int_equal(listener_open(loop, address, on_accept, NULL, &l, &err), E_ADDRINUSE);
+    assert_int_equal(fs_read_file(NULL, path, 100, &text, NULL), 0);
+    assert_string_equal(buf_str(&text), "kept");
+    loop_free(loop);
+    temp_dir_free(dir);
+}
+
+static void a_file_that_is_no_longer_ours_stays(void **state)
+{
+    char *dir = temp_dir_new();
+    autofree char *path = mem_printf("%s/socket", dir);
+    autofree char *address = mem_printf("unix:%s", path);
+    struct hall first, second;
+
+    (void)state;
+    hall_open(&first, address);
+    assert_int_equal(fs_unlink(NULL, path, NULL), 0); /* by somebody who then takes its place */
+    hall_open(&second, address);
+    hall_free(&first);
+    assert_true(fs_exists(NULL, path));
+    hall_free(&second);
+    assert_false(fs_exists(NULL, path));
+    temp_dir_free(dir);
+}
+
+/* Between bind and listen a live owner looks dead. It holds the directory's lock meanwhile, which
+ * the other one waits for. */
+static void who_is_just_starting_is_not_taken_for_dead(void **state)
+{
+    char *dir = temp_dir_new();
+    autofree char *path = mem_printf("%s/socket", dir);
+    struct sockaddr_un un = { .sun_family = AF_UNIX };
+    int status = 0;
+
+    (void)state;
+    snprintf(un.sun_path, sizeof un.sun_path, "%s", path);
+    int lock = open(dir, O_RDONLY | O_DIRECTORY);
+    assert_int_equal(flock(lock, LOCK_EX), 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&un, sizeof un), 0);
+    pid_t other = fork();
+    if (other == 0) {
+        struct socket_file f = { .path = NULL };
+        int rv = socket_file_listen(&f, socket(AF_UNIX, SOCK_STREAM, 0), &un, 4);
+        _exit(rv != 0 && errno == EADDRINUSE ? 0 : 1);
+    }
+    uint64_t until_ms = clock_mono_ms() + 200; /* time enough to do it wrong */
+    while (clock_mono_ms() < until_ms && waitpid(other, &status, WNOHANG) == 0) {
+        sched_yield();
+    }
+    assert_int_equal(listen(fd, 4), 0);
+    close(lock);
+    waitpid(other, &status, 0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    close(fd);
     temp_dir_free(dir);
 }
 
@@ -308,6 +385,9 @@ int test_listener_run(void)
         io_test(a_used_address_is_named),
         io_test(bad_addresses_are_refused),
         io_test(a_dead_owners_socket_file_is_replaced),
+        io_test(what_is_no_socket_is_not_replaced),
+        io_test(a_file_that_is_no_longer_ours_stays),
+        io_test(who_is_just_starting_is_not_taken_for_dead),
         io_test(accepting_pauses_at_the_limit_and_resumes_with_a_close),
         io_test(a_listener_for_peers_has_a_reserve),
         io_test(a_server_raises_its_limit_of_descriptors),
