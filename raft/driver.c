@@ -422,7 +422,7 @@ void driver_settle(struct rnode *n)
         driver_restart_if_settled(n);
         return;
     }
-    if (n->membership.dirty) {
+    if (n->membership.dirty && n->closing < CLOSE_TRANSPORT) {
         membership_refresh(n);
     }
     snapshot_take_maybe(n);

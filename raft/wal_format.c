@@ -24,9 +24,9 @@
  * vouches for were once synced, so if they do not check, the disk lost them and the log must not be
  * shortened. Bytes nobody vouches for were never acknowledged, and are dropped. After each sync a
  * mark record is written (not synced) so that the last batch is vouched for too. Where a loss of
- * power took that mark, a whole record with wrong bits, one wrong bit anywhere and bytes that
- * belong elsewhere are still told from a torn write, which lacks sectors or its end
- * (wal_damaged).
+ * power took that mark, a whole record with wrong bits, one wrong bit in a sector that was
+ * written and bytes that belong elsewhere are still told from a torn write, which lacks sectors
+ * or its end (wal_damaged).
  *
  * Each record holds the checksum of the one before, so a misplaced, stale or foreign record does
  * not fit its place even where it is valid by itself; the chain starts from the header, with the
@@ -227,18 +227,30 @@ static size_t position_of(size_t k, size_t len)
                          : WAL_RECORD_BYTES - 1 - (i - len - 4);
 }
 
+/* Could a tear have taken the byte: was nothing written from there on, or is its sector, as far as
+ * the record has it, zero as before the write? Sectors behind it may have been kept. */
+static bool is_lost(struct slice bytes, size_t offset, size_t at, size_t written)
+{
+    static const uint8_t zeros[SECTOR_BYTES];
+    size_t from = (offset + at) / SECTOR_BYTES * SECTOR_BYTES;
+    size_t end = from + SECTOR_BYTES < bytes.len ? from + SECTOR_BYTES : bytes.len;
+    from = from > offset ? from : offset;
+    return at >= written || memcmp(bytes.data + from, zeros, end - from) == 0;
+}
+
 /* Is there one bit of what the checksum covers that makes it valid again? CRC is linear: a bit with
  * k bits behind it changes the checksum by the polynomial shifted k times, whatever the others are.
  * So a hit bit is told from a tear where is_complete cannot: in a record that ends in zeros. Not a
- * bit behind the last that is written: that is what a tear looks like. */
-static bool is_one_bit_off(const uint8_t *p, struct slice data, size_t written)
+ * bit that a tear may have taken. */
+static bool is_one_bit_off(struct slice bytes, size_t offset, size_t len, size_t written)
 {
     enum { POLYNOMIAL = 0x82f63b78 }; /* CRC-32C, reflected */
-    uint32_t off = record_crc(p, data) ^ get32(p + 4);
-    size_t bits = 8 * (WAL_RECORD_BYTES - 8 + sizeof(uint32_t) + data.len);
+    const uint8_t *p = bytes.data + offset;
+    uint32_t off = record_crc(p, slice_make(p + WAL_RECORD_BYTES, len)) ^ get32(p + 4);
+    size_t bits = 8 * (WAL_RECORD_BYTES - 8 + sizeof(uint32_t) + len);
     uint32_t change = POLYNOMIAL;
     for (size_t k = 0; k < bits; k++) {
-        if (change == off && position_of(k, data.len) < written) {
+        if (change == off && !is_lost(bytes, offset, position_of(k, len), written)) {
             return true;
         }
         change = change >> 1 ^ ((change & 1) != 0 ? (uint32_t)POLYNOMIAL : 0);
@@ -251,14 +263,15 @@ static bool is_one_head_bit_off(struct slice bytes, size_t offset, uint32_t prev
                                 size_t written)
 {
     const uint8_t *p = bytes.data + offset;
-    for (unsigned bit = 0; bit < 8 * WAL_RECORD_BYTES && bit / 8 < written; bit++) {
+    for (unsigned bit = 0; bit < 8 * WAL_RECORD_BYTES; bit++) {
         uint8_t head[WAL_RECORD_BYTES];
         memcpy(head, p, sizeof head);
         head[bit / 8] ^= (uint8_t)(1u << (bit % 8));
         uint32_t len = get32(head);
         if (get32(head + 12) == prev_crc && get32(head + 4) != 0 &&
             len <= bytes.len - offset - WAL_RECORD_BYTES &&
-            record_crc(head, slice_make(p + WAL_RECORD_BYTES, len)) == get32(head + 4)) {
+            record_crc(head, slice_make(p + WAL_RECORD_BYTES, len)) == get32(head + 4) &&
+            !is_lost(bytes, offset, bit / 8, written)) {
             return true;
         }
     }
@@ -280,7 +293,7 @@ bool wal_damaged(struct slice bytes, size_t offset, uint32_t prev_crc)
         return is_one_head_bit_off(bytes, offset, prev_crc, written);
     }
     return is_complete(bytes, offset, len) ||
-           is_one_bit_off(p, slice_make(p + WAL_RECORD_BYTES, len), written) ||
+           is_one_bit_off(bytes, offset, len, written) ||
            is_one_head_bit_off(bytes, offset, prev_crc, written);
 }
 

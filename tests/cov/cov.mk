@@ -13,7 +13,7 @@ endef
 $(foreach n,$(FUZZ_NAMES),$(eval $(call COV_FUZZ_rules,$(n))))
 
 .PHONY: cov-programs
-cov-programs: $(B)/barque $(UNIT_BINS) $(COV_FUZZ) $(B)/sim $(B)/scenario $(B)/failure
+cov-programs: $(B)/barque test-programs $(COV_FUZZ) $(B)/sim $(B)/scenario $(B)/failure
 
 cov: check-deps ## lines and branches that the tests reach, by folder
 	@+$(COV_MAKE) build/cov/tests/cov/exit.o

@@ -282,6 +282,8 @@ static char *recall_options(struct sim_setup *setup, char *at)
             setup->founders = (unsigned)value;
         } else if (sscanf(at, " world%n", &len) == 0 && len > 0) {
             setup->machine = &WORLD_OPS;
+        } else if (sscanf(at, " store%n", &len) == 0 && len > 0) {
+            setup->machine = &STORE_OPS;
         } else {
             return at;
         }
