@@ -104,6 +104,26 @@ static int plain_address(const char *flag, const char *url, char *ret_address, s
     return 0;
 }
 
+struct addresses {
+    char text[8][128];
+    const char *items[8];
+    size_t n;
+};
+
+/* No URLs at all are none. */
+static int address_list(const char *flag, const char *urls, struct addresses *ret, struct err *err)
+{
+    autofree char *copy = mem_strdup(urls != NULL ? urls : "");
+    char *items[8];
+    ret->n = 0;
+    int rv = urls != NULL ? split(copy, items, ARRAY_LEN(items), &ret->n, flag, err) : 0;
+    for (size_t i = 0; rv == 0 && i < ret->n; i++) {
+        ret->items[i] = ret->text[i];
+        rv = plain_address(flag, items[i], ret->text[i], sizeof ret->text[i], err);
+    }
+    return rv;
+}
+
 /* The one URL of a member for members, which meet over a network. */
 static int peer_address(const char *flag, const char *url, char *ret_address, size_t size,
                         struct err *err)
@@ -276,7 +296,7 @@ static int enter_with_faults(const struct member_flags *m, const struct server_o
     rv = rv == 0 ? start_faults(m, o->loop, o->initial, o->n_initial, err) : rv;
     rv = rv == 0 ? enter(o, ret_server, err) : rv;
     if (rv == 0) {
-        tell_clients_to_faults(o->loop, *ret_server, o->n_listen_client);
+        tell_clients_to_faults(o->loop, *ret_server, o->n_listen_client + o->n_listen_http);
     }
     return rv;
 }
@@ -288,16 +308,11 @@ int member_open(struct member_flags *m, struct loop *loop, struct server **ret_s
     if (rv != 0) {
         return rv;
     }
-    autofree char *client_urls = mem_strdup(m->listen_client_urls);
-    char *urls[8];
-    size_t n_urls = 0;
-    rv = split(client_urls, urls, ARRAY_LEN(urls), &n_urls, "--listen-client-urls", err);
-    char clients[8][128];
-    const char *listen[8];
-    for (size_t i = 0; rv == 0 && i < n_urls; i++) {
-        rv = plain_address("--listen-client-urls", urls[i], clients[i], sizeof clients[i], err);
-        listen[i] = clients[i];
-    }
+    struct addresses clients, http, metrics;
+    rv = address_list("--listen-client-urls", m->listen_client_urls, &clients, err);
+    rv = rv == 0 ? address_list("--listen-client-http-urls", m->listen_http_urls, &http, err) : rv;
+    rv = rv != 0 ? rv
+                 : address_list("--listen-metrics-urls", m->listen_metrics_urls, &metrics, err);
     char peer[128];
     if (rv == 0) {
         rv = peer_address("--listen-peer-urls", m->listen_peer_urls, peer, sizeof peer, err);
@@ -322,8 +337,13 @@ int member_open(struct member_flags *m, struct loop *loop, struct server **ret_s
         .loop = loop,
         .name = m->name,
         .data_dir = data_dir,
-        .listen_client = listen,
-        .n_listen_client = n_urls,
+        .listen_client = clients.items,
+        .n_listen_client = clients.n,
+        .listen_http = http.items,
+        .n_listen_http = http.n,
+        .listen_metrics = metrics.items,
+        .n_listen_metrics = metrics.n,
+        .no_gateway = !m->grpc_gateway,
         .advertise_client_url = advertised(m),
         .listen_peer = peer,
         .cluster_token = m->initial_cluster_token,

@@ -256,7 +256,7 @@ int log_service_open(struct kubelet *k, const char *listen, struct err *err)
     struct rpc_server_options options = { .loop = k->loop, .arg = k };
     k->rpc = rpc_server_new(&options);
     rpc_server_methods(k->rpc, methods, ARRAY_LEN(methods));
-    return rpc_server_listen(k->rpc, listen, err);
+    return rpc_server_listen(k->rpc, listen, RPC_SERVES_GRPC, err);
 }
 
 const char *log_service_address(const struct kubelet *k)

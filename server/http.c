@@ -27,7 +27,7 @@ static void metrics(void *arg, const struct http_request *request, struct http_r
     metrics_print(s->metrics, &response->body);
 }
 
-const struct http_route http_routes[] = {
+const struct http_route probe_routes[] = {
     { "GET", "/health", NULL, server_probe_health },
     { "GET", "/livez", NULL, server_probe_livez },
     { "GET", "/livez/serializable_read", NULL, server_probe_livez },
@@ -36,7 +36,11 @@ const struct http_route http_routes[] = {
     { "GET", "/readyz/serializable_read", NULL, server_probe_readyz },
     { "GET", "/readyz/linearizable_read", NULL, server_probe_readyz },
     { "GET", "/readyz/non_learner", NULL, server_probe_readyz },
-    { "GET", "/version", version, NULL },
     { "GET", "/metrics", metrics, NULL },
+};
+const size_t probe_routes_n = ARRAY_LEN(probe_routes);
+
+const struct http_route http_routes[] = {
+    { "GET", "/version", version, NULL },
 };
 const size_t http_routes_n = ARRAY_LEN(http_routes);

@@ -226,8 +226,8 @@ struct service {
 };
 extern const struct service service_kv, service_watch, service_lease, service_cluster,
     service_maintenance, service_health, service_lock, service_election, service_snapshot;
-extern const struct http_route http_routes[];
-extern const size_t http_routes_n;
+extern const struct http_route probe_routes[], http_routes[];
+extern const size_t probe_routes_n, http_routes_n;
 extern const struct rpc_gateway_route gateway_routes[];
 extern const size_t gateway_routes_n;
 

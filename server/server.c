@@ -287,6 +287,31 @@ static int open_node(struct server *s, struct err *err)
     return rnode_open(&options, &s->node, err);
 }
 
+/* The clients' ports come first: server_client_address counts on it. */
+static int open_ports(struct server *s, struct err *err)
+{
+    const struct server_options *o = &s->options;
+    const struct {
+        const char *whom;
+        const char *const *addresses;
+        size_t n;
+        enum rpc_serves what;
+    } kinds[] = {
+        { "clients", o->listen_client, o->n_listen_client,
+          o->n_listen_http > 0 ? RPC_SERVES_GRPC : RPC_SERVES_ALL },
+        { "HTTP clients", o->listen_http, o->n_listen_http, RPC_SERVES_HTTP },
+        { "metrics", o->listen_metrics, o->n_listen_metrics, RPC_SERVES_PROBES },
+    };
+    int rv = 0;
+    for (size_t k = 0; rv == 0 && k < ARRAY_LEN(kinds); k++) {
+        for (size_t i = 0; rv == 0 && i < kinds[k].n; i++) {
+            rv = rpc_server_listen(s->rpc, kinds[k].addresses[i], kinds[k].what, err);
+        }
+        rv = rv == 0 ? 0 : err_prefix(err, "listen for %s", kinds[k].whom);
+    }
+    return rv;
+}
+
 static int open_rpc(struct server *s, struct err *err)
 {
     static const struct service *const services[] = {
@@ -303,15 +328,12 @@ static int open_rpc(struct server *s, struct err *err)
     for (size_t i = 0; i < ARRAY_LEN(services); i++) {
         rpc_server_methods(s->rpc, services[i]->methods, services[i]->n);
     }
-    rpc_server_http(s->rpc, http_routes, http_routes_n);
-    rpc_server_gateway(s->rpc, gateway_routes, gateway_routes_n);
-    for (size_t i = 0; i < s->options.n_listen_client; i++) {
-        int rv = rpc_server_listen(s->rpc, s->options.listen_client[i], err);
-        if (rv != 0) {
-            return err_prefix(err, "listen for clients");
-        }
+    rpc_server_http(s->rpc, probe_routes, probe_routes_n, RPC_SERVES_HTTP | RPC_SERVES_PROBES);
+    rpc_server_http(s->rpc, http_routes, http_routes_n, RPC_SERVES_HTTP);
+    if (!s->options.no_gateway) {
+        rpc_server_gateway(s->rpc, gateway_routes, gateway_routes_n);
     }
-    return 0;
+    return open_ports(s, err);
 }
 
 static void server_release(struct server *s)
@@ -404,7 +426,7 @@ int server_open(const struct server_options *options, struct server **ret_server
     /* The caller's strings were borrowed for opening only. */
     s->options.name = s->options.data_dir = s->options.advertise_client_url = NULL;
     s->options.listen_peer = s->options.cluster_token = NULL;
-    s->options.listen_client = NULL;
+    s->options.listen_client = s->options.listen_http = s->options.listen_metrics = NULL;
     s->options.initial = NULL;
     s->options.joined = NULL;
     on_change(s);

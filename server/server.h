@@ -23,6 +23,11 @@ struct server_options {
     const char *data_dir;             /* --data-dir */
     const char *const *listen_client; /* addresses ("127.0.0.1:2379") */
     size_t n_listen_client;
+    const char *const *listen_http; /* addresses for HTTP/1; listen_client is then gRPC only */
+    size_t n_listen_http;
+    const char *const *listen_metrics; /* addresses for metrics and probes only */
+    size_t n_listen_metrics;
+    bool no_gateway;                  /* no JSON gateway */
     const char *advertise_client_url; /* "http://127.0.0.1:2379", commas between several */
     const char *listen_peer;          /* address */
     const char *cluster_token;

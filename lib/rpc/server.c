@@ -53,7 +53,7 @@ static void server_delete(struct rpc_server *s)
     arena_fini(&s->scratch);
     heap_fini(&s->deadlines);
     mem_free(s->routes);
-    mem_free(s->listeners);
+    mem_free(s->ports);
     mem_free(s);
 }
 
@@ -81,10 +81,11 @@ void server_check_stopped(struct rpc_server *s)
 
 static void close_listeners(struct rpc_server *s)
 {
-    for (size_t i = 0; i < s->n_listeners; i++) {
-        listener_close(s->listeners[i]);
+    for (size_t i = 0; i < s->n_ports; i++) {
+        listener_close(s->ports[i]->listener);
+        mem_free(s->ports[i]);
     }
-    s->n_listeners = 0;
+    s->n_ports = 0;
 }
 
 static void close_conns(struct rpc_server *s)
@@ -156,35 +157,41 @@ struct rpc_server *rpc_server_new(const struct rpc_server_options *options)
     return s;
 }
 
-void rpc_server_http(struct rpc_server *s, const struct http_route *routes, size_t n)
+void rpc_server_http(struct rpc_server *s, const struct http_route *routes, size_t n,
+                     enum rpc_serves where)
 {
     s->routes = mem_grow(s->routes, &s->routes_cap, s->n_routes + 1, sizeof *s->routes);
-    s->routes[s->n_routes++] = (struct route_table){ routes, n };
+    s->routes[s->n_routes++] = (struct route_table){ routes, n, where };
 }
 
 static void on_accept(void *arg, struct conn *c)
 {
-    server_conn_new(arg, c);
+    struct port *p = arg;
+    server_conn_new(p->server, c, p->what);
 }
 
-int rpc_server_listen(struct rpc_server *s, const char *address, struct err *err)
+int rpc_server_listen(struct rpc_server *s, const char *address, enum rpc_serves what,
+                      struct err *err)
 {
-    struct listener *l;
+    struct port *p = mem_zalloc(sizeof *p);
     PRE(!s->stopping);
-    int rv = listener_open(s->loop, address, on_accept, s, &l, err);
+    PRE(what != 0);
+    p->server = s;
+    p->what = what;
+    int rv = listener_open(s->loop, address, on_accept, p, &p->listener, err);
     if (rv != 0) {
+        mem_free(p);
         return rv;
     }
-    s->listeners = mem_grow(s->listeners, &s->listeners_cap, s->n_listeners + 1,
-                            sizeof *s->listeners);
-    s->listeners[s->n_listeners++] = l;
+    s->ports = mem_grow(s->ports, &s->ports_cap, s->n_ports + 1, sizeof *s->ports);
+    s->ports[s->n_ports++] = p;
     return 0;
 }
 
 const char *rpc_server_address(const struct rpc_server *s, size_t k)
 {
-    PRE(k < s->n_listeners);
-    return listener_address(s->listeners[k]);
+    PRE(k < s->n_ports);
+    return listener_address(s->ports[k]->listener);
 }
 
 size_t rpc_server_conns(const struct rpc_server *s)

@@ -76,6 +76,14 @@ struct rpc_gateway_route {
     bool stays; /* a stream that goes on when the request's body is over */
 };
 
+/* What a port serves. */
+enum rpc_serves {
+    RPC_SERVES_GRPC = 1,
+    RPC_SERVES_HTTP = 2,   /* with the gateway */
+    RPC_SERVES_PROBES = 4, /* a few routes: for those who only look */
+    RPC_SERVES_ALL = RPC_SERVES_GRPC | RPC_SERVES_HTTP,
+};
+
 struct rpc_server_options {
     struct loop *loop;
     size_t max_recv_bytes;    /* default LIMIT_GRPC_RECV_BYTES */
@@ -86,10 +94,14 @@ struct rpc_server_options {
 struct rpc_server *rpc_server_new(const struct rpc_server_options *options);
 /* Tables are static. */
 void rpc_server_methods(struct rpc_server *s, const struct rpc_method *methods, size_t n);
-void rpc_server_http(struct rpc_server *s, const struct http_route *routes, size_t n);
+/* `where`: which ports have these routes, RPC_SERVES_HTTP or RPC_SERVES_PROBES or both. */
+void rpc_server_http(struct rpc_server *s, const struct http_route *routes, size_t n,
+                     enum rpc_serves where);
 void rpc_server_gateway(struct rpc_server *s, const struct rpc_gateway_route *routes, size_t n);
-/* Address as in listener_open. May be called for several addresses. */
-int rpc_server_listen(struct rpc_server *s, const char *address, struct err *err);
+/* Address as in listener_open. May be called for several addresses. Who speaks there what is not
+ * served is cut off. */
+int rpc_server_listen(struct rpc_server *s, const char *address, enum rpc_serves what,
+                      struct err *err);
 /* The address of the k-th listener (port 0 resolved). */
 const char *rpc_server_address(const struct rpc_server *s, size_t k);
 size_t rpc_server_conns(const struct rpc_server *s);

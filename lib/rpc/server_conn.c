@@ -113,12 +113,14 @@ static void flush_h2(struct server_conn *sc)
 
 /* --- HTTP/1 ----------------------------------------------------------------------------------- */
 
-static const struct http_route *route_find(const struct rpc_server *s, const char *method,
+static const struct http_route *route_find(const struct server_conn *sc, const char *method,
                                            const char *path, bool *ret_path_known)
 {
+    const struct rpc_server *s = sc->server;
     *ret_path_known = false;
     for (size_t i = 0; i < s->n_routes; i++) {
-        for (size_t j = 0; j < s->routes[i].n; j++) {
+        size_t n = (s->routes[i].where & sc->serves) != 0 ? s->routes[i].n : 0;
+        for (size_t j = 0; j < n; j++) {
             const struct http_route *r = &s->routes[i].routes[j];
             if (strcmp(r->path, path) == 0) {
                 *ret_path_known = true;
@@ -168,7 +170,7 @@ static bool http1_serve(struct server_conn *sc, const struct http1_request *req)
     bool head = strcmp(req->method, "HEAD") == 0;
     bool keep = req->keep_alive && !sc->server->stopping;
     const char *method = head ? "GET" : req->method;
-    const struct http_route *route = route_find(sc->server, method, req->path, &path_known);
+    const struct http_route *route = route_find(sc, method, req->path, &path_known);
     if (route == NULL && path_known) {
         refuse_method(sc, "method not allowed\n", keep, head);
         return true;
@@ -201,7 +203,8 @@ static int http1_take_request(struct server_conn *sc, struct http1_request *ret_
     if (status != 200) {
         return status;
     }
-    const struct rpc_gateway_route *route = gateway_find(sc->server, ret_req->path);
+    const struct rpc_gateway_route *route =
+        (sc->serves & RPC_SERVES_HTTP) != 0 ? gateway_find(sc->server, ret_req->path) : NULL;
     *ret_route = route;
     bool stream = route != NULL && strcmp(ret_req->method, "POST") == 0 &&
                   gateway_is_stream(sc->server, route);
@@ -293,20 +296,30 @@ static void begin_h2(struct server_conn *sc)
     sc->h2 = h2_new(&o, &server_h2_events, sc);
 }
 
-/* Decides as early as possible; false while the bytes so far could be either. */
+static void begin_http1(struct server_conn *sc)
+{
+    sc->mode = MODE_HTTP1;
+    http1_init(&sc->http1, sc->server->max_recv_bytes);
+}
+
+/* Decides as early as possible; false while the bytes so far could be either. Whoever speaks what
+ * this port does not serve is cut off: no answer of ours would be one of its protocol. */
 static bool sniff(struct server_conn *sc, struct slice bytes)
 {
     size_t n = bytes.len < SNIFF_BYTES ? bytes.len : SNIFF_BYTES;
-    if (memcmp(bytes.data, preface, n) != 0) {
-        sc->mode = MODE_HTTP1;
-        http1_init(&sc->http1, sc->server->max_recv_bytes);
-        return true;
+    bool h2 = memcmp(bytes.data, preface, n) == 0;
+    if (h2 && n < SNIFF_BYTES) {
+        return false;
     }
-    if (n == SNIFF_BYTES) {
+    if ((sc->serves & (h2 ? RPC_SERVES_GRPC : RPC_SERVES_HTTP | RPC_SERVES_PROBES)) == 0) {
+        sc->broken = true;
+        conn_close(sc->conn);
+    } else if (h2) {
         begin_h2(sc);
-        return true;
+    } else {
+        begin_http1(sc);
     }
-    return false;
+    return true;
 }
 
 static void feed(struct server_conn *sc, struct slice bytes)
@@ -375,12 +388,13 @@ static void on_close(void *arg, int status)
     server_check_stopped(s);
 }
 
-void server_conn_new(struct rpc_server *s, struct conn *c)
+void server_conn_new(struct rpc_server *s, struct conn *c, enum rpc_serves what)
 {
     static const struct conn_events events = { on_read, on_drain, on_close };
     struct server_conn *sc = mem_zalloc(sizeof *sc);
     sc->server = s;
     sc->conn = c;
+    sc->serves = what;
     sc->last_read_ms = loop_now_ms(s->loop);
     list_init(&sc->dirty);
     list_init(&sc->calls);

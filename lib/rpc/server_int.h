@@ -32,6 +32,13 @@ struct method_entry {
 struct route_table {
     const struct http_route *routes;
     size_t n;
+    enum rpc_serves where;
+};
+
+struct port {
+    struct rpc_server *server;
+    struct listener *listener;
+    enum rpc_serves what;
 };
 
 struct rpc_server {
@@ -44,8 +51,8 @@ struct rpc_server {
     struct map gateway; /* path -> const struct rpc_gateway_route */
     struct route_table *routes;
     size_t n_routes, routes_cap;
-    struct listener **listeners;
-    size_t n_listeners, listeners_cap;
+    struct port **ports;
+    size_t n_ports, ports_cap;
 
     struct list conns; /* struct server_conn.link */
     size_t n_conns;
@@ -96,6 +103,7 @@ struct server_conn {
     struct list dirty;
     struct list calls;   /* struct rpc_call.link */
     struct list blocked; /* calls whose handler waits for `writable` */
+    enum rpc_serves serves;
     enum conn_mode mode;
     struct buf sniff;
     struct h2 *h2;
@@ -162,7 +170,7 @@ struct rpc_call {
 };
 
 /* server_conn.c */
-void server_conn_new(struct rpc_server *s, struct conn *c);
+void server_conn_new(struct rpc_server *s, struct conn *c, enum rpc_serves what);
 void server_conn_dirty(struct server_conn *sc);
 void server_conn_flush(struct server_conn *sc);
 void server_conn_sweep(struct server_conn *sc);

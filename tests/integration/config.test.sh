@@ -124,6 +124,33 @@ check 'the file may be named by ETCD_CONFIG_FILE' wait_until 20 answers "$client
 is 'and counts' "$(name_is "$client")" from-file
 end "$ONE"
 
+# --- ports of their own ------------------------------------------------------------------------
+
+port_pick; http=127.0.0.1:$PORT; port_pick; metrics=127.0.0.1:$PORT
+code() { curl -s -m 5 -o "$T/body" -w '%{http_code}' "$@"; }
+one ports "$BARQUE" store --name ports --data-dir "$T/ports.data" --listen-client-urls "http://$client" \
+    --listen-peer-urls "http://$peer" --listen-client-http-urls "http://$http" \
+    --listen-metrics-urls "http://$metrics"
+check 'a member with three kinds of ports serves gRPC' wait_until 20 answers "$client"
+is 'but no HTTP there any more' "$(code "http://$client/health")" 000
+is 'HTTP has its own port' "$(code "http://$http/version")" 200
+is 'with the gateway' "$(code "http://$http/v3/kv/range" -d '{"key":"YQ=="}')" 200
+not() { ! "$@"; }
+check 'and without gRPC' not etcdctl --endpoints "$http" --dial-timeout 1s --command-timeout 1s put x y
+is 'metrics have theirs' "$(code "http://$metrics/metrics")" 200
+check 'with all of them' grep -q '^etcd_server_has_leader 1' "$T/body"
+is 'and probes' "$(code "http://$metrics/readyz") $(code "http://$metrics/health")" '200 200'
+is 'and nothing else' "$(code "http://$metrics/version") $(code -d '{}' "http://$metrics/v3/kv/range")" \
+    '404 404'
+end "$ONE"
+is 'and ends in order' "$RC" 0
+one gate "$BARQUE" store --name gate --data-dir "$T/gate.data" --listen-client-urls "http://$client" \
+    --listen-peer-urls "http://$peer" --enable-grpc-gateway=false
+check 'a member without a gateway serves' wait_until 20 answers "$client"
+is 'gRPC and HTTP, but no API as JSON' \
+    "$(code "http://$client/health") $(code -d '{}' "http://$client/v3/kv/range")" '200 404'
+end "$ONE"
+
 # --- unix sockets ------------------------------------------------------------------------------
 
 # etcd 3.4's own flags take only such names of sockets that look like host:port; from its client any will do.

@@ -237,8 +237,8 @@ void fixture_server_start(struct fixture *f)
     struct rpc_server_options o = { .loop = f->loop, .arg = f, .metrics = f->metrics };
     f->server = rpc_server_new(&o);
     rpc_server_methods(f->server, methods, ARRAY_LEN(methods));
-    rpc_server_http(f->server, routes, ARRAY_LEN(routes));
-    assert_int_equal(rpc_server_listen(f->server, f->address, &err), 0);
+    rpc_server_http(f->server, routes, ARRAY_LEN(routes), RPC_SERVES_HTTP);
+    assert_int_equal(rpc_server_listen(f->server, f->address, RPC_SERVES_ALL, &err), 0);
 }
 
 void fixture_server_stop(struct fixture *f, uint64_t grace_ms, void (*stopped)(void *arg),
@@ -426,9 +426,14 @@ static void raw_on_connect(void *arg, int status, struct conn *c, const struct e
 
 void raw_open(struct raw *r, struct fixture *f)
 {
+    raw_open_at(r, f, f->address);
+}
+
+void raw_open_at(struct raw *r, struct fixture *f, const char *address)
+{
     memset(r, 0, sizeof *r);
     r->f = f;
-    conn_connect(f->loop, f->address, 1000, raw_on_connect, r);
+    conn_connect(f->loop, address, 1000, raw_on_connect, r);
     fixture_wait(f, &r->connected);
 }
 

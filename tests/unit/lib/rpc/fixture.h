@@ -93,6 +93,7 @@ struct raw {
     bool connected, closed;
 };
 void raw_open(struct raw *r, struct fixture *f);
+void raw_open_at(struct raw *r, struct fixture *f, const char *address);
 void raw_close(struct raw *r);
 void raw_write(struct raw *r, const void *bytes, size_t len);
 void raw_frame(struct buf *out, uint8_t type, uint8_t flags, uint32_t stream, const void *payload,

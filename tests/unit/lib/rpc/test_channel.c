@@ -53,7 +53,7 @@ static void after_the_back_off_the_channel_connects_again(void **state)
     struct err err = ERR_INIT;
     struct rpc_server_options so = { .loop = f.loop, .arg = &f };
     f.server = rpc_server_new(&so);
-    assert_int_equal(rpc_server_listen(f.server, address, &err), 0);
+    assert_int_equal(rpc_server_listen(f.server, address, RPC_SERVES_ALL, &err), 0);
     fixture_run_ms(&f, 60);
     outcome_init(&o, &f);
     call_echo(&o, "/t.Echo/Unary", &m, 2000);

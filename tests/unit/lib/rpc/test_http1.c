@@ -245,6 +245,51 @@ static void routes_answer_on_one_kept_connection(void **state)
     fixture_close(&f);
 }
 
+static void probe(void *arg, const struct http_request *req, struct http_response *response)
+{
+    (void)arg;
+    buf_printf(&response->body, "probed %s", req->path);
+}
+
+static void cut_off(struct fixture *f, size_t port, const char *text, size_t len)
+{
+    struct raw r;
+    raw_open_at(&r, f, rpc_server_address(f->server, port));
+    raw_write(&r, text, len);
+    fixture_wait(f, &r.closed);
+    assert_int_equal(r.in.len, 0);
+    raw_close(&r);
+}
+
+/* What a port does not serve gets no answer; the routes of probes are a choice of HTTP's. */
+static void a_port_serves_what_it_is_for(void **state)
+{
+    (void)state;
+    static const struct http_route probes[] = { { "GET", "/probe", probe, NULL } };
+    static const enum rpc_serves kinds[] = { RPC_SERVES_GRPC, RPC_SERVES_HTTP,
+                                             RPC_SERVES_PROBES };
+    static const char h1[] = "GET /probe HTTP/1.1\r\n\r\n", h2[] = "PRI * HTTP/2.0\r\n\r\n";
+    struct fixture f;
+    struct raw r;
+    fixture_open(&f);
+    rpc_server_http(f.server, probes, 1, RPC_SERVES_HTTP | RPC_SERVES_PROBES);
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) { /* ports 1, 2, 3 */
+        assert_int_equal(rpc_server_listen(f.server, "127.0.0.1:0", kinds[i], NULL), 0);
+    }
+    cut_off(&f, 1, h1, sizeof h1 - 1);
+    cut_off(&f, 2, h2, sizeof h2 - 1);
+    cut_off(&f, 3, h2, sizeof h2 - 1);
+    raw_open_at(&r, &f, rpc_server_address(f.server, 2));
+    talk(&r, h1, "probed /probe");
+    talk(&r, "GET /health HTTP/1.1\r\n\r\n", "GET /health");
+    raw_close(&r);
+    raw_open_at(&r, &f, rpc_server_address(f.server, 3));
+    talk(&r, h1, "probed /probe");
+    talk(&r, "GET /health HTTP/1.1\r\n\r\n", "404 page not found");
+    raw_close(&r);
+    fixture_close(&f);
+}
+
 static void garbage_gets_400_and_the_connection_closes(void **state)
 {
     (void)state;
@@ -348,6 +393,7 @@ int test_http1_run(void)
         cmocka_unit_test(the_connection_header_decides_what_follows),
         cmocka_unit_test(a_head_without_end_is_refused_at_the_limit),
         cmocka_unit_test(routes_answer_on_one_kept_connection),
+        cmocka_unit_test(a_port_serves_what_it_is_for),
         cmocka_unit_test(garbage_gets_400_and_the_connection_closes),
         cmocka_unit_test(a_request_may_be_answered_later),
         cmocka_unit_test(an_answer_to_nobody_is_dropped),
