@@ -8,7 +8,6 @@
 #define AT(field) offsetof(struct member_flags, field)
 #define NO_TLS "TLS is absent in this version; use http:// on a trusted network"
 #define NO_DISCOVERY "discovery is absent; name the founders with --initial-cluster"
-#define NO_AUTH "authentication is absent in this version"
 #define NO_DATABASE "there is no database file: the state is in memory, kept by log and snapshots"
 #define DIGESTS "members always compare digests of their states through the log"
 #define NO_TRACING "tracing is absent"
@@ -206,9 +205,12 @@ const struct option option_table[] = {
       "the JSON gateway sends no CORS headers: browsers keep other origins out" },
     { "host-whitelist", GROUP_SECURITY, OPT_ABSENT, FLAG_STRING, "HOST,...", "*", 0,
       "the Host header is not looked at in this version" },
-    { "auth-token", GROUP_SECURITY, OPT_ABSENT, FLAG_STRING, "KIND", "simple", 0, NO_AUTH },
-    { "auth-token-ttl", GROUP_SECURITY, OPT_MOOT, FLAG_U64, "SECONDS", "300", 0, NO_AUTH },
-    { "bcrypt-cost", GROUP_SECURITY, OPT_MOOT, FLAG_U64, "N", "10", 0, NO_AUTH },
+    { "auth-token", GROUP_SECURITY, OPT_ABSENT, FLAG_STRING, "KIND", "simple", 0,
+      "tokens are signed by the members, and any member takes them; no JWTs" },
+    { "auth-token-ttl", GROUP_SECURITY, OPT_MOOT, FLAG_U64, "SECONDS", "300", 0,
+      "a token is valid for 300 s after its last use" },
+    { "bcrypt-cost", GROUP_SECURITY, OPT_MOOT, FLAG_U64, "N", "10", 0,
+      "passwords are hashed with scrypt, at a cost of its own" },
 
     /* --- log and metrics --- */
     { "log-level", GROUP_OBSERVE, OPT_WORKS, FLAG_CHOICE,

@@ -15,6 +15,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/limits.h"
 #include "server/convert.h"
+#include "server/guard.h"
 #include "server/internal.h"
 #include "server/line.h"
 
@@ -146,10 +147,26 @@ static struct record *leader_at(struct server *s, struct slice name, int64_t rev
     return leader;
 }
 
+static int may_read_line(struct server *s, struct rpc_call *call, struct slice name)
+{
+    struct arena arena;
+    struct slice end;
+    arena_init(&arena);
+    struct slice prefix = server_line_prefix(&arena, name, &end);
+    int rv = server_may_read(s, call, prefix, end);
+    arena_fini(&arena);
+    return rv;
+}
+
 static void leader_read(struct read_call *r)
 {
     struct server *s = r->server;
     const struct slice *name = r->data;
+    int rv = may_read_line(s, r->call, *name);
+    if (rv != 0) {
+        server_line_fail(r->call, rv);
+        return;
+    }
     Etcdserverpb__ResponseHeader header;
     V3electionpb__LeaderResponse reply = V3ELECTIONPB__LEADER_RESPONSE__INIT;
     struct record *leader = leader_at(s, *name, 0);
@@ -321,8 +338,10 @@ static void observer_fail(struct observer *o, int err)
 static void observe_read(struct rnode_read *read, int status)
 {
     struct observer *o = CONTAINER_OF(read, struct observer, read);
-    if (status != 0) {
-        observer_fail(o, server_client_error(status));
+    int rv = status != 0 ? server_client_error(status)
+                         : may_read_line(o->server, o->call, o->name);
+    if (rv != 0) {
+        observer_fail(o, rv);
     } else {
         observe_now(o);
     }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "lib/base/map.h"
 #include "lib/base/metric.h"
 #include "lib/io/work.h"
 #include "lib/rpc/server.h"
@@ -65,6 +66,11 @@ struct server {
     struct list observers;            /* of elections */
     struct list health_watches;
     struct list changes;              /* of the membership, asked for by calls */
+    struct list passwords;            /* to be hashed (passwords.c) */
+    size_t passwords_n;               /* with the one that is being hashed */
+    struct password_ask *password_running;
+    struct worker *password_worker;   /* NULL until one is needed */
+    struct u64map tokens;             /* hash -> in use until then, ms (guard.c) */
     struct list renewals;             /* keepalives waiting for one leadership check */
     struct turn_hook renew_hook;
     struct rnode_status status;       /* refreshed by on_change and at use */
@@ -199,7 +205,7 @@ void server_election_stop(struct server *s);
 void server_health_follow(struct server *s);
 void server_health_stop(struct server *s);
 
-/* --- lease.c ---------------------------------------------------------------------------------- */
+/* --- expiry.c, lease.c ------------------------------------------------------------------------ */
 void server_lease_leading(struct server *s, bool leading);
 void server_lease_follow(struct server *s); /* the status has been looked at */
 void server_lease_changed(void *arg, const struct lease_info *lease, bool removed);
@@ -225,7 +231,8 @@ struct service {
     size_t n;
 };
 extern const struct service service_kv, service_watch, service_lease, service_cluster,
-    service_maintenance, service_health, service_lock, service_election, service_snapshot;
+    service_maintenance, service_health, service_lock, service_election, service_snapshot,
+    service_auth;
 extern const struct http_route probe_routes[], http_routes[];
 extern const size_t probe_routes_n, http_routes_n;
 extern const struct rpc_gateway_route gateway_routes[];

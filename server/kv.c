@@ -6,6 +6,7 @@
 #include "lib/base/bug.h"
 #include "lib/base/limits.h"
 #include "server/convert.h"
+#include "server/guard.h"
 #include "server/internal.h"
 
 /* What a record in an answer takes beside its value: pointers, the message, its packed form. */
@@ -167,7 +168,10 @@ static void txn_run(struct server *s, struct rpc_call *call, const struct txn_ca
     const struct txn_request *t = &c->request;
     struct store_result result;
     store_result_init(&result);
-    int rv = store_txn_read(s->store, t, &result);
+    int rv = server_may_read_txn(s, call, t);
+    if (rv == 0) {
+        rv = store_txn_read(s->store, t, &result);
+    }
     if (rv == 0 && result.status != 0) {
         rv = result.status;
     }

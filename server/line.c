@@ -30,6 +30,7 @@
 #include "lib/base/limits.h"
 #include "lib/base/rng.h"
 #include "lib/io/timer.h"
+#include "server/guard.h"
 #include "server/internal.h"
 
 enum {
@@ -256,6 +257,9 @@ static void leave(struct place *p)
     struct command c = { .type = COMMAND_TXN,
                          .txn = { .compare = &ours, .n_compare = 1, .success = &del,
                                   .n_success = 1 } };
+    if (store_auth(p->server->store)->enabled) { /* whoever asked, and may do now */
+        c.who.kind = WHO_SYSTEM;
+    }
     autobuf bytes = BUF_INIT;
     command_encode(&c, &bytes);
     rnode_propose(p->server->node, &p->leaving, buf_slice(&bytes), WITHIN_MS);
@@ -446,7 +450,11 @@ void server_line_enter(struct server *s, struct rpc_call *call, struct line_requ
     struct line_entry *e = arena_zalloc(rpc_call_arena(call), sizeof *e);
     e->request = r;
     rpc_call_set_data(call, e);
-    if (is_full(s, e)) {
+    struct slice end, prefix = server_line_prefix(rpc_call_arena(call), r->name, &end);
+    int rv = server_may_read(s, call, prefix, end); /* a line tells who else stands in it */
+    if (rv != 0) {
+        server_line_fail(call, rv);
+    } else if (is_full(s, e)) {
         rpc_fail_err(call, E_TOO_MANY_REQUESTS);
     } else if (r->lease != 0) {
         enter(s, call, e);

@@ -11,6 +11,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/limits.h"
 #include "server/convert.h"
+#include "server/guard.h"
 #include "server/internal.h"
 
 enum {
@@ -32,6 +33,7 @@ struct range_walk {
     int64_t revision;     /* of every page */
     int64_t header_revision;
     int64_t count;
+    uint64_t auth_revision; /* as of which the whole range may be read */
     size_t sent;          /* keys in body */
     unsigned restarts;
     bool more;
@@ -169,7 +171,16 @@ static void walk_run(struct ready *ready)
         walk_fail(w, E_CANCELED);
         return;
     }
-    int rv;
+    uint64_t auth_revision = store_auth(w->server->store)->revision;
+    int rv = 0;
+    if (auth_revision != w->auth_revision) { /* users or roles have changed between two pages */
+        rv = server_may_read(w->server, w->call, w->request->key, w->request->range_end);
+        w->auth_revision = auth_revision;
+    }
+    if (rv != 0) {
+        walk_fail(w, rv);
+        return;
+    }
     do {
         rv = walk_page(w);
         if (rv == E_COMPACTED && w->request->revision <= 0 && w->restarts < RESTARTS_MAX) {
@@ -195,6 +206,7 @@ static void walk_start(struct server *s, struct rpc_call *call, const struct ran
     w->request = r;
     w->header_revision = store_revision(s->store);
     w->revision = r->revision > 0 ? r->revision : w->header_revision;
+    w->auth_revision = store_auth(s->store)->revision;
     list_push_back(&s->range_walks, &w->link);
     loop_ready(s->loop, &w->ready);
 }
@@ -208,7 +220,10 @@ void server_range(struct server *s, struct rpc_call *call, const struct range_re
         first.limit = PAGE_KEYS;
     }
     struct range_result result = { 0 };
-    int rv = store_range(s->store, &first, arena, &result);
+    int rv = server_may_read(s, call, r->key, r->range_end);
+    if (rv == 0) {
+        rv = store_range(s->store, &first, arena, &result);
+    }
     size_t bytes = result_bytes(&result);
     if (rv == 0 && pages && ((cut && result.more) || bytes > PAGE_BYTES)) {
         walk_start(s, call, r);

@@ -13,8 +13,10 @@
 #include "lib/base/log.h"
 #include "lib/base/rng.h"
 #include "raft/join.h"
+#include "server/guard.h"
 #include "server/internal.h"
 #include "server/line.h"
+#include "server/passwords.h"
 #include "store/capability.h"
 
 enum { PROPOSE_TIMEOUT_MS = 5000, CLOSE_GRACE_MS = 5000 };
@@ -127,13 +129,19 @@ void server_write_within(struct server *s, struct rpc_call *call, const struct c
         rpc_fail_err(call, E_NOT_CAPABLE); /* a member of an older version could not apply it */
         return;
     }
+    struct command c = *command;
+    int rv = server_who(s, call, &c.who);
+    if (rv != 0) {
+        rpc_fail_err(call, rv);
+        return;
+    }
     autobuf bytes = BUF_INIT;
-    command_encode(command, &bytes);
+    command_encode(&c, &bytes);
     if (bytes.len > s->options.max_request_bytes) {
         rpc_fail_err(call, E_REQUEST_TOO_LARGE);
         return;
     }
-    int rv = readable(buf_slice(&bytes));
+    rv = readable(buf_slice(&bytes));
     if (rv != 0) {
         rpc_fail_err(call, rv);
         return;
@@ -316,13 +324,14 @@ static int open_rpc(struct server *s, struct err *err)
 {
     static const struct service *const services[] = {
         &service_kv, &service_watch, &service_lease, &service_cluster, &service_maintenance,
-        &service_health, &service_lock, &service_election, &service_snapshot,
+        &service_health, &service_lock, &service_election, &service_snapshot, &service_auth,
     };
     struct rpc_server_options options = {
         .loop = s->loop,
         .max_recv_bytes = s->options.max_request_bytes + LIMIT_GRPC_OVERHEAD,
         .metrics = s->metrics,
         .arg = s,
+        .admit = server_admit,
     };
     s->rpc = rpc_server_new(&options);
     for (size_t i = 0; i < ARRAY_LEN(services); i++) {
@@ -347,6 +356,7 @@ static void server_release(struct server *s)
         watch_hub_free(s->hub);
     }
     store_free(s->store);
+    server_tokens_fini(s);
     metrics_free(s->metrics);
     mem_free(s->rng);
     mem_free(s->data_dir);
@@ -401,6 +411,8 @@ int server_open(const struct server_options *options, struct server **ret_server
     rng_init(s->rng, rng_os_seed());
     list_init(&s->watch_streams);
     list_init(&s->changes);
+    list_init(&s->passwords);
+    u64map_init(&s->tokens);
     list_init(&s->renewals);
     list_init(&s->range_walks);
     list_init(&s->snapshots);
@@ -469,6 +481,7 @@ static void transferred(void *arg, int status)
     }
     server_watch_stop_all(s, GRPC_UNAVAILABLE, "etcdserver: server stopped");
     server_line_stop(s);
+    server_passwords_stop(s);
     server_election_stop(s);
     server_health_stop(s);
     rpc_server_stop(s->rpc, CLOSE_GRACE_MS, rpc_stopped, s);

@@ -16,6 +16,7 @@
 #include "lib/base/map.h"
 #include "lib/base/value.h"
 #include "server/convert.h"
+#include "server/guard.h"
 #include "server/internal.h"
 
 enum {
@@ -240,6 +241,19 @@ static void refuse(struct watch_stream *st, int64_t id, const char *reason)
     rpc_send(st->call, &m.base);
 }
 
+/* etcd tells the reason as its clients print an error. */
+static const char *not_permitted(int rv)
+{
+    switch (rv) {
+    case E_AUTH_TOKEN:
+        return "rpc error: code = Unauthenticated desc = etcdserver: invalid auth token";
+    case E_USER_EMPTY:
+        return "rpc error: code = InvalidArgument desc = etcdserver: user name is empty";
+    default:
+        return "rpc error: code = PermissionDenied desc = etcdserver: permission denied";
+    }
+}
+
 static struct slice watched_key(const Etcdserverpb__WatchCreateRequest *m)
 {
     return m->key.len != 0 ? slice_pb(m->key) : slice_make("", 1); /* one zero byte: the least */
@@ -253,31 +267,40 @@ static bool watches_nothing(const Etcdserverpb__WatchCreateRequest *m)
     return end.len != 0 && !to_the_end && slice_cmp(watched_key(m), end) >= 0;
 }
 
+/* Why there will be no such watch; NULL: nothing is in its way. */
+static const char *refusal(const struct watch_stream *st,
+                           const Etcdserverpb__WatchCreateRequest *m, size_t bytes)
+{
+    const char *text;
+    if (m->start_revision < 0) {
+        status_from_err(E_COMPACTED, &text);
+        return text;
+    }
+    int rv = server_may_read(st->server, st->call, watched_key(m), slice_pb(m->range_end));
+    if (rv != 0) {
+        return not_permitted(rv);
+    }
+    if (watches_nothing(m)) {
+        return "mvcc: watcher range is empty";
+    }
+    if (m->watch_id != 0 && u64map_get(&st->watches, (uint64_t)m->watch_id + 1) != NULL) {
+        return "mvcc: duplicate watch ID provided on the WatchStream";
+    }
+    if (st->watches.n >= LIMIT_WATCHES_PER_STREAM) {
+        return "etcdserver: too many watches on one stream";
+    }
+    return st->server->watch_bytes + bytes > LIMIT_WATCHES_BYTES
+               ? "barque: too many watches on this member" : NULL;
+}
+
 static void create(struct watch_stream *st, const Etcdserverpb__WatchCreateRequest *m)
 {
     struct server *s = st->server;
     int64_t id = m->watch_id;
-    if (m->start_revision < 0) {
-        const char *text;
-        status_from_err(E_COMPACTED, &text);
-        refuse(st, -1, text);
-        return;
-    }
-    if (watches_nothing(m)) {
-        refuse(st, -1, "mvcc: watcher range is empty");
-        return;
-    }
-    if (id != 0 && u64map_get(&st->watches, (uint64_t)id + 1) != NULL) {
-        refuse(st, -1, "mvcc: duplicate watch ID provided on the WatchStream");
-        return;
-    }
-    if (st->watches.n >= LIMIT_WATCHES_PER_STREAM) {
-        refuse(st, -1, "etcdserver: too many watches on one stream");
-        return;
-    }
     size_t bytes = WATCH_BYTES + m->key.len + m->range_end.len;
-    if (s->watch_bytes + bytes > LIMIT_WATCHES_BYTES) {
-        refuse(st, -1, "barque: too many watches on this member");
+    const char *reason = refusal(st, m, bytes);
+    if (reason != NULL) {
+        refuse(st, -1, reason);
         return;
     }
     if (id == 0) {

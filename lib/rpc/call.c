@@ -194,6 +194,11 @@ bool call_accept(struct rpc_call *call)
         call_abort(call, GRPC_INTERNAL, "malformed grpc-timeout");
     } else if (mem_is_low()) {
         abort_err(call, E_NOMEM);
+    } else if (call->server->admit != NULL) {
+        int rv = call->server->admit(call);
+        if (rv != 0) {
+            abort_err(call, rv);
+        }
     }
     return !call->ended;
 }

@@ -140,6 +140,7 @@ struct rpc_server *rpc_server_new(const struct rpc_server_options *options)
     s->loop = options->loop;
     s->metrics = options->metrics;
     s->arg = options->arg;
+    s->admit = options->admit;
     s->max_recv_bytes = options->max_recv_bytes != 0 ? options->max_recv_bytes
                                                      : (size_t)LIMIT_GRPC_RECV_BYTES;
     map_init(&s->methods);

@@ -89,6 +89,9 @@ struct rpc_server_options {
     size_t max_recv_bytes;    /* default LIMIT_GRPC_RECV_BYTES */
     struct metrics *metrics;  /* may be NULL: grpc_server_* counters */
     void *arg;                /* rpc_call_arg of every call, and of http handlers */
+    /* May a call begin? Asked when its headers are complete; otherwise the E_ code it fails with.
+     * NULL: all may. */
+    int (*admit)(struct rpc_call *call);
 };
 
 struct rpc_server *rpc_server_new(const struct rpc_server_options *options);

@@ -44,6 +44,7 @@ struct port {
 struct rpc_server {
     struct loop *loop;
     struct metrics *metrics;
+    int (*admit)(struct rpc_call *call);
     void *arg;
     size_t max_recv_bytes;
 

@@ -70,5 +70,6 @@ int test_lock_run(void);
 int test_election_run(void);
 int test_health_run(void);
 int test_snapshot_run(void);
+int test_auth_run(void);
 
 #endif

@@ -26,5 +26,6 @@ int main(void)
     failed += test_election_run();
     failed += test_health_run();
     failed += test_snapshot_run();
+    failed += test_auth_run();
     return failed != 0;
 }

@@ -10,5 +10,6 @@ int main(void)
     failed += test_cursor_run();
     failed += test_yaml_run();
     failed += test_bolt_run();
+    failed += test_secret_run();
     return failed != 0;
 }

@@ -17,5 +17,6 @@ int test_json_run(void);
 int test_cursor_run(void);
 int test_yaml_run(void);
 int test_bolt_run(void);
+int test_secret_run(void);
 
 #endif

@@ -1,0 +1,23 @@
+/* Passwords as salt and hash (scrypt), and keyed sums (HMAC-SHA-256): OpenSSL's.
+ *
+ * secret_hash and secret_check take tens of milliseconds and 16 MiB on purpose: for a worker, never
+ * for the loop. Threads: any. */
+#ifndef BARQUE_CODEC_SECRET_H
+#define BARQUE_CODEC_SECRET_H
+
+#include "lib/base/buf.h"
+
+enum { SECRET_SALT_BYTES = 16, SECRET_SUM_BYTES = 32 };
+
+/* Appends "$scrypt$14$8$1$<salt>$<hash>", both in hex. E_NOMEM. */
+int secret_hash(struct slice password, const uint8_t salt[SECRET_SALT_BYTES], struct buf *out);
+/* 0, E_AUTH_FAILED (also for a text that secret_hash did not write), E_NOMEM. */
+int secret_check(struct slice password, struct slice hashed);
+void secret_sum(struct slice key, struct slice bytes, uint8_t ret_sum[SECRET_SUM_BYTES]);
+/* Takes as long wherever they differ. */
+bool secret_equal(const uint8_t *a, const uint8_t *b, size_t len);
+void secret_hex(const uint8_t *bytes, size_t len, struct buf *out);
+/* E_INVAL unless text is `len` bytes in lower-case hex. */
+int secret_unhex(struct slice text, uint8_t *ret_bytes, size_t len);
+
+#endif
