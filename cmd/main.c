@@ -28,6 +28,9 @@ static const struct subcommand subcommands[] = {
     { "demo", command_demo, "a whole cluster on this machine: look at it, kill it, measure", true },
     { "chaos", command_chaos, "break a cluster on purpose and check what it promised", true },
     { "bench", command_bench, "measure any server of etcd's v3 API", true },
+    { "snapshot", command_snapshot, "save, look at and restore backups (etcd's files)", true },
+    { "import", command_import, "make a cluster out of an etcd, or of its backup", true },
+    { "export", command_import, "write the state as a file that etcd can be restored from", true },
     { "shim", command_shim, NULL, false },
 };
 

@@ -141,8 +141,8 @@ static int peer_address(const char *flag, const char *url, char *ret_address, si
 
 /* "m1=http://127.0.0.1:2380,m2=..." -> founders; ids are derived, so every founder computes the
  * same. */
-static int parse_cluster(const struct member_flags *m, char *text, struct rnode_member *ret_members,
-                         size_t *ret_n, struct err *err)
+int member_founders(const char *name, const char *token, char *text,
+                    struct rnode_member *ret_members, size_t *ret_n, struct err *err)
 {
     char *items[LIMIT_PEERS];
     int rv = split(text, items, LIMIT_PEERS, ret_n, "--initial-cluster", err);
@@ -164,16 +164,16 @@ static int parse_cluster(const struct member_flags *m, char *text, struct rnode_
         }
         rv = peer_address("--initial-cluster", eq + 1, r->peer_address, sizeof r->peer_address,
                           err);
-        r->id = rnode_member_id(r->peer_address, m->initial_cluster_token);
+        r->id = rnode_member_id(r->peer_address, token);
         r->role = RNODE_VOTER;
-        self = self || str_eq(r->name, m->name);
+        self = self || str_eq(r->name, name);
     }
     if (rv == 0 && !self) {
         return err_set(err, E_INVAL,
                        "--initial-cluster does not name this member (--name %s). Next: add "
                        "%s=URL to "
                        "it, or correct --name",
-                       m->name, m->name);
+                       name, name);
     }
     return rv;
 }
@@ -327,7 +327,7 @@ int member_open(struct member_flags *m, struct loop *loop, struct server **ret_s
                                  : mem_printf("%s=%s", m->name, own_peer);
     autofree struct rnode_member *founders = mem_zalloc(LIMIT_PEERS * sizeof *founders);
     size_t n_founders = 0;
-    rv = parse_cluster(m, cluster, founders, &n_founders, err);
+    rv = member_founders(m->name, m->initial_cluster_token, cluster, founders, &n_founders, err);
     if (rv != 0) {
         return rv;
     }

@@ -25,6 +25,10 @@ struct member_flags {
  * --version, a mistake. True: go on; false: end with *ret_exit. `intro` begins the help. */
 bool member_flags_read(const char *command, const char *intro, int argc, char **argv,
                        struct member_flags *m, int *ret_exit);
+/* The members of --initial-cluster (`text`, which is cut up), room for LIMIT_PEERS; `name` must be
+ * one of them. Everybody who is given the same list and token derives the same ids. */
+int member_founders(const char *name, const char *token, char *text,
+                    struct rnode_member *ret_members, size_t *ret_n, struct err *err);
 /* Opens the member; `ret_endpoint` (>= 128 bytes) is an address at which this process can reach
  * it. Runs the loop until it is open: a joiner, or a member whose data is damaged, needs the others
  * first. m stays for the member's life. */

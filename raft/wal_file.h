@@ -17,6 +17,7 @@ struct wal_files {
     uint64_t cluster_id, member_id;
     size_t segment_bytes;
     bool no_fsync;
+    bool read_only; /* scanned only: nothing is mended, removed or opened for writing */
     struct wal_segment *segments; /* oldest first; the last one is open */
     size_t n, cap;
     struct file *file;

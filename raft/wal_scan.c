@@ -47,6 +47,9 @@ static int list_segments(struct wal_files *f, struct err *err)
         return rv;
     }
     for (size_t i = 0; i < n && rv == 0; i++) {
+        if (str_ends(names[i], ".tmp") && f->read_only) {
+            continue;
+        }
         if (str_ends(names[i], ".tmp")) {
             autofree char *path = mem_printf("%s/%s", f->dir, names[i]);
             rv = fs_unlink(f->fs, path, err);
@@ -126,7 +129,7 @@ static int find_start(struct scan *s, struct err *err)
         }
         start = s->header.fresh ? k : start;
     }
-    for (size_t k = 0; k < start; k++) {
+    for (size_t k = 0; k < start && !f->read_only; k++) {
         autofree char *path = wal_files_path(f, f->segments[k].seq, ".wal");
         int rv = fs_unlink(f->fs, path, err);
         if (rv != 0) {
@@ -221,7 +224,7 @@ static int scan_segment(struct scan *s, size_t k, struct err *err)
         return err_set(err, E_CORRUPT, "%s: offset %zu: acknowledged bytes are damaged" WHAT_TO_DO,
                        path, at);
     }
-    if (!newest) {
+    if (!newest || f->read_only) {
         return 0; /* the next segment's checksum chain tells whether this one is whole */
     }
     rv = file_open(f->fs, path, FILE_READ | FILE_WRITE, &f->file, err);
@@ -252,6 +255,10 @@ int wal_files_scan(struct wal_files *f, const struct wal_sink *sink, struct err 
     rv = find_start(&s, err);
     for (size_t k = 0; k < f->n && rv == 0; k++) {
         rv = scan_segment(&s, k, err);
+    }
+    if (f->read_only) {
+        buf_fini(&s.bytes);
+        return rv;
     }
     /* What was scanned as the tail may not be synced yet; from here on it is vouched for. */
     f->dirty = true;
