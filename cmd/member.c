@@ -344,6 +344,8 @@ int member_open(struct member_flags *m, struct loop *loop, struct server **ret_s
         .listen_metrics = metrics.items,
         .n_listen_metrics = metrics.n,
         .no_gateway = !m->grpc_gateway,
+        .hosts = m->host_whitelist,
+        .origins = m->cors,
         .advertise_client_url = advertised(m),
         .listen_peer = peer,
         .cluster_token = m->initial_cluster_token,

@@ -11,10 +11,10 @@ struct member_flags {
     struct arena arena; /* texts that came from a file */
     const char *config_file, *unsafe_damage;
     bool version;
-    const char *name, *data_dir, *listen_client_urls, *advertise_client_urls, *listen_peer_urls,
-        *listen_http_urls, *listen_metrics_urls,
-        *initial_advertise_peer_urls, *initial_cluster, *initial_cluster_token,
-        *initial_cluster_state, *log_level, *unsafe_faults;
+    const char *name, *data_dir, *listen_client_urls, *advertise_client_urls, *listen_http_urls,
+        *listen_metrics_urls, *listen_peer_urls, *initial_advertise_peer_urls, *initial_cluster,
+        *initial_cluster_token, *initial_cluster_state, *cors, *host_whitelist, *log_level,
+        *unsafe_faults;
     uint64_t heartbeat_ms, election_ms, snapshot_count, quota_bytes, max_request_bytes,
         max_txn_ops, progress_notify_ms;
     bool grpc_gateway, unsafe_no_fsync;

@@ -1,9 +1,11 @@
 /* Fuzzes the HTTP/1 parser. The input, cut in pieces of a size its first byte chooses, must give
  * the same requests as when it is fed at once; a third time their bodies are taken as they come, as
- * a stream's are, and must add up to the same bytes. */
+ * a stream's are, and must add up to the same bytes. The rules of who may ask look at each head. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/assert.h"
+#include "lib/rpc/access.h"
 #include "lib/rpc/http1.h"
 
 enum { BODY_MAX = 1000 };
@@ -39,6 +41,20 @@ static int run(struct slice input, size_t step, struct buf *out)
     return status == 100 ? 0 : status;
 }
 
+/* The rules see the head only; what they give back of it is what they were told before. */
+static void check_access(const struct http1 *h, const struct http1_request *req)
+{
+    char hosts[] = "localhost, a", origins[] = "http://a,http://b:1";
+    const struct http_access a = { hosts, origins, true };
+    autobuf headers = BUF_INIT;
+    autobuf body = BUF_INIT;
+    int status = http_access_check(&a, h, req, &headers, &body);
+    INVARIANT(status == 0 || status == 200 || status == 421);
+    INVARIANT((status == 421) == (body.len > 0));
+    INVARIANT(headers.len == 0 || strstr(buf_str(&headers), "Origin: http://a\r\n") != NULL ||
+              strstr(buf_str(&headers), "Origin: http://b:1\r\n") != NULL);
+}
+
 /* Appends the bodies of requests that come in pieces and are taken at once. Stops at an error. */
 static void take_bodies(struct slice input, size_t step, struct buf *out)
 {
@@ -54,6 +70,7 @@ static void take_bodies(struct slice input, size_t step, struct buf *out)
             for (size_t from = 0; http1_header(&h, &from, &name, &value);) {
                 INVARIANT(name.len > 0 && from <= h.head_len);
             }
+            check_access(&h, &req);
             status = http1_pull(&h);
             if (status != 0 && status != 100) {
                 break;

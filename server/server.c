@@ -342,6 +342,7 @@ static int open_rpc(struct server *s, struct err *err)
     if (!s->options.no_gateway) {
         rpc_server_gateway(s->rpc, gateway_routes, gateway_routes_n);
     }
+    rpc_server_access(s->rpc, s->options.hosts, s->options.origins);
     return open_ports(s, err);
 }
 
@@ -438,6 +439,7 @@ int server_open(const struct server_options *options, struct server **ret_server
     /* The caller's strings were borrowed for opening only. */
     s->options.name = s->options.data_dir = s->options.advertise_client_url = NULL;
     s->options.listen_peer = s->options.cluster_token = NULL;
+    s->options.hosts = s->options.origins = NULL;
     s->options.listen_client = s->options.listen_http = s->options.listen_metrics = NULL;
     s->options.initial = NULL;
     s->options.joined = NULL;

@@ -28,6 +28,7 @@ struct server_options {
     const char *const *listen_metrics; /* addresses for metrics and probes only */
     size_t n_listen_metrics;
     bool no_gateway;                  /* no JSON gateway */
+    const char *hosts, *origins;      /* --host-whitelist, --cors; NULL: any */
     const char *advertise_client_url; /* "http://127.0.0.1:2379", commas between several */
     const char *listen_peer;          /* address */
     const char *cluster_token;

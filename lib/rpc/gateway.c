@@ -73,7 +73,7 @@ static int http_status(enum grpc_code code)
 static void answer(struct server_conn *sc, int status, struct slice body, bool keep)
 {
     struct buf out = BUF_INIT;
-    http1_write(&out, status, "application/json", body, keep, false);
+    http1_write(&out, status, "application/json", buf_slice(&sc->headers), body, keep, false);
     conn_write_buf(sc->conn, &out);
 }
 
@@ -113,7 +113,8 @@ static void begin_stream(struct server_conn *sc)
         struct buf out = BUF_INIT;
         x->began = true;
         x->keep = x->keep && x->chunked;
-        http1_write_head(&out, 200, "application/json", x->keep, x->chunked);
+        http1_write_head(&out, 200, "application/json", buf_slice(&sc->headers), x->keep,
+                         x->chunked);
         conn_write_buf(sc->conn, &out);
     }
 }

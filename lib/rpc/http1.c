@@ -421,6 +421,7 @@ const char *http1_reason(int status)
         { 409, "Conflict" },
         { 413, "Content Too Large" },
         { 417, "Expectation Failed" },
+        { 421, "Misdirected Request" },
         { 429, "Too Many Requests" },
         { 431, "Request Header Fields Too Large" },
         { 500, "Internal Server Error" },
@@ -445,10 +446,11 @@ static void write_status(struct buf *out, int status, const char *content_type)
     }
 }
 
-void http1_write(struct buf *out, int status, const char *content_type, struct slice body,
-                 bool keep_alive, bool head_only)
+void http1_write(struct buf *out, int status, const char *content_type, struct slice headers,
+                 struct slice body, bool keep_alive, bool head_only)
 {
     write_status(out, status, content_type);
+    buf_append_slice(out, headers);
     buf_printf(out, "Content-Length: %zu\r\n%s\r\n", body.len,
                keep_alive ? "" : "Connection: close\r\n");
     if (!head_only) {
@@ -456,10 +458,11 @@ void http1_write(struct buf *out, int status, const char *content_type, struct s
     }
 }
 
-void http1_write_head(struct buf *out, int status, const char *content_type, bool keep_alive,
-                      bool chunked)
+void http1_write_head(struct buf *out, int status, const char *content_type, struct slice headers,
+                      bool keep_alive, bool chunked)
 {
     write_status(out, status, content_type);
+    buf_append_slice(out, headers);
     buf_printf(out, "%s%s\r\n", chunked ? "Transfer-Encoding: chunked\r\n" : "",
                keep_alive ? "" : "Connection: close\r\n");
 }

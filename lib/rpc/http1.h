@@ -66,12 +66,13 @@ size_t http1_ahead(const struct http1 *h);
 /* Drops the request at the front. PRE: http1_body_done. */
 void http1_done(struct http1 *h);
 
-void http1_write(struct buf *out, int status, const char *content_type, struct slice body,
-                 bool keep_alive, bool head_only);
+/* `headers`: further lines, each with its CRLF. */
+void http1_write(struct buf *out, int status, const char *content_type, struct slice headers,
+                 struct slice body, bool keep_alive, bool head_only);
 /* The head of an answer whose length is not known yet: in chunks, or (HTTP/1.0) up to the end of
  * the connection. */
-void http1_write_head(struct buf *out, int status, const char *content_type, bool keep_alive,
-                      bool chunked);
+void http1_write_head(struct buf *out, int status, const char *content_type, struct slice headers,
+                      bool keep_alive, bool chunked);
 /* "OK", "Bad Request", ... */
 const char *http1_reason(int status);
 

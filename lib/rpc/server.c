@@ -50,6 +50,7 @@ static void server_delete(struct rpc_server *s)
     call_pool_fini(s);
     methods_fini(s);
     map_fini(&s->gateway);
+    http_access_fini(&s->access);
     arena_fini(&s->scratch);
     heap_fini(&s->deadlines);
     mem_free(s->routes);
@@ -163,6 +164,13 @@ void rpc_server_http(struct rpc_server *s, const struct http_route *routes, size
 {
     s->routes = mem_grow(s->routes, &s->routes_cap, s->n_routes + 1, sizeof *s->routes);
     s->routes[s->n_routes++] = (struct route_table){ routes, n, where };
+}
+
+void rpc_server_access(struct rpc_server *s, const char *hosts, const char *origins)
+{
+    http_access_fini(&s->access);
+    s->access = (struct http_access){ mem_strdup(hosts != NULL ? hosts : ""),
+                                      mem_strdup(origins != NULL ? origins : ""), true };
 }
 
 static void on_accept(void *arg, struct conn *c)

@@ -101,6 +101,10 @@ void rpc_server_methods(struct rpc_server *s, const struct rpc_method *methods, 
 void rpc_server_http(struct rpc_server *s, const struct http_route *routes, size_t n,
                      enum rpc_serves where);
 void rpc_server_gateway(struct rpc_server *s, const struct rpc_gateway_route *routes, size_t n);
+/* From now on HTTP/1 asks by these rules, and tells browsers so: the hosts that a request may name
+ * and the origins that a page may have, commas between; NULL, "" and "*": any. As etcd's
+ * --host-whitelist and --cors. Ports for probes only have no rules. */
+void rpc_server_access(struct rpc_server *s, const char *hosts, const char *origins);
 /* Address as in listener_open. May be called for several addresses. Who speaks there what is not
  * served is cut off. */
 int rpc_server_listen(struct rpc_server *s, const char *address, enum rpc_serves what,

@@ -137,7 +137,7 @@ static void http1_answer(struct server_conn *sc, int status, const char *type, s
                          bool keep_alive, bool head_only)
 {
     struct buf out = BUF_INIT;
-    http1_write(&out, status, type, body, keep_alive, head_only);
+    http1_write(&out, status, type, buf_slice(&sc->headers), body, keep_alive, head_only);
     conn_write_buf(sc->conn, &out);
     if (!keep_alive) {
         conn_break(sc);
@@ -211,6 +211,26 @@ static int http1_take_request(struct server_conn *sc, struct http1_request *ret_
     return stream ? 200 : http1_next(&sc->http1, ret_req);
 }
 
+/* By the rules of who may ask; or an OPTIONS request, which these answer. */
+static bool http1_refused(struct server_conn *sc, const struct http1_request *req)
+{
+    autobuf body = BUF_INIT;
+    if ((sc->serves & RPC_SERVES_HTTP) == 0) {
+        return false;
+    }
+    int status = http_access_check(&sc->server->access, &sc->http1, req, &sc->headers, &body);
+    if (status == 0) {
+        return false;
+    }
+    bool keep = req->keep_alive && !sc->server->stopping && http1_body_done(&sc->http1);
+    http1_answer(sc, status, "text/plain; charset=utf-8", buf_slice(&body), keep,
+                 strcmp(req->method, "HEAD") == 0);
+    if (keep) {
+        http1_done(&sc->http1);
+    }
+    return true;
+}
+
 /* One request, or what has come of it. False: more bytes are needed, or nothing more is read. */
 static bool http1_step(struct server_conn *sc)
 {
@@ -225,8 +245,12 @@ static bool http1_step(struct server_conn *sc)
         return false;
     }
     if (status != 200) {
+        buf_reset(&sc->headers);
         http1_answer(sc, status, NULL, slice_str(""), false, false);
         return false;
+    }
+    if (http1_refused(sc, &req)) {
+        return true;
     }
     bool post = strcmp(req.method, "POST") == 0;
     if (route != NULL && post) {
@@ -381,6 +405,7 @@ static void on_close(void *arg, int status)
     }
     INVARIANT(list_empty(&sc->blocked));
     buf_fini(&sc->sniff);
+    buf_fini(&sc->headers);
     list_remove(&sc->dirty);
     list_remove(&sc->link);
     mem_free(sc);

@@ -8,6 +8,7 @@
 #include "lib/codec/json_cursor.h"
 #include "lib/io/conn.h"
 #include "lib/io/timer.h"
+#include "lib/rpc/access.h"
 #include "lib/rpc/grpc_frame.h"
 #include "lib/rpc/h2.h"
 #include "lib/rpc/http1.h"
@@ -47,6 +48,7 @@ struct rpc_server {
     int (*admit)(struct rpc_call *call);
     void *arg;
     size_t max_recv_bytes;
+    struct http_access access;
 
     struct map methods; /* path -> struct method_entry */
     struct map gateway; /* path -> const struct rpc_gateway_route */
@@ -109,6 +111,7 @@ struct server_conn {
     struct buf sniff;
     struct h2 *h2;
     struct http1 http1;
+    struct buf headers; /* of any answer to the HTTP/1 request under way */
     struct exchange exchange;
     struct http_reply *reply; /* of the plain request under way; NULL: none */
     size_t swept_queued; /* HTTP/1: bytes for the socket at the last sweep */

@@ -151,6 +151,24 @@ is 'gRPC and HTTP, but no API as JSON' \
     "$(code "http://$client/health") $(code -d '{}' "http://$client/v3/kv/range")" '200 404'
 end "$ONE"
 
+# --- who may ask over HTTP ---------------------------------------------------------------------
+
+one access "$BARQUE" store --name access --data-dir "$T/access.data" --listen-client-urls "http://$client" \
+    --listen-peer-urls "http://$peer" --host-whitelist 127.0.0.1,good.example --cors http://page.example:80 \
+    --listen-metrics-urls "http://$metrics"
+check 'a member with a list of hosts serves' wait_until 20 answers "$client"
+is 'those of the list' "$(code "http://$client/health") $(code -H 'Host: good.example' "http://$client/health")" \
+    '200 200'
+is 'and no others' "$(code -H 'Host: evil.example' "http://$client/v3/kv/range" -d '{"key":"YQ=="}')" 421
+check 'who hear why' grep -q 'e.g. etcd --host-whitelist "evil.example"' "$T/body"
+is 'metrics are for everybody' "$(code -H 'Host: evil.example' "http://$metrics/metrics")" 200
+origin() { curl -s -m 5 -D - -o /dev/null "$@" | tr -d '\r' | sed -n 's/^Access-Control-Allow-Origin: //p'; }
+is 'a page of a listed origin may ask' \
+    "$(origin -X OPTIONS -H 'Origin: http://page.example:80' "http://$client/v3/kv/range")" http://page.example:80
+is 'another is not told that it may' \
+    "$(origin -X OPTIONS -H 'Origin: http://evil.example:80' "http://$client/v3/kv/range")" ''
+end "$ONE"
+
 # --- unix sockets ------------------------------------------------------------------------------
 
 # etcd 3.4's own flags take only such names of sockets that look like host:port; from its client any will do.
