@@ -39,9 +39,6 @@ static void apply_command(struct rnode *n, uint64_t index, const struct entry *e
     } else if (env.kind == COMMAND_REPORT) {
         digests_apply_report(n, env.origin, env.command);
     }
-    if (n->m_proposals_applied != NULL) {
-        metric_add(n->m_proposals_applied, 1);
-    }
     if (own != NULL) {
         own->done(own, 0);
     }

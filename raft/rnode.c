@@ -169,8 +169,6 @@ static void add_metrics(struct rnode *n)
                                    "Duration of a group commit of the WAL.", 0.0001, 16);
     n->m_leader_changes = metrics_counter(m, "etcd_server_leader_changes_seen_total", NULL,
                                           "Leader changes seen.");
-    n->m_proposals_applied = metrics_counter(m, "etcd_server_proposals_applied_total", NULL,
-                                             "Proposals applied.");
     n->m_proposals_pending = metrics_gauge(m, "etcd_server_proposals_pending", NULL,
                                            "Own proposals waiting to be applied.");
     n->m_proposals_failed = metrics_counter(m, "etcd_server_proposals_failed_total", NULL,

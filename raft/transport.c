@@ -48,6 +48,7 @@ static void peer_set_up(struct peer *p, bool up)
         return;
     }
     p->up = up;
+    transport_count_up(p, up);
     if (t->options.on_peer != NULL) {
         t->options.on_peer(t->options.arg, p->id, up);
     }
@@ -264,9 +265,13 @@ void transport_send_now(struct transport *t, struct peer *p, struct buf *b)
 {
     if (p == NULL || !p->up || link_queued(p->link) + b->len > LIMIT_PEER_QUEUE_BYTES) {
         t->dropped++;
+        if (p != NULL) {
+            transport_count_sent(p, b->len, true);
+        }
         buf_reset(b);
         return;
     }
+    transport_count_sent(p, b->len, false);
     link_send(p->link, slice_make(NULL, 0), b);
 }
 

@@ -22,6 +22,7 @@
 #include "lib/base/err.h"
 #include "lib/io/loop.h"
 
+struct metrics;
 struct transport;
 
 /* A knock: one question by who is no member (yet, or no more), on a connection of its own, with one
@@ -42,6 +43,7 @@ struct transport_options {
     uint64_t member_id;
     const char *name;
     const char *listen_address;
+    struct metrics *metrics; /* may be NULL */
     /* One frame from a member; bytes valid during the call. */
     void (*on_frame)(void *arg, uint64_t from, struct slice payload);
     /* A chunk of a snapshot stream, in order; last marks its end. E_NOTREADY: not taken, it is

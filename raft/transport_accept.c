@@ -125,6 +125,7 @@ static int accept_frame(struct link *l, struct slice payload)
     if (l->hello.kind == PEER_KIND_STREAM) {
         return accept_chunk(l, payload);
     }
+    transport_count_received(l->t, l->hello.from, payload.len);
     o->on_frame(o->arg, l->hello.from, payload);
     return 0;
 }

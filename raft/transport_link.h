@@ -66,6 +66,10 @@ struct link {
     struct peer_hello hello; /* incoming: who it is */
 };
 
+struct peer_metrics {
+    struct metric *sent, *failed, *received, *active, *lost; /* all NULL: not counted */
+};
+
 struct peer {
     struct transport *t;
     uint64_t id;
@@ -77,6 +81,7 @@ struct peer {
     bool up;
     bool introduced;      /* by its own hello, not by transport_peer_set */
     int told;             /* last failure that was logged: each is logged once */
+    struct peer_metrics m;
     uint64_t held_until_ms; /* by a fault rule: no frame in order goes out before */
 };
 
@@ -117,6 +122,7 @@ struct transport {
     void *closed_arg;
     bool closing;
     uint64_t dropped;
+    size_t n_series;        /* peers that have been counted */
 };
 
 struct link *link_connect(struct transport *t, const char *address, const struct link_ops *ops);
@@ -152,6 +158,10 @@ void transport_fault_init(struct transport *t);
 void transport_fault_fini(struct transport *t);
 /* transport.c: sends to it now, or drops and counts. */
 void transport_send_now(struct transport *t, struct peer *p, struct buf *b);
+/* transport_metrics.c */
+void transport_count_sent(struct peer *p, size_t bytes, bool dropped);
+void transport_count_received(struct transport *t, uint64_t from, size_t bytes);
+void transport_count_up(struct peer *p, bool up);
 /* transport.c: frees the transport once it is closing and nothing is left. */
 void transport_maybe_closed(struct transport *t);
 

@@ -80,6 +80,7 @@ void server_lease_follow(struct server *s)
 void server_lease_changed(void *arg, const struct lease_info *lease, bool removed)
 {
     struct server *s = arg;
+    metric_add(removed ? s->m.leases_revoked : s->m.leases_granted, 1);
     if (s->lease_clock == NULL) {
         return;
     }
@@ -133,6 +134,7 @@ static void expiry_done(struct rnode_proposal *p, int status)
 {
     struct expiry *e = CONTAINER_OF(p, struct expiry, proposal);
     e->maybe = e->maybe || status == E_TIMEOUT || status == E_LEADER_CHANGED;
+    metric_add(e->server->m.leases_expired, status == 0 ? (double)e->n : 0);
     expiry_over(e, status);
 }
 

@@ -24,7 +24,7 @@ static void metrics(void *arg, const struct http_request *request, struct http_r
     (void)request;
     response->status = 200;
     response->content_type = "text/plain; version=0.0.4; charset=utf-8";
-    metrics_print(s->metrics, &response->body);
+    server_metrics_print(s, &response->body);
 }
 
 const struct http_route probe_routes[] = {

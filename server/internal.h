@@ -39,7 +39,9 @@ struct publish {
 struct server_metrics {
     struct metric *proposals_committed, *db_size, *db_in_use, *keys, *revision,
         *compact_revision, *watchers, *slow_watchers, *watch_streams, *leases, *puts, *ranges,
-        *txns, *deletes, *log_dropped, *health_success, *health_failures;
+        *txns, *deletes, *log_dropped, *health_success, *health_failures,
+        *proposals_applied, *learner, *leases_granted, *leases_revoked, *leases_renewed,
+        *leases_expired, *events;
 };
 
 struct server {
@@ -153,6 +155,8 @@ void server_fatal(void *arg, const struct err *err);
 /* --- metrics.c -------------------------------------------------------------------------------- */
 void server_metrics_open(struct server *s);
 void server_metrics_update(struct server *s);
+/* All of them, as they are now, as text. */
+void server_metrics_print(struct server *s, struct buf *out);
 
 /* --- alarm.c, probe.c ------------------------------------------------------------------------- */
 enum alarm_type { ALARM_NONE, ALARM_NOSPACE, ALARM_CORRUPT }; /* etcd's numbers */

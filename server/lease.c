@@ -54,7 +54,8 @@ static void answer(struct server *s, const struct renewal *r, int status)
             struct lease_info known;
             ttl_s = store_lease_get(s->store, r->lease_id, &known) ? known.ttl_s : 0;
         } else {
-            lease_clock_renew(s->lease_clock, r->lease_id, now, &ttl_s);
+            bool known = lease_clock_renew(s->lease_clock, r->lease_id, now, &ttl_s);
+            metric_add(s->m.leases_renewed, known);
         }
     } else if (status == 0) {
         struct lease_info info;

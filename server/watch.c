@@ -204,6 +204,7 @@ static bool on_events(void *arg, int64_t revision, struct record *const *records
             to++;
         }
         send_run(w, records + from, to - from, to < n);
+        metric_add(s->m.events, (double)(to - from));
         from = to;
     }
     w->last_sent_ms = loop_now_ms(s->loop);

@@ -295,6 +295,9 @@ static bool on_message(void *arg, struct slice payload)
     struct rpc_call *call = arg;
     const struct rpc_method *m = call->method->method;
     bool unary = m->kind == RPC_UNARY;
+    if (call->server->received != NULL) {
+        metric_add(call->server->received, (double)payload.len);
+    }
     if (unary && call->msg != NULL) {
         call_abort(call, GRPC_INTERNAL, "grpc: more than one request message in a unary call");
         return false;

@@ -99,9 +99,17 @@ static void begin_response(struct rpc_call *call)
     }
 }
 
+static void count_sent(struct rpc_call *call, size_t bytes)
+{
+    if (call->server->sent != NULL) {
+        metric_add(call->server->sent, (double)bytes);
+    }
+}
+
 static void queue_piece(void *arg, struct value *v)
 {
     struct rpc_call *call = arg;
+    count_sent(call, v->len);
     h2_queue_value(&call->stream, v);
 }
 
@@ -121,6 +129,7 @@ static int grpc_parts(struct rpc_call *call, struct slice head, struct value *co
     }
     PRE(len <= LIMIT_CLIENT_RECV_BYTES);
     begin_response(call);
+    count_sent(call, len);
     uint8_t *first = mem_alloc(GRPC_PREFIX_BYTES + head.len);
     grpc_prefix(first, len);
     if (head.len > 0) {
@@ -139,6 +148,7 @@ static int grpc_packed(struct rpc_call *call, struct buf *message)
     size_t len = message->len;
     PRE(len <= LIMIT_CLIENT_RECV_BYTES);
     begin_response(call);
+    count_sent(call, len);
     grpc_prefix(prefix, len);
     h2_queue_owned(&call->stream, prefix, GRPC_PREFIX_BYTES);
     h2_queue_owned(&call->stream, (uint8_t *)buf_take(message), len);

@@ -140,6 +140,12 @@ struct rpc_server *rpc_server_new(const struct rpc_server_options *options)
     struct rpc_server *s = mem_zalloc(sizeof *s);
     s->loop = options->loop;
     s->metrics = options->metrics;
+    if (s->metrics != NULL) {
+        s->received = metrics_counter(s->metrics, "etcd_network_client_grpc_received_bytes_total",
+                                      NULL, "Bytes of messages received from gRPC clients.");
+        s->sent = metrics_counter(s->metrics, "etcd_network_client_grpc_sent_bytes_total", NULL,
+                                  "Bytes of messages sent to gRPC clients.");
+    }
     s->arg = options->arg;
     s->admit = options->admit;
     s->max_recv_bytes = options->max_recv_bytes != 0 ? options->max_recv_bytes

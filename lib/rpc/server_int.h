@@ -46,6 +46,7 @@ struct rpc_server {
     struct loop *loop;
     struct metrics *metrics;
     int (*admit)(struct rpc_call *call);
+    struct metric *received, *sent; /* bytes of messages; NULL without metrics */
     void *arg;
     size_t max_recv_bytes;
     struct http_access access;

@@ -32,13 +32,30 @@ like 'metrics are in the text format' "$(get /metrics)" '^200 text/plain; versio
 check 'the store revision is among the metrics' \
     wait_until 5 metric_is etcd_debugging_mvcc_current_revision 3
 check 'a leader is known, say the metrics' wait_until 5 metric_is etcd_server_has_leader 1
-check 'every sample has a type line' sh -c "
-    curl -s -m 5 $url/metrics | awk '
-        /^# TYPE /   { type[\$3] = 1; next }
-        /^#/ || /^\$/ { next }
-        { name = \$1; sub(/\\{.*/, \"\", name); base = name; sub(/_(bucket|sum|count)\$/, \"\", base)
-          if (!(name in type) && !(base in type)) { print \"no type: \" \$0; bad = 1 } }
-        END { exit bad }'"
+curl -s -m 5 "$url/metrics" >"$T/metrics"
+check 'the metrics are in the format, each series once' \
+    awk -f "$(dirname "$0")/prometheus.awk" "$T/metrics"
+check 'the check of the format finds a series told twice' \
+    sh -c "(cat $T/metrics; tail -1 $T/metrics) | awk -f $(dirname "$0")/prometheus.awk | grep -q ': twice:'"
+sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' "$T/metrics" | sort >"$T/names"
+# Every name that docs/metrics.md says is here, one a line; what is absent is not.
+sed -n '/^## As in etcd/,/^## Absent/s/^| \([a-z][^|]*\) |.*/\1/p' "$(dirname "$0")/../../docs/metrics.md" |
+    tr ',' '\n' | sed 's/{.*//; s/\\\*//; s/ //g' | grep -v '^name$' >"$T/documented"
+check 'every metric of docs/metrics.md is told' sh -c "
+    while read -r name; do grep -q \"^\$name\" $T/names || { echo \"\$name\"; exit 1; }; done <$T/documented"
+check 'and every metric told is in docs/metrics.md' sh -c "
+    while read -r name; do
+        case \$name in process_*) continue ;; esac
+        grep -qx \"\$name\" $T/documented || { echo \"\$name\"; exit 1; }
+    done <$T/names"
+above() { [ "$(metric "$1" | sort -n | tail -1 | cut -d. -f1)" -gt "$2" ]; }
+for name in process_resident_memory_bytes process_open_fds process_start_time_seconds \
+    etcd_network_client_grpc_received_bytes_total etcd_network_client_grpc_sent_bytes_total \
+    'etcd_network_peer_sent_bytes_total{.*}' 'etcd_network_peer_received_bytes_total{.*}' \
+    etcd_disk_wal_fsync_duration_seconds_count; do
+    check "$name counts something" above "$name" 0
+done
+is 'both peers are connected' "$(metric 'etcd_network_active_peers{.*}' | grep -c '^1$')" 2
 like 'an unknown path is not found' "$(get /nothing)" '^404 '
 like 'another method is refused' "$(get /health -X DELETE)" '^40[45] '
 is 'two requests on one connection are both answered' \
@@ -62,4 +79,6 @@ like 'though others would' "$(cat "$T/readyz")" '^\[\+\]serializable_read ok'
 is 'the checks are counted' \
     "$(metric 'etcd_server_healthcheck{type="readyz",name="linearizable_read"}')" 0
 check 'and its metrics say so' wait_until 5 metric_is etcd_server_has_leader 0
+is 'and that its peers are gone' "$(metric 'etcd_network_active_peers{.*}' | grep -c '^0$')" 2
+check 'to whom messages are dropped' above 'etcd_network_peer_sent_failures_total{.*}' 0
 plan

@@ -3,10 +3,14 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/io/process.h"
+#include "lib/io/usage.h"
 
 struct child {
     struct loop *loop;
@@ -225,6 +229,29 @@ static void a_regular_file_cannot_be_watched(void **state)
     loop_free(loop);
 }
 
+static void the_usage_is_the_kernels_view(void **state)
+{
+    struct usage before, after;
+    enum { BYTES = 32 * 1024 * 1024 };
+    (void)state;
+    assert_int_equal(usage_read(&before), 0);
+    int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+    char *held = malloc(BYTES);
+    assert_non_null(held);
+    memset(held, 1, BYTES);
+    assert_int_equal(usage_read(&after), 0);
+    assert_true(held[BYTES - 1] == 1);
+    assert_true(after.resident_bytes >= before.resident_bytes + BYTES / 2);
+    assert_true(after.virtual_bytes >= after.resident_bytes);
+    assert_int_equal(after.fds, before.fds + 1);
+    assert_true(after.fds < after.fds_max);
+    assert_true(after.cpu_s >= before.cpu_s);
+    double age_s = (double)time(NULL) - after.start_s;
+    assert_true(age_s > -5 && age_s < 3600);
+    close(fd);
+    free(held);
+}
+
 int test_process_run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +262,7 @@ int test_process_run(void)
         io_test(a_released_child_is_forgotten_and_leaves_no_zombie),
         io_test(signals_are_told_on_the_loop),
         io_test(a_regular_file_cannot_be_watched),
+        io_test(the_usage_is_the_kernels_view),
     };
     return cmocka_run_group_tests_name("io/process", tests, NULL, NULL);
 }
