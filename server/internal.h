@@ -63,6 +63,7 @@ struct server {
     struct list snapshots;            /* being streamed as etcd's database file */
     struct worker *snapshot_worker;   /* NULL before the first of them */
     struct list range_walks;          /* long lists being answered page by page */
+    struct list range_streams;
     struct list line;                 /* places of locks and elections (line.c) */
     size_t line_n;
     struct list observers;            /* of elections */
@@ -183,6 +184,7 @@ void server_memory_tick(struct server *s);
 /* Answers the call, now or in pages. r lives in the call's arena. */
 void server_range(struct server *s, struct rpc_call *call, const struct range_request *r);
 void server_range_stop(struct server *s);
+void server_range_stream_stop(struct server *s); /* range_stream.c */
 
 /* --- snapshot.c ------------------------------------------------------------------------------- */
 /* Somebody still reads this store, which was replaced: it is freed after that. */
@@ -236,7 +238,7 @@ struct service {
 };
 extern const struct service service_kv, service_watch, service_lease, service_cluster,
     service_maintenance, service_health, service_lock, service_election, service_snapshot,
-    service_auth;
+    service_auth, service_range_stream;
 extern const struct http_route probe_routes[], http_routes[];
 extern const size_t probe_routes_n, http_routes_n;
 extern const struct rpc_gateway_route gateway_routes[];

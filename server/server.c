@@ -325,6 +325,7 @@ static int open_rpc(struct server *s, struct err *err)
     static const struct service *const services[] = {
         &service_kv, &service_watch, &service_lease, &service_cluster, &service_maintenance,
         &service_health, &service_lock, &service_election, &service_snapshot, &service_auth,
+        &service_range_stream,
     };
     struct rpc_server_options options = {
         .loop = s->loop,
@@ -416,6 +417,7 @@ int server_open(const struct server_options *options, struct server **ret_server
     u64map_init(&s->tokens);
     list_init(&s->renewals);
     list_init(&s->range_walks);
+    list_init(&s->range_streams);
     list_init(&s->snapshots);
     list_init(&s->line);
     list_init(&s->observers);
@@ -470,6 +472,7 @@ static void rpc_stopped(void *arg)
     struct server *s = arg;
     timer_stop(&s->tick);
     server_range_stop(s);
+    server_range_stream_stop(s);
     server_snapshot_stop(s);
     server_cluster_stop(s);
     rnode_close(s->node, node_closed, s);

@@ -337,6 +337,12 @@ static void reads_and_lists_are_of_what_one_may_read(void **state)
         r.range_end = bytes(wide ? "/c" : "/b");
         int code = wide ? GRPC_PERMISSION_DENIED : 0;
         must_say(m, t.u, "/etcdserverpb.KV/Range", &r, code, DENIED);
+        struct reply reply;
+        call_as(m, t.u, "/etcdserverpb.KV/RangeStream", &r,
+                &etcdserverpb__range_stream_response__descriptor, &reply);
+        assert_int_equal(reply.code, code);
+        reply_fini(&reply);
+        must_say(m, NULL, "/etcdserverpb.KV/RangeStream", &r, GRPC_INVALID_ARGUMENT, NOBODY);
         must_say(m, t.u, "/etcdserverpb.KV/Txn", &txn, code, DENIED);
         must_say(m, NULL, "/etcdserverpb.KV/Range", &r, GRPC_INVALID_ARGUMENT, NOBODY);
         must_say(m, NULL, "/etcdserverpb.KV/Txn", &txn, GRPC_INVALID_ARGUMENT, NOBODY);
