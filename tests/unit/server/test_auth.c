@@ -337,6 +337,7 @@ static void reads_and_lists_are_of_what_one_may_read(void **state)
         r.range_end = bytes(wide ? "/c" : "/b");
         int code = wide ? GRPC_PERMISSION_DENIED : 0;
         must_say(m, t.u, "/etcdserverpb.KV/Range", &r, code, DENIED);
+        must_say(m, t.u, "/etcdserverpb.KV/RangeStream", &r, code, DENIED);
         struct reply reply;
         call_as(m, t.u, "/etcdserverpb.KV/RangeStream", &r,
                 &etcdserverpb__range_stream_response__descriptor, &reply);
