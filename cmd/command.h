@@ -10,6 +10,7 @@ int command_shim(int argc, char **argv);    /* agent.c: parent of one container;
 int command_chaos(int argc, char **argv);   /* chaos/chaos.c: break a cluster, check its promises */
 int command_demo(int argc, char **argv);    /* demo/demo.c: a cluster to look at and to break */
 int command_snapshot(int argc, char **argv); /* snapshot/snapshot.c: etcd's database files */
+int command_recover(int argc, char **argv);  /* snapshot/recover.c: a majority is lost */
 int command_import(int argc, char **argv);   /* the same: `barque import`, `barque export` */
 
 /* Stable exit codes (ARCHITECTURE.md). */

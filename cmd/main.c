@@ -31,6 +31,7 @@ static const struct subcommand subcommands[] = {
     { "snapshot", command_snapshot, "save, look at and restore backups (etcd's files)", true },
     { "import", command_import, "make a cluster out of an etcd, or of its backup", true },
     { "export", command_import, "write the state as a file that etcd can be restored from", true },
+    { "recover", command_recover, "a majority is lost for good: go on with what is left", true },
     { "shim", command_shim, NULL, false },
 };
 

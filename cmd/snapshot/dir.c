@@ -121,13 +121,12 @@ static int put_in_place(const struct state_found *f, const char *made, struct er
     int rv = 0;
     if (f->replaces != NULL) {
         rv = fs_rename(NULL, f->data_dir, f->replaces, err);
-        if (rv != 0) {
-            return rv;
-        }
     } else if (remove(f->data_dir) != 0 && errno != ENOENT) { /* an empty one is in the way */
-        return err_errno(err, errno, "%s", f->data_dir);
+        rv = err_errno(err, errno, "%s", f->data_dir);
     }
-    rv = fs_rename(NULL, made, f->data_dir, err);
+    if (rv == 0) {
+        rv = fs_rename(NULL, made, f->data_dir, err);
+    }
     if (rv == 0) {
         rv = state_sync_parent(f->data_dir, err);
     }

@@ -77,6 +77,7 @@ int test_log_run(void);
 int test_wal_run(void);
 int test_meta_run(void);
 int test_snapshot_file_run(void);
+int test_found_run(void);
 int test_message_run(void);
 int test_gates_run(void);
 int test_digest_run(void);
