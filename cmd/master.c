@@ -7,6 +7,7 @@
 
 #include "cmd/command.h"
 #include "cmd/components.h"
+#include "cmd/host.h"
 #include "cmd/member.h"
 #include "lib/base/assert.h"
 #include "lib/base/log.h"
@@ -88,7 +89,10 @@ int command_master(int argc, char **argv)
         return EXIT_USAGE;
     }
     signal(SIGPIPE, SIG_IGN);
-    log_start(2);
+    if (host_start_log(&f, &err) != 0) {
+        fprintf(stderr, "barque master: %s\n", err.msg);
+        return EXIT_USAGE;
+    }
     struct master m = { .loop = loop_new() };
     char endpoint[128];
     int rv = member_open(&f, m.loop, &m.server, endpoint, &err);

@@ -9,6 +9,7 @@
 
 #include "cli/cli.h"
 #include "cmd/command.h"
+#include "cmd/host.h"
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/base/limits.h"
@@ -199,6 +200,13 @@ static int check(const struct member_flags *m, struct err *err)
         return err_set(err, E_INVAL, "--max-request-bytes must be between 1024 and %d",
                        LIMIT_LOG_ENTRY_BYTES);
     }
+    const char *zero = m->max_streams == 0       ? "--max-concurrent-streams"
+                       : m->catchup_entries == 0 ? "--snapshot-catchup-entries"
+                       : m->max_learners == 0    ? "--max-learners"
+                                                 : NULL;
+    if (zero != NULL) {
+        return err_set(err, E_INVAL, "%s must be at least 1", zero);
+    }
     enum log_level level;
     int rv = log_level_parse(m->log_level, &level);
     INVARIANT(rv == 0); /* the option's choices are these */
@@ -301,61 +309,58 @@ static int enter_with_faults(const struct member_flags *m, const struct server_o
     return rv;
 }
 
-int member_open(struct member_flags *m, struct loop *loop, struct server **ret_server,
-                char *ret_endpoint, struct err *err)
+/* The founders, from --initial-cluster or, without it, this member alone. */
+static int founders_of(const struct member_flags *m, struct rnode_member *ret_members,
+                       size_t *ret_n, struct err *err)
 {
-    int rv = check(m, err);
-    if (rv != 0) {
-        return rv;
-    }
-    struct addresses clients, http, metrics;
-    rv = address_list("--listen-client-urls", m->listen_client_urls, &clients, err);
-    rv = rv == 0 ? address_list("--listen-client-http-urls", m->listen_http_urls, &http, err) : rv;
-    rv = rv != 0 ? rv
-                 : address_list("--listen-metrics-urls", m->listen_metrics_urls, &metrics, err);
-    char peer[128];
-    if (rv == 0) {
-        rv = peer_address("--listen-peer-urls", m->listen_peer_urls, peer, sizeof peer, err);
-    }
-    if (rv != 0) {
-        return rv;
-    }
     const char *own_peer = m->initial_advertise_peer_urls != NULL ? m->initial_advertise_peer_urls
                                                                   : m->listen_peer_urls;
     autofree char *cluster = m->initial_cluster != NULL
                                  ? mem_strdup(m->initial_cluster)
                                  : mem_printf("%s=%s", m->name, own_peer);
-    autofree struct rnode_member *founders = mem_zalloc(LIMIT_PEERS * sizeof *founders);
-    size_t n_founders = 0;
-    rv = member_founders(m->name, m->initial_cluster_token, cluster, founders, &n_founders, err);
-    if (rv != 0) {
-        return rv;
+    return member_founders(m->name, m->initial_cluster_token, cluster, ret_members, ret_n, err);
+}
+
+/* Where it listens. */
+struct places {
+    struct addresses clients, http, metrics;
+    char peer[128];
+};
+
+static int places_of(const struct member_flags *m, struct places *ret, struct err *err)
+{
+    int rv = address_list("--listen-client-urls", m->listen_client_urls, &ret->clients, err);
+    if (rv == 0) {
+        rv = address_list("--listen-client-http-urls", m->listen_http_urls, &ret->http, err);
     }
-    autofree char *data_dir = m->data_dir != NULL ? mem_strdup(m->data_dir)
-                                                  : mem_printf("%s.barque", m->name);
-    struct server_options options = {
-        .loop = loop,
+    if (rv == 0) {
+        rv = address_list("--listen-metrics-urls", m->listen_metrics_urls, &ret->metrics, err);
+    }
+    if (rv == 0) {
+        rv = peer_address("--listen-peer-urls", m->listen_peer_urls, ret->peer, sizeof ret->peer,
+                          err);
+    }
+    return rv;
+}
+
+/* What is a number or a text on both sides. */
+static struct server_options plain_options(struct member_flags *m)
+{
+    return (struct server_options){
         .name = m->name,
-        .data_dir = data_dir,
-        .listen_client = clients.items,
-        .n_listen_client = clients.n,
-        .listen_http = http.items,
-        .n_listen_http = http.n,
-        .listen_metrics = metrics.items,
-        .n_listen_metrics = metrics.n,
         .no_gateway = !m->grpc_gateway,
         .hosts = m->host_whitelist,
         .origins = m->cors,
         .advertise_client_url = advertised(m),
-        .listen_peer = peer,
         .cluster_token = m->initial_cluster_token,
-        .initial = founders,
-        .n_initial = n_founders,
         .check_lost = true,
         .existing = str_eq(m->initial_cluster_state, "existing"),
         .heartbeat_ms = m->heartbeat_ms,
         .election_ms = m->election_ms,
         .snapshot_count = m->snapshot_count,
+        .catchup_entries = m->catchup_entries,
+        .max_learners = m->max_learners,
+        .max_streams = m->max_streams,
         .quota_bytes = (int64_t)m->quota_bytes,
         .max_request_bytes = m->max_request_bytes,
         .max_txn_ops = m->max_txn_ops,
@@ -365,6 +370,35 @@ int member_open(struct member_flags *m, struct loop *loop, struct server **ret_s
         .fatal = on_fatal,
         .arg = m,
     };
+}
+
+int member_open(struct member_flags *m, struct loop *loop, struct server **ret_server,
+                char *ret_endpoint, struct err *err)
+{
+    autofree struct rnode_member *founders = mem_zalloc(LIMIT_PEERS * sizeof *founders);
+    size_t n_founders = 0;
+    struct places at;
+    int rv = check(m, err);
+    rv = rv == 0 ? places_of(m, &at, err) : rv;
+    rv = rv == 0 ? founders_of(m, founders, &n_founders, err) : rv;
+    rv = rv == 0 && m->memory_mlock ? host_lock_memory(err) : rv;
+    if (rv != 0) {
+        return rv;
+    }
+    autofree char *data_dir = m->data_dir != NULL ? mem_strdup(m->data_dir)
+                                                  : mem_printf("%s.barque", m->name);
+    struct server_options options = plain_options(m);
+    options.loop = loop;
+    options.data_dir = data_dir;
+    options.listen_client = at.clients.items;
+    options.n_listen_client = at.clients.n;
+    options.listen_http = at.http.items;
+    options.n_listen_http = at.http.n;
+    options.listen_metrics = at.metrics.items;
+    options.n_listen_metrics = at.metrics.n;
+    options.listen_peer = at.peer;
+    options.initial = founders;
+    options.n_initial = n_founders;
     snprintf(m->damage_note, sizeof m->damage_note, "%s/member/damaged", data_dir);
     process_wake_soon();
     rv = enter_with_faults(m, &options, ret_server, err);

@@ -14,10 +14,10 @@ struct member_flags {
     const char *name, *data_dir, *listen_client_urls, *advertise_client_urls, *listen_http_urls,
         *listen_metrics_urls, *listen_peer_urls, *initial_advertise_peer_urls, *initial_cluster,
         *initial_cluster_token, *initial_cluster_state, *cors, *host_whitelist, *log_level,
-        *unsafe_faults;
+        *log_outputs, *unsafe_faults;
     uint64_t heartbeat_ms, election_ms, snapshot_count, quota_bytes, max_request_bytes,
-        max_txn_ops, progress_notify_ms;
-    bool grpc_gateway, unsafe_no_fsync;
+        max_txn_ops, progress_notify_ms, max_learners, max_streams, catchup_entries;
+    bool grpc_gateway, memory_mlock, unsafe_no_fsync;
     char damage_note[4096]; /* path: where a running member notes that its state is wrong */
 };
 

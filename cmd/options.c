@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cmd/config_file.h"
+#include "cmd/gates.h"
 #include "cmd/member.h"
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
@@ -98,6 +99,18 @@ static bool same_value(const struct option *o, const char *a, const char *b)
     return flag_set(&f, a, "", NULL) == 0 && flag_set(&g, b, "", NULL) == 0 && x.u == y.u;
 }
 
+struct gates_heard {
+    const char *from;
+    const struct option_ears *ears;
+};
+
+static void say_gate(void *arg, const char *gate, const char *instead)
+{
+    const struct gates_heard *h = arg;
+    autofree char *line = mem_printf("%s: %s has no effect: %s", h->from, gate, instead);
+    say(h->ears, line);
+}
+
 int option_apply(struct member_flags *m, const struct option *o, const char *value,
                  const char *from, const struct option_ears *ears, struct err *err)
 {
@@ -110,6 +123,10 @@ int option_apply(struct member_flags *m, const struct option *o, const char *val
     int rv = o->fate == OPT_ABSENT ? 0 : flag_set(&f, value, from, err);
     if (rv != 0 || o->fate == OPT_WORKS) {
         return rv;
+    }
+    if (o->fate == OPT_GATES) {
+        struct gates_heard heard = { from, ears };
+        return gates_read(value, from, say_gate, &heard, err);
     }
     if (o->fate == OPT_ABSENT) {
         return err_set(err, E_UNSUPPORTED, "%s: %s", from, o->help);

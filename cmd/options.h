@@ -18,6 +18,7 @@ enum option_fate {
     OPT_WORKS,
     OPT_MOOT,   /* has no meaning here: taken, and a line says what is done instead */
     OPT_ABSENT, /* would change what is promised: refused, unless it asks for nothing */
+    OPT_GATES,  /* --feature-gates: each of them is OPT_MOOT by itself (gates.h) */
     OPT_ALIAS,  /* another name of an option */
 };
 

@@ -82,6 +82,7 @@ static const char *fate_text(const struct option *o)
     case OPT_WORKS:
         return "works";
     case OPT_MOOT:
+    case OPT_GATES:
         return "taken, no effect";
     case OPT_ABSENT:
         return "refused";
@@ -205,6 +206,7 @@ void options_markdown(struct buf *out)
         buf_printf(out, "\n## %s\n", option_groups[g]);
         works_table(g, out);
         other_table(g, OPT_MOOT, "Taken without effect:", out);
+        other_table(g, OPT_GATES, "Taken one by one:", out);
         other_table(g, OPT_ABSENT, "Refused:", out);
         alias_list(g, out);
     }

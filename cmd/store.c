@@ -7,6 +7,7 @@
 
 #include "cmd/command.h"
 #include "cmd/damage.h"
+#include "cmd/host.h"
 #include "cmd/member.h"
 #include "lib/base/assert.h"
 #include "lib/base/log.h"
@@ -61,7 +62,10 @@ int command_store(int argc, char **argv)
         return damage_run(m.unsafe_damage, m.data_dir, m.unsafe_faults);
     }
     signal(SIGPIPE, SIG_IGN);
-    log_start(2);
+    if (host_start_log(&m, &err) != 0) {
+        fprintf(stderr, "barque store: %s\n", err.msg);
+        return EXIT_USAGE;
+    }
     struct store_process p = { .loop = loop_new() };
     char endpoint[128];
     int rv = member_open(&m, p.loop, &p.server, endpoint, &err);

@@ -11,8 +11,6 @@
 #include "lib/codec/mp.h"
 #include "server/internal.h"
 
-enum { STAYING_LEARNERS_MAX = 1 }; /* etcd's */
-
 /* --- rules ------------------------------------------------------------------------------------ */
 
 static size_t quorum(size_t voters)
@@ -23,7 +21,7 @@ static size_t quorum(size_t voters)
 static int add_allowed(const struct reconfigure_view *v, bool promotes)
 {
     if (!promotes) {
-        return v->learners < STAYING_LEARNERS_MAX ? 0 : E_TOO_MANY_LEARNERS;
+        return v->learners < v->learners_max ? 0 : E_TOO_MANY_LEARNERS;
     }
     size_t members = v->voters + v->joining + 1;
     bool second = members == 2 && v->started == 1;
@@ -92,7 +90,7 @@ static void look(const struct server *s, struct reconfigure_view *v)
 {
     size_t n;
     const struct rnode_member *members = rnode_members(s->node, &n);
-    *v = (struct reconfigure_view){ 0 };
+    *v = (struct reconfigure_view){ .learners_max = s->options.max_learners };
     for (size_t i = 0; i < n; i++) {
         const struct rnode_member *m = &members[i];
         bool voter = m->role == RNODE_VOTER;

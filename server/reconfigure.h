@@ -15,6 +15,7 @@ struct reconfigure_view {
     size_t started;         /* of voters and joining: has said its name once */
     size_t joining;         /* learners that will vote as soon as they have caught up */
     size_t learners;        /* that stay learners */
+    size_t learners_max;
 };
 
 /* The member that a change is about. */

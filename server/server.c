@@ -271,6 +271,7 @@ static int open_node(struct server *s, struct err *err)
         .election_timeout_ms = o->election_ms,
         .heartbeat_ms = o->heartbeat_ms,
         .snapshot_entries = o->snapshot_count,
+        .snapshot_trailing = o->catchup_entries,
         .unsafe_no_fsync = o->unsafe_no_fsync,
         .fsm = server_fsm(s),
         .on_change = on_change,
@@ -330,6 +331,7 @@ static int open_rpc(struct server *s, struct err *err)
     struct rpc_server_options options = {
         .loop = s->loop,
         .max_recv_bytes = s->options.max_request_bytes + LIMIT_GRPC_OVERHEAD,
+        .streams_max = s->options.max_streams,
         .metrics = s->metrics,
         .arg = s,
         .admit = server_admit,
@@ -373,6 +375,7 @@ static void defaults(struct server *s, const struct server_options *options)
     o->election_ms = o->election_ms != 0 ? o->election_ms : 1000;
     o->max_request_bytes = o->max_request_bytes != 0 ? o->max_request_bytes
                                                      : (size_t)LIMIT_REQUEST_BYTES;
+    o->max_learners = o->max_learners != 0 ? o->max_learners : 1;
     o->progress_notify_ms = o->progress_notify_ms != 0 ? o->progress_notify_ms : 600000;
     s->store_options.quota_bytes = 0; /* see alarm.c */
     s->store_options.max_txn_ops = o->max_txn_ops != 0 ? o->max_txn_ops : (size_t)LIMIT_TXN_OPS;

@@ -42,6 +42,9 @@ struct server_options {
     uint64_t heartbeat_ms;            /* 0 = 100 */
     uint64_t election_ms;             /* 0 = 1000 */
     uint64_t snapshot_count;          /* 0 = default */
+    uint64_t catchup_entries;         /* that a snapshot leaves in the log; 0 = default */
+    uint64_t max_learners;            /* that stay learners; 0 = 1 */
+    uint64_t max_streams;             /* open calls of a connection; 0 = the most there may be */
     int64_t quota_bytes;              /* 0 = none */
     size_t max_request_bytes;         /* 0 = LIMIT_REQUEST_BYTES */
     size_t max_txn_ops;               /* 0 = LIMIT_TXN_OPS */

@@ -150,6 +150,8 @@ struct rpc_server *rpc_server_new(const struct rpc_server_options *options)
     s->admit = options->admit;
     s->max_recv_bytes = options->max_recv_bytes != 0 ? options->max_recv_bytes
                                                      : (size_t)LIMIT_GRPC_RECV_BYTES;
+    bool fewer = options->streams_max != 0 && options->streams_max < LIMIT_STREAMS_PER_CONN;
+    s->streams_max = fewer ? (uint32_t)options->streams_max : LIMIT_STREAMS_PER_CONN;
     map_init(&s->methods);
     map_init(&s->gateway);
     list_init(&s->conns);

@@ -87,6 +87,8 @@ enum rpc_serves {
 struct rpc_server_options {
     struct loop *loop;
     size_t max_recv_bytes;    /* default LIMIT_GRPC_RECV_BYTES */
+    uint64_t streams_max;     /* open calls of a connection; default, and at most:
+                               * LIMIT_STREAMS_PER_CONN */
     struct metrics *metrics;  /* may be NULL: grpc_server_* counters */
     void *arg;                /* rpc_call_arg of every call, and of http handlers */
     /* May a call begin? Asked when its headers are complete; otherwise the E_ code it fails with.

@@ -310,7 +310,7 @@ static void begin_h2(struct server_conn *sc)
 {
     struct h2_options o = {
         .server = true,
-        .streams_max = LIMIT_STREAMS_PER_CONN,
+        .streams_max = sc->server->streams_max,
         .header_bytes_max = LIMIT_HEADER_BYTES,
         .stream_window = STREAM_WINDOW,
         .conn_window = CONN_WINDOW,

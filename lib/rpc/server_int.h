@@ -49,6 +49,7 @@ struct rpc_server {
     struct metric *received, *sent; /* bytes of messages; NULL without metrics */
     void *arg;
     size_t max_recv_bytes;
+    uint32_t streams_max;
     struct http_access access;
 
     struct map methods; /* path -> struct method_entry */

@@ -169,6 +169,39 @@ is 'another is not told that it may' \
     "$(origin -X OPTIONS -H 'Origin: http://evil.example:80' "http://$client/v3/kv/range")" ''
 end "$ONE"
 
+# --- options of the machine and the log --------------------------------------------------------
+
+one host "$BARQUE" store --name host --data-dir "$T/host.data" --listen-client-urls "http://$client" \
+    --listen-peer-urls "http://$peer" --log-outputs "$T/host.out" --snapshot-count 10 \
+    --snapshot-catchup-entries 5 --max-learners 2 --feature-gates CompactHashCheck=true,LeaseCheckpoint=true
+check 'a member that logs to a file serves' wait_until 20 answers "$client"
+check 'its log is there' grep -q 'serving clients name=host' "$T/host.out"
+is 'and on stderr only what comes before' "$(cat "$T/host.log")" \
+    'barque: --feature-gates: LeaseCheckpoint has no effect: a new leader starts every lease afresh: none ends early'
+for i in $(seq 15); do etcdctl --endpoints "$client" put a "$i"; done >/dev/null
+check 'a snapshot leaves as many entries as it is told' \
+    wait_until 10 grep -Eq 'snapshot taken index=10 first=6 ' "$T/host.out"
+add_learner() { etcdctl --endpoints "$client" member add "$1" --learner --peer-urls "http://127.0.0.1:$2"; }
+check 'a learner may be added' add_learner l1 1
+check 'two, if two are allowed' add_learner l2 2
+like 'and no third' "$(add_learner l3 3 2>&1)" 'too many learner members in cluster'
+end "$ONE"
+is 'it ends in order' "$RC" 0
+refused 'a log that cannot be opened' 2 '--log-outputs .*none/log: No such file' \
+    "$BARQUE" store --log-outputs "$T/none/log"
+refused 'a log of two outputs' 2 'there is one output' "$BARQUE" store --log-outputs stderr,stdout
+refused 'no learner at all' 2 '--max-learners must be at least 1' "$BARQUE" store --max-learners 0
+one lock "$BARQUE" store --name lock --data-dir "$T/lock.data" --listen-client-urls "http://$client" \
+    --listen-peer-urls "http://$peer" --memory-mlock
+lock_decided() { gone "$ONE" || answers "$client"; }
+check 'a member locks its memory or ends' wait_until 20 lock_decided
+if gone "$ONE"; then
+    check 'it may not, and says what is needed' grep -q 'Next: lift the limit' "$T/lock.log"
+else
+    check 'its memory is locked' grep -Eq 'VmLck:.* [1-9][0-9]* kB' "/proc/$ONE/status"
+fi
+end "$ONE"
+
 # --- unix sockets ------------------------------------------------------------------------------
 
 # etcd 3.4's own flags take only such names of sockets that look like host:port; from its client any will do.

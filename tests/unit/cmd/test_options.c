@@ -206,6 +206,27 @@ static void a_misspelt_name_is_answered_with_the_nearest(void **state)
     told_free(t);
 }
 
+static void each_gate_is_told_what_is_done_instead(void **state)
+{
+    static const struct { const char *words, *said; } wrong[] = {
+        { "--feature-gates=LeaseChekpoint=true", "did you mean LeaseCheckpoint?" },
+        { "--feature-gates=LeaseCheckpoint=maybe", "LeaseCheckpoint=maybe is not true or false" },
+        { "--feature-gates=LeaseCheckpoint", "is not GATE=true or GATE=false" },
+    };
+    (void)state;
+    struct told *t = told_by("--feature-gates CompactHashCheck=true,LeaseCheckpoint=1,AllBeta=f");
+    assert_int_equal(t->rv, 0);
+    assert_string_equal(buf_str(&t->lines), "--feature-gates: LeaseCheckpoint has no effect: a new "
+                                            "leader starts every lease afresh: none ends early\n");
+    told_free(t);
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        t = told_by(wrong[i].words);
+        assert_int_equal(t->rv, E_INVAL);
+        assert_non_null(strstr(t->err.msg, wrong[i].said));
+        told_free(t);
+    }
+}
+
 static void help_looks_at_nothing_else(void **state)
 {
     (void)state;
@@ -249,6 +270,7 @@ int test_options_run(void)
         option_test(what_means_nothing_here_is_checked_all_the_same),
         option_test(what_is_absent_is_refused_unless_it_asks_for_nothing),
         option_test(a_misspelt_name_is_answered_with_the_nearest),
+        option_test(each_gate_is_told_what_is_done_instead),
         option_test(help_looks_at_nothing_else),
         option_test(help_tells_of_each_option),
     };

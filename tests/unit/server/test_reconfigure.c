@@ -5,14 +5,14 @@
 
 static int add(size_t voters, size_t active, size_t started, size_t joining, bool promotes)
 {
-    struct reconfigure_view v = { voters, active, started, joining, 0 };
+    struct reconfigure_view v = { voters, active, started, joining, 0, 1 };
     struct reconfigure_member m = { .promotes = promotes };
     return reconfigure_allowed(MEMBER_ADD_LEARNER, &v, &m);
 }
 
 static int take(size_t voters, size_t active, size_t started, bool its_active, bool its_started)
 {
-    struct reconfigure_view v = { voters, active, started, 0, 0 };
+    struct reconfigure_view v = { voters, active, started, 0, 0, 1 };
     struct reconfigure_member m = { .voter = true, .active = its_active, .started = its_started };
     return reconfigure_allowed(MEMBER_REMOVE, &v, &m);
 }
@@ -32,11 +32,14 @@ static void members_are_added_while_enough_have_started(void **state)
 static void one_learner_may_stay_one(void **state)
 {
     (void)state;
-    struct reconfigure_view v = { 3, 3, 3, 0, 0 };
+    struct reconfigure_view v = { 3, 3, 3, 0, 0, 1 };
     struct reconfigure_member m = { .promotes = false };
     assert_int_equal(reconfigure_allowed(MEMBER_ADD_LEARNER, &v, &m), 0);
     v.learners = 1;
     assert_int_equal(reconfigure_allowed(MEMBER_ADD_LEARNER, &v, &m), E_TOO_MANY_LEARNERS);
+    v.learners_max = 2;
+    assert_int_equal(reconfigure_allowed(MEMBER_ADD_LEARNER, &v, &m), 0);
+    v.learners_max = 1;
     m.promotes = true;
     assert_int_equal(reconfigure_allowed(MEMBER_ADD_LEARNER, &v, &m), 0);
 }
@@ -59,7 +62,7 @@ static void a_quorum_of_those_that_answer_stays(void **state)
 static void learners_come_and_go_as_they_like(void **state)
 {
     (void)state;
-    struct reconfigure_view v = { 3, 2, 3, 0, 1 };
+    struct reconfigure_view v = { 3, 2, 3, 0, 1, 1 };
     struct reconfigure_member m = { .voter = false, .active = true };
     assert_int_equal(reconfigure_allowed(MEMBER_REMOVE, &v, &m), 0);
     assert_int_equal(reconfigure_allowed(MEMBER_PROMOTE, &v, &m), 0);
