@@ -81,7 +81,7 @@ PROTO_H := $(PROTO_C:.c=.h)
 
 .DEFAULT_GOAL := all
 .PHONY: all help deps test tsan test-unit test-scenario test-sim test-integration demo sim fuzz bench \
-        lint flags format cov install clean check-deps
+        lint analyze flags format cov install clean check-deps
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
@@ -186,6 +186,9 @@ lint: ## layers, file and function sizes, forbidden calls
 flags: $(B)/barque ## docs/flags.md from the table of options
 	@$(B)/barque store --help markdown >docs/flags.md
 
+analyze: $(PROTO_H) ## clang-tidy and cppcheck, without findings
+	@tools/analyze.sh $(B)
+
 format: ## clang-format on the lines that are not committed yet
 	@git clang-format --force --quiet
 
@@ -198,4 +201,5 @@ clean: ## remove what was built
 
 # Parts that bring their own rules: fuzz/fuzz.mk, tests/sim/sim.mk, tests/scenario/..., bench/bench.mk
 include $(wildcard fuzz/*.mk tests/*/*.mk bench/*.mk)
--include $(shell find $(B) -path $(B)/peer -prune -o -type f -name '*.d' -print 2>/dev/null)
+# Of this build only: others may be under way in build/*.
+-include $(shell find $(or $(wildcard $(FOLDERS:%=$(B)/%) $(B)/tests $(B)/fuzz),/dev/null) -name '*.d' 2>/dev/null)

@@ -68,8 +68,9 @@ static struct word decade(double power)
     static const char *const names[] = {
         "1 \u00b5s", "10 \u00b5s", "100 \u00b5s", "1 ms", "10 ms", "100 ms", "1 s", "10 s",
     };
+    const size_t n = ARRAY_LEN(names);
     struct word w;
-    if (power < (double)ARRAY_LEN(names)) {
+    if (power < (double)n) {
         (void)snprintf(w.s, sizeof w.s, "%s", names[(size_t)power]);
     } else {
         (void)snprintf(w.s, sizeof w.s, "%.40s s", words_rate(pow(10, power - 6)).s);
@@ -80,8 +81,8 @@ static struct word decade(double power)
 /* A log scale's decades; `low` and `high` are powers of ten of a microsecond. */
 static void log_ticks(struct plot *p, double height, double low, double high)
 {
-    for (double v = low; v <= high; v++) {
-        y_tick(p, p->y + height * (high - v) / (high - low), decade(v).s);
+    for (int i = 0; low + i <= high; i++) {
+        y_tick(p, p->y + height * (high - low - i) / (high - low), decade(low + i).s);
     }
 }
 
@@ -133,8 +134,8 @@ static void draw_rate(struct plot *p)
     double top = step * ceil(max / step - 1e-9);
     top = top > 0 ? top : step;
     panel_open(p, "Operations per second", RATE_HEIGHT);
-    for (double v = 0; v <= top * (1 + 1e-9); v += step) {
-        y_tick(p, p->y + RATE_HEIGHT * (1 - v / top), words_rate(v).s);
+    for (int i = 0; i * step <= top * (1 + 1e-9); i++) {
+        y_tick(p, p->y + RATE_HEIGHT * (1 - i * step / top), words_rate(i * step).s);
     }
     draw_steps(p, top);
     draw_failed(p, top);

@@ -303,7 +303,7 @@ static void draw_strip(struct plot *p, const struct sign *signs, size_t n, const
         for (size_t k = 0; k < n; k++) {
             double x = plot_x(p, signs[k].at_ms);
             bool later =
-                signs[k].at_ms > signs[i].at_ms || (signs[k].at_ms == signs[i].at_ms && k > i);
+                signs[k].at_ms > signs[i].at_ms || (k > i && signs[k].at_ms == signs[i].at_ms);
             next_x = later && x < next_x ? x : next_x;
         }
         draw_sign(p, &signs[i], next_x, top, bottom);

@@ -191,7 +191,7 @@ static int find(const char *const *names, size_t n, const char *name)
     return -1;
 }
 
-#define NAME_OF(table, i) ((size_t)(i) < ARRAY_LEN(table) ? table[i] : "?")
+#define NAME_OF(table, i) ((size_t)(i) < ARRAY_LEN(table) ? (table)[i] : "?")
 
 const char *words_role(enum chaos_role role)
 {

@@ -41,7 +41,7 @@ case "$release" in
     bookworm) build="$build libmsgpack-dev"; rt=libclang-rt-14-dev ;;
     *) build="$build libmsgpack-c-dev"; rt=libclang-rt-dev ;;
 esac
-test="git libcmocka-dev clang clang-format $rt etcd-client curl jq nftables iproute2"
+test="git libcmocka-dev clang clang-format clang-tidy cppcheck $rt etcd-client curl jq nftables iproute2"
 # A foreign client library runs on node, wherever that comes from.
 command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || test="$test nodejs npm"
 case "$what" in

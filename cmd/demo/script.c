@@ -121,9 +121,8 @@ static void writes_measure(struct tour *t)
     size_t n = t->observer.n_latencies;
     uint32_t *sorted = mem_dup(t->observer.latencies_us, n * sizeof *sorted);
     qsort(sorted, n, sizeof *sorted, cmp_u32);
-    tour_figure(t, "writes", "median latency of a replicated write",
-                (double)sorted[n / 2] / 1000.0, -1,
-           "ms", 2);
+    uint32_t median = sorted[n / 2];
+    tour_figure(t, "writes", "median latency of a replicated write", median / 1000.0, -1, "ms", 2);
     mem_free(sorted);
 }
 

@@ -380,9 +380,12 @@ void mp_skip(struct mp_reader *r)
     for (;;) {
         if (inside != 0 && depth == SKIP_DEPTH_MAX) {
             fail(r, E_TOOBIG);
-        } else if (inside != 0) {
+            return;
+        }
+        if (inside != 0) {
             open[depth++] = inside;
         }
+        /* cppcheck-suppress uninitvar ; not below depth */
         while (depth > 0 && open[depth - 1] == 0) {
             depth--;
         }

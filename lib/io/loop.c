@@ -222,7 +222,7 @@ int loop_fit_descriptors(struct loop *loop, struct err *err)
     if (limit.rlim_cur < kept + CONNS_MIN) {
         return err_set(err, E_UNAVAILABLE, "%llu file descriptors are too few: at least %llu are "
                        "needed. Next: raise the limit (ulimit -n)",
-                       (unsigned long long)limit.rlim_cur, (unsigned long long)(kept + CONNS_MIN));
+                       (unsigned long long)limit.rlim_cur, (unsigned long long)kept + CONNS_MIN);
     }
     rlim_t most = limit.rlim_cur - kept;
     loop->conns_max = most < LIMIT_CONNS ? (size_t)most : LIMIT_CONNS;
