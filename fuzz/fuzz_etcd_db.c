@@ -1,7 +1,8 @@
 /* A store out of somebody's database file: what is taken must be a store that commands could have
  * made, so its own snapshot is taken by the reader that checks all, and its own file is read as the
  * same. The input lists versions, leases and what is compacted; the pages around them are good
- * ones, since bad pages are fuzz_bolt's. Its rest is put in as one more value, as it is. */
+ * ones, since bad pages are fuzz_bolt's. Its rest is put in as it is: as one more value, or as a
+ * user and a role. */
 #include <stdlib.h>
 
 #include "lib/base/alloc.h"
@@ -86,17 +87,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 4) {
         return 0;
     }
-    struct bolt_items items = { 0 }, meta = { 0 }, leases = { 0 };
+    struct bolt_items items = { 0 }, meta = { 0 }, leases = { 0 }, users = { 0 }, roles = { 0 };
     uint64_t main = data[0] % 8, sub = 0, told;
     size_t n = data[1] % VERSIONS_MAX, used = 4;
     for (size_t i = 0; i < n && size - used >= VERSION_BYTES; i++, used += VERSION_BYTES) {
         put_version(i, data + used, &main, &sub);
         bolt_items_add(&items, buf_slice(&keys[i]), buf_slice(&values[i]));
     }
-    if (size > used) {
+    struct slice rest = slice_make(data + used, size - used);
+    bool is_auth = data[1] >= 128; /* the rest is a user and a role */
+    if (is_auth) {
+        bolt_items_add(&users, slice_str("u"), rest);
+        bolt_items_add(&roles, slice_str("r"), rest);
+    } else if (rest.len > 0) {
         put_revision(&keys[VERSIONS_MAX], main + 1, 0, false);
-        bolt_items_add(&items, buf_slice(&keys[VERSIONS_MAX]),
-                       slice_make(data + used, size - used));
+        bolt_items_add(&items, buf_slice(&keys[VERSIONS_MAX]), rest);
     }
     put_revision(&keys[VERSIONS_MAX + 1], data[2], 0, false);
     if (data[2] != 0) {
@@ -107,11 +112,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     pb_wire_put_u64(&values[VERSIONS_MAX + 1], 2, data[3]);
     bolt_items_add(&leases, slice_make("\0\0\0\0\0\0\0\1", 8),
                    buf_slice(&values[VERSIONS_MAX + 1]));
-    struct bolt_bucket buckets[] = { bolt_items_bucket("key", &items),
+    struct bolt_bucket buckets[] = { bolt_items_bucket("authRoles", &roles),
+                                     bolt_items_bucket("authUsers", &users),
+                                     bolt_items_bucket("key", &items),
                                      bolt_items_bucket("lease", &leases),
                                      bolt_items_bucket("meta", &meta) };
     autobuf file = BUF_INIT;
-    bolt_items_file(buckets, 3, SIZE_MAX, &file, &told);
+    bolt_items_file(buckets, 5, SIZE_MAX, &file, &told);
     struct etcd_db_options o = { .applied_index = 1, .bump_revision = data[3] > 250 ? data[3] : 0 };
     struct etcd_db_report report;
     struct store *s = NULL;
@@ -126,5 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     mem_free(items.items);
     mem_free(meta.items);
     mem_free(leases.items);
+    mem_free(users.items);
+    mem_free(roles.items);
     return 0;
 }

@@ -5,7 +5,8 @@
  *   lease  u64 id, big-endian -> leasepb.Lease
  *   meta   consistent_index, term (u64, big-endian), finishedCompactRev, scheduledCompactRev (a
  *          revision), confState (JSON)
- *   alarm, auth, authRoles, authUsers, cluster, members, members_removed: the caller's items
+ *   auth, authRoles, authUsers: etcd_db_auth.c
+ *   alarm, cluster, members, members_removed: the caller's items
  *
  * Writing works on a pin, so the store goes on; a worker may do it. Reading gives a store that
  * commands could have made, or refuses. */
@@ -18,9 +19,6 @@
 
 enum etcd_db_bucket {
     ETCD_DB_ALARM,
-    ETCD_DB_AUTH,
-    ETCD_DB_AUTH_ROLES,
-    ETCD_DB_AUTH_USERS,
     ETCD_DB_CLUSTER,
     ETCD_DB_MEMBERS,
     ETCD_DB_MEMBERS_REMOVED,
@@ -66,7 +64,10 @@ struct etcd_db_report {
     uint64_t records;         /* in the file */
     uint64_t leases;
     uint64_t orphans;         /* keys whose lease is not there: they are without one now */
-    bool auth_enabled;        /* which is not taken over */
+    uint64_t users, roles;
+    uint64_t foreign_passwords; /* that only etcd can check: nobody can log in with them */
+    bool auth_enabled;        /* in the file */
+    bool auth_off;            /* but not in the store: root could not log in */
 };
 
 /* `bytes`: the file without a checksum behind it. E_CORRUPT, E_UNSUPPORTED, E_TOOBIG. */

@@ -19,9 +19,8 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/limits.h"
-#include "lib/codec/bolt.h"
 #include "lib/codec/pb_wire.h"
-#include "store/etcd_db.h"
+#include "store/etcd_db_internal.h"
 #include "store/internal.h"
 
 enum { REVISION_BYTES = 17, RETRY = 1 };
@@ -58,12 +57,11 @@ static uint64_t be64(const uint8_t *p)
     return v;
 }
 
-/* As bolt_bucket_seek; that there is no such bucket is no error to tell. */
-static int seek_if_there(const struct import *im, const char *name, struct bolt_cursor *ret_cursor,
-                         struct err *err)
+int etcd_db_seek(const struct bolt *b, const char *name, struct bolt_cursor *ret_cursor,
+                 struct err *err)
 {
     struct err told = ERR_INIT;
-    int rv = bolt_bucket_seek(&im->bolt, name, ret_cursor, &told);
+    int rv = bolt_bucket_seek(b, name, ret_cursor, &told);
     if (rv != 0 && rv != E_NOTFOUND && err != NULL) {
         *err = told;
     }
@@ -165,7 +163,7 @@ static int read_leases(struct import *im, struct err *err)
 {
     struct bolt_cursor c;
     struct slice key, value;
-    int rv = seek_if_there(im, "lease", &c, err);
+    int rv = etcd_db_seek(&im->bolt, "lease", &c, err);
     if (rv == E_NOTFOUND) {
         return 0;
     }
@@ -316,17 +314,7 @@ static int read_meta(struct import *im, struct err *err)
     while (rv == 0 && (rv = bolt_next(&c, &key, &value, err)) == 1) {
         rv = meta_revision(im, key, value, err);
     }
-    if (rv != 0) {
-        return rv;
-    }
-    rv = seek_if_there(im, "auth", &c, err);
-    while (rv == 0 && (rv = bolt_next(&c, &key, &value, err)) == 1) {
-        im->report.auth_enabled = im->report.auth_enabled ||
-                                  (slice_eq(key, slice_str("authEnabled")) && value.len == 1 &&
-                                   value.data[0] == 1);
-        rv = 0;
-    }
-    return rv == E_NOTFOUND ? 0 : rv;
+    return rv;
 }
 
 /* How far the file goes; all its versions are looked at once before anything is built. */
@@ -373,13 +361,16 @@ static int build(struct import *im, int64_t compacted, bool strict_start, struct
 {
     store_free(im->store);
     im->store = store_new(im->o->store);
-    im->report.leases = im->report.orphans = 0;
+    im->report.leases = im->report.orphans = im->report.foreign_passwords = 0;
     im->store->compact_revision = compacted;
     im->floor = compact_floor(compacted);
     im->last = im->floor > 1 ? im->floor : 1;
     im->next_sub = 0;
     im->strict_start = strict_start;
     int rv = read_leases(im, err);
+    if (rv == 0) {
+        rv = etcd_db_auth_read(&im->bolt, &im->store->auth, &im->report, err);
+    }
     if (rv == 0) {
         rv = read_versions(im, err);
     }
@@ -400,7 +391,10 @@ static int build(struct import *im, int64_t compacted, bool strict_start, struct
     }
     im->store->revision = im->last;
     im->store->applied_index = im->o->applied_index;
-    const uint64_t words[] = { (uint64_t)im->last, (uint64_t)compacted, im->report.leases };
+    autobuf auth = BUF_INIT;
+    auth_write_frames(&im->store->auth, &auth);
+    const uint64_t words[] = { (uint64_t)im->last, (uint64_t)compacted, im->report.leases,
+                               hash_bytes(auth.data, auth.len) };
     digest_words(im->store, words, sizeof words / sizeof words[0]);
     return 0;
 }

@@ -4,9 +4,10 @@
 #include <stdlib.h>
 
 #include "lib/base/alloc.h"
-#include "lib/codec/bolt.h"
+#include "lib/base/assert.h"
+#include "lib/codec/mp.h"
 #include "lib/codec/pb_wire.h"
-#include "store/etcd_db.h"
+#include "store/etcd_db_internal.h"
 #include "store/internal.h"
 #include "store/snapshot.h"
 
@@ -21,6 +22,8 @@ struct etcd_db {
     struct slice meta[META_MAX][2];
     struct etcd_db_items meta_items;
     uint8_t index[8], term[8], compacted[REVISION_BYTES];
+    struct arena arena; /* of users and roles */
+    struct etcd_db_auth auth;
     struct bolt_writer *writer;
 };
 
@@ -192,6 +195,27 @@ static void meta_fill(struct etcd_db *db)
     meta_add(db, "term", slice_make(db->term, sizeof db->term));
 }
 
+/* --- auth --- */
+
+/* What the pin holds are frames of a snapshot. */
+static void auth_fill(struct etcd_db *db)
+{
+    struct auth a;
+    struct slice left = db->pin.auth;
+    auth_init(&a);
+    while (left.len > 0) {
+        const uint8_t *p = left.data;
+        size_t len = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
+        struct mp_reader m;
+        mp_reader_init(&m, slice_make(p + 4, len));
+        INVARIANT(mp_get_u64(&m) == FRAME_AUTH);
+        INVARIANT(auth_read_frame(&a, &m) == 0);
+        left = slice_make(p + 4 + len, left.len - 4 - len);
+    }
+    etcd_db_auth_items(&a, &db->arena, &db->auth);
+    auth_fini(&a);
+}
+
 /* --- the file --------------------------------------------------------------------------------- */
 
 struct etcd_db *etcd_db_new(struct store_pin *pin, const struct etcd_db_facts *facts)
@@ -206,12 +230,14 @@ struct etcd_db *etcd_db_new(struct store_pin *pin, const struct etcd_db_facts *f
     }
     qsort(db->leases, db->pin.n_leases, sizeof *db->leases, by_unsigned_id);
     meta_fill(db);
+    arena_init(&db->arena);
+    auth_fill(db);
     const struct etcd_db_items *theirs = facts->buckets;
     const struct bolt_bucket buckets[] = {
         items_bucket("alarm", &theirs[ETCD_DB_ALARM]),
-        items_bucket("auth", &theirs[ETCD_DB_AUTH]),
-        items_bucket("authRoles", &theirs[ETCD_DB_AUTH_ROLES]),
-        items_bucket("authUsers", &theirs[ETCD_DB_AUTH_USERS]),
+        items_bucket("auth", &db->auth.state),
+        items_bucket("authRoles", &db->auth.roles),
+        items_bucket("authUsers", &db->auth.users),
         items_bucket("cluster", &theirs[ETCD_DB_CLUSTER]),
         { "key", db->n_records, key_size, key_key, key_value, db },
         { "lease", db->pin.n_leases, lease_size, lease_key, lease_value, db },
@@ -239,6 +265,7 @@ void etcd_db_free(struct etcd_db *db)
         return;
     }
     bolt_writer_free(db->writer);
+    arena_fini(&db->arena);
     mem_free(db->records);
     mem_free(db->leases);
     mem_free(db);

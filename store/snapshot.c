@@ -82,7 +82,8 @@ void store_pin_look(const struct store_pin *p, struct store_pin_view *ret_view)
     *ret_view = (struct store_pin_view){ .tree = &p->tree, .revision = p->revision,
                                          .compact_revision = p->compact_revision,
                                          .applied_index = p->applied_index,
-                                         .leases = p->leases, .n_leases = p->n_leases };
+                                         .leases = p->leases, .n_leases = p->n_leases,
+                                         .auth = buf_slice(&p->auth) };
 }
 
 /* --- frames ----------------------------------------------------------------------------------- */

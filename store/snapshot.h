@@ -30,6 +30,7 @@ struct store_pin_view {
     uint64_t applied_index;
     const struct lease_info *leases;
     size_t n_leases;
+    struct slice auth; /* its frames, whole */
 };
 void store_pin_look(const struct store_pin *p, struct store_pin_view *ret_view);
 

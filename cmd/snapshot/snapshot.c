@@ -69,8 +69,17 @@ static void tell_report(const struct etcd_db_report *r)
     if (r->revision != r->file_revision) {
         state_say("the newest revision is %" PRId64 " here", r->revision);
     }
-    if (r->auth_enabled) {
-        state_say("warning: users and roles are not taken over, and authentication is off");
+    if (r->users + r->roles > 0) {
+        state_say("%" PRIu64 " users, %" PRIu64 " roles; authentication is %s", r->users, r->roles,
+                  r->auth_enabled && !r->auth_off ? "on" : "off");
+    }
+    if (r->foreign_passwords > 0) {
+        state_say("warning: %" PRIu64 " passwords are etcd's, which only etcd can check. Next: "
+                  "etcdctl user passwd NAME for each", r->foreign_passwords);
+    }
+    if (r->auth_off) {
+        state_say("warning: AUTHENTICATION IS OFF, although it is on in the file: root could not "
+                  "log in. Next: set passwords, then etcdctl auth enable");
     }
 }
 

@@ -17,5 +17,6 @@ int main(void)
     failed += test_watch_random_run();
     failed += test_differential_run();
     failed += test_etcd_db_run();
+    failed += test_etcd_db_auth_run();
     return failed != 0;
 }

@@ -22,5 +22,6 @@ int test_watch_run(void);
 int test_watch_random_run(void);
 int test_differential_run(void);
 int test_etcd_db_run(void);
+int test_etcd_db_auth_run(void);
 
 #endif
