@@ -13,6 +13,8 @@ struct client_snapshot;
 struct client_snapshot_options {
     struct loop *loop;
     const char *endpoint; /* "127.0.0.1:2379" or a URL; only during the call */
+    const char *user;     /* NULL: nobody logs in; only during the call, as the password */
+    const char *password;
     uint64_t silence_ms;  /* no byte for so long ends it; 0: 30 s */
     /* The next bytes of the file, its sum at the end included; `remaining` without the sum. A code
      * that is not 0 ends it. */

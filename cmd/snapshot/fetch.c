@@ -12,6 +12,8 @@
 enum { TELL_MS = 1000 };
 
 struct fetch {
+    char *user; /* "NAME" and its password, or NULL */
+    const char *password;
     struct loop *loop;
     struct file *file;
     uint64_t at, told_ms;
@@ -47,6 +49,7 @@ static void on_done(void *arg, int status, const struct err *err)
 static int fetch_one(struct fetch *f, const char *endpoint, struct err *err)
 {
     struct client_snapshot_options o = { .loop = f->loop, .endpoint = endpoint,
+                                         .user = f->user, .password = f->password,
                                          .on_blob = on_blob, .done = on_done, .arg = f };
     struct client_snapshot *stream;
     f->at = f->told_ms = 0;
@@ -89,7 +92,20 @@ static int check(const char *part, struct err *err)
     return rv;
 }
 
-int fetch_snapshot(const char *endpoints, const char *path, struct err *err)
+static void split_user(struct fetch *f, const char *user)
+{
+    if (user == NULL) {
+        return;
+    }
+    f->user = mem_strdup(user);
+    char *colon = strchr(f->user, ':');
+    if (colon != NULL) {
+        *colon = '\0';
+        f->password = colon + 1;
+    }
+}
+
+int fetch_snapshot(const char *endpoints, const char *user, const char *path, struct err *err)
 {
     autofree char *part = mem_printf("%s.part", path);
     struct fetch f = { 0 };
@@ -97,9 +113,11 @@ int fetch_snapshot(const char *endpoints, const char *path, struct err *err)
     if (rv != 0) {
         return rv;
     }
+    split_user(&f, user);
     f.loop = loop_new();
     rv = fetch_any(&f, endpoints, err);
     loop_free(f.loop);
+    mem_free(f.user);
     if (rv == 0) {
         rv = file_truncate(f.file, f.at, err);
     }

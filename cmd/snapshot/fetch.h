@@ -6,8 +6,9 @@
 
 #include "lib/base/err.h"
 
-/* Of the first of `endpoints` (with commas between) that answers. The file gets its name only when
+/* Of the first of `endpoints` (with commas between) that answers, as `user`
+ * ("NAME:PASSWORD"; NULL: nobody). The file gets its name only when
  * its sum is right. E_UNAVAILABLE, E_TIMEOUT, E_CORRUPT, E_DISKFULL... */
-int fetch_snapshot(const char *endpoints, const char *path, struct err *err);
+int fetch_snapshot(const char *endpoints, const char *user, const char *path, struct err *err);
 
 #endif

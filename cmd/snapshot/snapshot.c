@@ -28,7 +28,7 @@
 enum { RESTORED_INDEX = 1, RESTORED_TERM = 1, ETCD_REVISION_BYTES = 17 };
 
 struct snapshot_flags {
-    const char *endpoints, *data_dir, *output;
+    const char *endpoints, *user, *data_dir, *output;
     const char *name, *initial_cluster, *initial_cluster_token, *initial_advertise_peer_urls;
     int64_t bump_revision;
     bool mark_compacted, skip_hash_check;
@@ -181,7 +181,7 @@ static int import(const struct snapshot_flags *f, const char *source, struct err
         rv = state_dir_free(f->data_dir, err);
     }
     if (rv == 0) {
-        rv = fetch_snapshot(source, path, err);
+        rv = fetch_snapshot(source, f->user, path, err);
     }
     if (rv == 0) {
         rv = restore(f, path, err);
@@ -215,7 +215,7 @@ static int export_stopped(const char *data_dir, const char *path, struct err *er
 static int save(const struct snapshot_flags *f, const char *path, struct err *err)
 {
     int rv = f->data_dir != NULL ? export_stopped(f->data_dir, path, err)
-                                 : fetch_snapshot(f->endpoints, path, err);
+                                 : fetch_snapshot(f->endpoints, f->user, path, err);
     if (rv == 0) {
         printf("saved to %s. Next: barque snapshot status %s\n", path, path);
     }
@@ -339,6 +339,8 @@ static int run(int argc, char **argv, int words)
     const struct flag flags[] = {
         { "endpoints", FLAG_STRING, &f.endpoints, "A,B", "members to save from, one after the "
           "other (127.0.0.1:2379)" },
+        { "user", FLAG_STRING, &f.user, "NAME:PASSWORD", "who asks, where authentication is on "
+          "(better in BARQUE_USER: others see arguments)" },
         { "data-dir", FLAG_STRING, &f.data_dir, "DIR", "restore, import: to be made (NAME.barque). "
           "export, save: of a member that does not run" },
         { "name", FLAG_STRING, &f.name, "NAME", "of the restored member (default)" },

@@ -105,6 +105,32 @@ check 'and imported' into v import "$T/u.db"
 cluster_start v
 is 'with all that was in its log' "$(content v 1)" "$want"
 
+# --- users --------------------------------------------------------------------------------------
+users_on() {
+    ctl_at "$1" 1 user add root:secret && ctl_at "$1" 1 role add r &&
+        ctl_at "$1" 1 user add u:word && ctl_at "$1" 1 user grant-role u r &&
+        ctl_at "$1" 1 role grant-permission r read not --prefix && ctl_at "$1" 1 role add root &&
+        ctl_at "$1" 1 user grant-role root root && ctl_at "$1" 1 auth enable
+}
+check 'authentication is turned on' users_on v
+refused 'nobody saves a snapshot' 1 'user name is empty' "$BARQUE" snapshot save "$T/w.db" \
+    --endpoints "$(endpoints v)"
+refused 'a user saves none either' 1 'permission denied' "$BARQUE" snapshot save "$T/w.db" \
+    --endpoints "$(endpoints v)" --user u:word
+refused 'a wrong password is told' 1 'authentication failed' "$BARQUE" snapshot save "$T/w.db" \
+    --endpoints "$(endpoints v)" --user root:wrong
+check 'nothing was saved' test ! -e "$T/w.db" -a ! -e "$T/w.db.part"
+check 'root saves one' env BARQUE_USER=root:secret "$BARQUE" snapshot save "$T/w.db" \
+    --endpoints "$(endpoints v)"
+cluster_new w barque 1
+check 'a cluster with users is restored' into w snapshot restore "$T/w.db"
+member_start w 1
+check 'authentication is on there' wait_until 20 sh -c \
+    "etcdctl --endpoints $(endpoint w 1) get not 2>&1 | grep -q 'user name is empty'"
+is 'a user reads what it may' \
+    "$(ctl_at w 1 --user u:word get not --prefix --print-value-only)" yet
+like 'and nothing else' "$(ctl_at w 1 --user u:word get x 2>&1)" 'permission denied'
+
 # --- etcd ---------------------------------------------------------------------------------------
 if [ -x "$ETCD" ]; then
     cluster_new e etcd 1
@@ -142,6 +168,25 @@ if [ -x "$ETCD" ]; then
     cluster_start f
     content j 1 >"$T/want"; content f 1 >"$T/got"
     same 'and serves the same' "$T/got" "$T/want"
+    member_end f 1
+
+    cluster_new g etcd 1
+    cluster_start g
+    ctl_at g 1 put k v >/dev/null
+    check 'authentication is turned on at etcd' users_on g
+    cluster_new h barque 1
+    : >"$T/into"
+    check 'it is imported' into h import "http://$(endpoint g 1)" --user root:secret
+    like 'it is said that passwords are not' "$(cat "$T/into")" "2 passwords are etcd's"
+    like 'and that authentication is off' "$(cat "$T/into")" 'AUTHENTICATION IS OFF'
+    cluster_start h
+    is 'keys are there' "$(ctl_at h 1 get k --print-value-only)" v
+    is 'users are there' "$(ctl_at h 1 user list | sort | tr '\n' ' ')" 'root u '
+    like 'and what their roles may' "$(ctl_at h 1 role get r)" 'prefix not'
+    check 'a password is set' sh -c "printf 'new\nnew\n' |
+        etcdctl --endpoints $(endpoint h 1) user passwd root --interactive=false"
+    check 'authentication is turned on again' ctl_at h 1 auth enable
+    is 'root logs in' "$(ctl_at h 1 --user root:new get k --print-value-only)" v
 else
     skip 'etcd to Barque and back' 'no etcd here'
 fi
