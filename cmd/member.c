@@ -361,6 +361,8 @@ static struct server_options plain_options(struct member_flags *m)
         .catchup_entries = m->catchup_entries,
         .max_learners = m->max_learners,
         .max_streams = m->max_streams,
+        .keepalive_interval_ms = m->keepalive_interval_ms,
+        .keepalive_timeout_ms = m->keepalive_timeout_ms,
         .quota_bytes = (int64_t)m->quota_bytes,
         .max_request_bytes = m->max_request_bytes,
         .max_txn_ops = m->max_txn_ops,

@@ -106,10 +106,10 @@ const struct option option_table[] = {
       AT(max_streams), "open calls of a connection; over 10000 counts as 10000" },
     { "grpc-keepalive-min-time", GROUP_LIMITS, OPT_MOOT, FLAG_INTERVAL, "DURATION", NULL, 0,
       "clients may ping as often as they like, short of a flood" },
-    { "grpc-keepalive-interval", GROUP_LIMITS, OPT_MOOT, FLAG_INTERVAL, "DURATION", NULL, 0,
-      "clients that are gone are found by TCP keepalive, every 30 s" },
-    { "grpc-keepalive-timeout", GROUP_LIMITS, OPT_MOOT, FLAG_INTERVAL, "DURATION", NULL, 0,
-      "clients that are gone are found by TCP keepalive, every 30 s" },
+    { "grpc-keepalive-interval", GROUP_LIMITS, OPT_WORKS, FLAG_INTERVAL, "DURATION", "2h",
+      AT(keepalive_interval_ms), "silence after which a client is pinged; 0: never" },
+    { "grpc-keepalive-timeout", GROUP_LIMITS, OPT_WORKS, FLAG_INTERVAL, "DURATION", "20s",
+      AT(keepalive_timeout_ms), "and then cut off, when it does not answer; 0: never" },
 
     /* --- storage --- */
     { "quota-backend-bytes", GROUP_STORAGE, OPT_WORKS, FLAG_U64, "BYTES", NULL, AT(quota_bytes),

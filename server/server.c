@@ -332,6 +332,8 @@ static int open_rpc(struct server *s, struct err *err)
         .loop = s->loop,
         .max_recv_bytes = s->options.max_request_bytes + LIMIT_GRPC_OVERHEAD,
         .streams_max = s->options.max_streams,
+        .keepalive_interval_ms = s->options.keepalive_interval_ms,
+        .keepalive_timeout_ms = s->options.keepalive_timeout_ms,
         .metrics = s->metrics,
         .arg = s,
         .admit = server_admit,

@@ -44,6 +44,7 @@ struct server_options {
     uint64_t snapshot_count;          /* 0 = default */
     uint64_t catchup_entries;         /* that a snapshot leaves in the log; 0 = default */
     uint64_t max_learners;            /* that stay learners; 0 = 1 */
+    uint64_t keepalive_interval_ms, keepalive_timeout_ms; /* of clients (rpc/server.h); 0 = never */
     uint64_t max_streams;             /* open calls of a connection; 0 = the most there may be */
     int64_t quota_bytes;              /* 0 = none */
     size_t max_request_bytes;         /* 0 = LIMIT_REQUEST_BYTES */

@@ -43,6 +43,24 @@ static void on_sweep(struct timer *t)
     timer_start(&s->sweep, SWEEP_MS);
 }
 
+/* Twice as often as it matters. */
+static uint64_t keepalive_every_ms(const struct rpc_server *s)
+{
+    uint64_t least = s->keepalive_interval_ms < s->keepalive_timeout_ms ? s->keepalive_interval_ms
+                                                                        : s->keepalive_timeout_ms;
+    uint64_t half = least / 2 > KEEPALIVE_LEAST_MS ? least / 2 : KEEPALIVE_LEAST_MS;
+    return half < SWEEP_MS ? half : SWEEP_MS;
+}
+
+static void on_keepalive(struct timer *t)
+{
+    struct rpc_server *s = CONTAINER_OF(t, struct rpc_server, keepalive);
+    LIST_FOREACH_SAFE (it, &s->conns) {
+        server_conn_keepalive(LIST_ENTRY(it, struct server_conn, link), loop_now_ms(s->loop));
+    }
+    timer_start(t, keepalive_every_ms(s));
+}
+
 /* --- stopping --------------------------------------------------------------------------------- */
 
 static void server_delete(struct rpc_server *s)
@@ -110,6 +128,7 @@ void rpc_server_stop(struct rpc_server *s, uint64_t grace_ms, void (*stopped)(vo
     s->stopped_arg = arg;
     close_listeners(s);
     timer_stop(&s->sweep);
+    timer_stop(&s->keepalive);
     LIST_FOREACH_SAFE (it, &s->conns) {
         server_conn_shutdown(LIST_ENTRY(it, struct server_conn, link));
     }
@@ -128,6 +147,7 @@ void rpc_server_free(struct rpc_server *s)
     close_listeners(s);
     close_conns(s);
     timer_stop(&s->sweep);
+    timer_stop(&s->keepalive);
     timer_stop(&s->grace);
     timer_stop(&s->deadline_timer);
     server_check_stopped(s);
@@ -164,6 +184,12 @@ struct rpc_server *rpc_server_new(const struct rpc_server_options *options)
     timer_init(s->loop, &s->grace, on_grace_over);
     timer_init(s->loop, &s->sweep, on_sweep);
     timer_start(&s->sweep, SWEEP_MS);
+    timer_init(s->loop, &s->keepalive, on_keepalive);
+    if (options->keepalive_interval_ms != 0 && options->keepalive_timeout_ms != 0) {
+        s->keepalive_interval_ms = options->keepalive_interval_ms;
+        s->keepalive_timeout_ms = options->keepalive_timeout_ms;
+        timer_start(&s->keepalive, keepalive_every_ms(s));
+    }
     return s;
 }
 

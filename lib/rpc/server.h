@@ -89,6 +89,9 @@ struct rpc_server_options {
     size_t max_recv_bytes;    /* default LIMIT_GRPC_RECV_BYTES */
     uint64_t streams_max;     /* open calls of a connection; default, and at most:
                                * LIMIT_STREAMS_PER_CONN */
+    /* A client of gRPC that said nothing for so long is pinged, and cut off when it does not answer
+     * in time; either 0: never. */
+    uint64_t keepalive_interval_ms, keepalive_timeout_ms;
     struct metrics *metrics;  /* may be NULL: grpc_server_* counters */
     void *arg;                /* rpc_call_arg of every call, and of http handlers */
     /* May a call begin? Asked when its headers are complete; otherwise the E_ code it fails with.

@@ -463,6 +463,27 @@ void server_conn_sweep(struct server_conn *sc)
     }
 }
 
+/* Any byte is an answer. While reading is paused none can be seen: the sweep judges that reader. */
+void server_conn_keepalive(struct server_conn *sc, uint64_t now_ms)
+{
+    if (sc->mode != MODE_H2 || sc->broken || conn_congested(sc->conn)) {
+        sc->pinged_ms = 0;
+        return;
+    }
+    if (sc->pinged_ms != 0 && sc->last_read_ms >= sc->pinged_ms) {
+        sc->pinged_ms = 0;
+    }
+    if (sc->pinged_ms != 0) {
+        if (now_ms - sc->pinged_ms >= sc->server->keepalive_timeout_ms) {
+            conn_close(sc->conn);
+        }
+    } else if (now_ms - sc->last_read_ms >= sc->server->keepalive_interval_ms) {
+        sc->pinged_ms = now_ms;
+        h2_ping(sc->h2);
+        server_conn_dirty(sc);
+    }
+}
+
 void server_conn_shutdown(struct server_conn *sc)
 {
     if (sc->mode != MODE_H2 && !http1_busy(sc)) {

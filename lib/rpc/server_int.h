@@ -20,6 +20,7 @@ enum {
     SWEEP_MS = 5000,
     SNIFF_TIMEOUT_MS = 10000, /* a new connection must say which protocol it speaks */
     HTTP1_IDLE_MS = 90000,
+    KEEPALIVE_LEAST_MS = 10, /* between two looks */
     STALL_SWEEPS = 12, /* a reader that takes nothing for a minute */
     CLOSE_LINGER_MS = 1000,
 };
@@ -50,6 +51,8 @@ struct rpc_server {
     void *arg;
     size_t max_recv_bytes;
     uint32_t streams_max;
+    uint64_t keepalive_interval_ms, keepalive_timeout_ms; /* both or none */
+    struct timer keepalive;
     struct http_access access;
 
     struct map methods; /* path -> struct method_entry */
@@ -120,6 +123,7 @@ struct server_conn {
     unsigned stalls;     /* sweeps in a row that found as many */
     size_t partial_bytes; /* half-received requests */
     uint64_t last_read_ms;
+    uint64_t pinged_ms; /* 0: no ping of ours is to be answered */
     bool broken; /* say what is left to say, then close */
 };
 
@@ -180,6 +184,8 @@ void server_conn_new(struct rpc_server *s, struct conn *c, enum rpc_serves what)
 void server_conn_dirty(struct server_conn *sc);
 void server_conn_flush(struct server_conn *sc);
 void server_conn_sweep(struct server_conn *sc);
+/* Pings who is silent, cuts off who stays so. */
+void server_conn_keepalive(struct server_conn *sc, uint64_t now_ms);
 void server_conn_shutdown(struct server_conn *sc);
 extern const struct h2_events server_h2_events;
 

@@ -109,6 +109,7 @@ int test_http1_run(void);
 int test_unary_run(void);
 int test_stream_run(void);
 int test_raw_run(void);
+int test_keepalive_run(void);
 int test_access_run(void);
 int test_channel_run(void);
 int test_reentry_run(void);

@@ -13,6 +13,7 @@ int main(void)
     failed += test_unary_run();
     failed += test_stream_run();
     failed += test_raw_run();
+    failed += test_keepalive_run();
     failed += test_access_run();
     failed += test_channel_run();
     failed += test_reentry_run();

@@ -50,46 +50,6 @@ static void expect_text(struct fixture *f, struct buf *out, const char *want)
     raw_close(&r);
 }
 
-/* SETTINGS_MAX_CONCURRENT_STREAMS (3) of the server's first frame. */
-static uint32_t announced_streams(struct fixture *f, uint64_t streams_max)
-{
-    struct rpc_server_options o = { .loop = f->loop, .streams_max = streams_max };
-    struct rpc_server *s = rpc_server_new(&o);
-    struct raw r;
-    autobuf out = BUF_INIT;
-    uint32_t value = 0;
-    assert_int_equal(rpc_server_listen(s, "127.0.0.1:0", RPC_SERVES_GRPC, NULL), 0);
-    raw_open_at(&r, f, rpc_server_address(s, 0));
-    begin(&out);
-    raw_write(&r, out.data, out.len);
-    for (int i = 0; r.in.len < 9 || r.in.len < 9U + r.in.data[2]; i++) {
-        assert_true(i < 2000 && !r.closed);
-        fixture_run_ms(f, 2);
-    }
-    assert_int_equal(r.in.data[3], SETTINGS);
-    for (size_t at = 9; at + 6 <= 9U + r.in.data[2]; at += 6) {
-        const uint8_t *b = r.in.data + at;
-        if (b[0] == 0 && b[1] == 3) {
-            value = (uint32_t)b[2] << 24 | (uint32_t)b[3] << 16 | (uint32_t)b[4] << 8 | b[5];
-        }
-    }
-    raw_close(&r);
-    rpc_server_free(s);
-    fixture_run_ms(f, 2);
-    return value;
-}
-
-static void open_calls_of_a_connection_are_bounded(void **state)
-{
-    (void)state;
-    struct fixture f;
-    fixture_open(&f);
-    assert_int_equal(announced_streams(&f, 7), 7);
-    assert_int_equal(announced_streams(&f, 0), LIMIT_STREAMS_PER_CONN);
-    assert_int_equal(announced_streams(&f, UINT32_MAX), LIMIT_STREAMS_PER_CONN);
-    fixture_close(&f);
-}
-
 static void expect_goaway(struct fixture *f, struct buf *out, uint32_t code)
 {
     struct raw r;
@@ -510,7 +470,6 @@ static void a_stream_that_asks_and_reads_no_answer_is_ended(void **state)
 int test_raw_run(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(open_calls_of_a_connection_are_bounded),
         cmocka_unit_test(odd_authorities_are_accepted),
         cmocka_unit_test(a_get_is_405_and_a_foreign_content_type_415),
         cmocka_unit_test(a_compressed_message_is_unimplemented),
