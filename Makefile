@@ -68,7 +68,7 @@ DEPS_PKG = libuv libnghttp2 libprotobuf-c jansson yaml-0.1 openssl \
            $(shell pkg-config --exists msgpack && echo msgpack || echo msgpack-c)
 # pkg-config is asked once, lazily: `make deps` must run on a machine that does not have it yet.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(DEPS_PKG)))$(PKG_CFLAGS)
-PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(DEPS_PKG)) -lraft -lpthread -lm)$(PKG_LIBS)
+PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(DEPS_PKG)) -lcrypt -lraft -lpthread -lm)$(PKG_LIBS)
 
 archive = $(B)/lib$(subst /,-,$(1)).a
 archives = $(foreach f,$(1),$(call archive,$(f)))

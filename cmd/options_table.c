@@ -210,7 +210,7 @@ const struct option option_table[] = {
     { "auth-token-ttl", GROUP_SECURITY, OPT_MOOT, FLAG_U64, "SECONDS", "300", 0,
       "a token is valid for 300 s after its last use" },
     { "bcrypt-cost", GROUP_SECURITY, OPT_MOOT, FLAG_U64, "N", "10", 0,
-      "passwords are hashed with scrypt, at a cost of its own" },
+      "passwords are hashed at 10" },
 
     /* --- log and metrics --- */
     { "log-level", GROUP_OBSERVE, OPT_WORKS, FLAG_CHOICE,

@@ -1,18 +1,23 @@
 /* Users and roles in etcd's database file: authpb.User and authpb.Role by name, and in the bucket
  * "auth" authEnabled (one byte), authRevision (u64, big-endian) and, of ours, barqueTokenKey.
  *
- * Passwords are salt and hash in both, but etcd's hashes are bcrypt's and ours scrypt's: neither
- * can check the other's. A user of the other kind comes over without a password that anybody knows.
- * From etcd to here authentication is off then, and the caller says so: a cluster into which nobody
- * can log in could not even be mended. */
+ * Passwords are hashes in both, mostly bcrypt's, which both can check (lib/codec/secret.h). A user
+ * with another kind of hash comes over without a password that anybody knows; authentication is off
+ * then, and the caller says so: a cluster into which nobody can log in could not even be mended.
+ *
+ * A file of etcd's has no key for tokens. All members of a cluster are restored from one file, each
+ * by itself, and must agree on one, so it is made of the users with their hashes: whoever may read
+ * the file knows those anyhow. */
 #include "lib/base/alloc.h"
 #include "lib/base/limits.h"
 #include "lib/codec/pb_wire.h"
+#include "lib/codec/secret.h"
 #include "store/etcd_db_internal.h"
 
-#define OUR_SECRET "$scrypt$"
 #define TOKEN_KEY "barqueTokenKey"
 #define ROOT "root"
+
+enum { BCRYPT_BYTES = 60 };
 
 enum { STATE_ITEMS = 3, USER_NAME = 1, USER_SECRET = 2, USER_ROLE = 3, USER_OPTIONS = 4,
        ROLE_NAME = 1, ROLE_PERMISSION = 2, PERMISSION_KIND = 1, PERMISSION_KEY = 2,
@@ -156,9 +161,11 @@ static int read_role(struct auth *a, struct slice name, struct slice value)
     return rv;
 }
 
-static bool is_ours(struct slice secret)
+static bool is_known(struct slice secret)
 {
-    return slice_starts(secret, slice_str(OUR_SECRET)) && secret.len <= LIMIT_AUTH_SECRET_BYTES;
+    bool bcrypt = slice_starts(secret, slice_str("$2")) && secret.len == BCRYPT_BYTES;
+    bool scrypt = slice_starts(secret, slice_str("$scrypt$"));
+    return bcrypt || (scrypt && secret.len <= LIMIT_AUTH_SECRET_BYTES);
 }
 
 static bool no_password(struct slice options)
@@ -194,8 +201,8 @@ static int read_user(struct auth *a, struct slice name, struct slice value, uint
     if (rv != 0) {
         return rv;
     }
-    *foreign += secret.len > 0 && !is_ours(secret);
-    struct auth_user *u = auth_add_user(a, name, is_ours(secret) ? secret : slice_str(""));
+    *foreign += secret.len > 0 && !is_known(secret);
+    struct auth_user *u = auth_add_user(a, name, is_known(secret) ? secret : slice_str(""));
     u->no_password = no;
     u->since = a->revision; /* tokens of the old cluster are void */
     for (w = wire_of(value); pb_wire_next(&w, &f) == 1;) {
@@ -232,10 +239,26 @@ static int read_state(const struct bolt *b, struct auth *a, struct err *err)
     return rv == E_NOTFOUND ? 0 : rv;
 }
 
+static void make_token_key(struct auth *a)
+{
+    autobuf all = BUF_INIT;
+    uint8_t key[SECRET_SUM_BYTES];
+    for (size_t i = 0; i < a->users.n; i++) {
+        const struct auth_user *u = auth_user_at(a, i);
+        buf_put_u32(&all, (uint32_t)u->name.len);
+        buf_append_slice(&all, u->name);
+        buf_put_u32(&all, (uint32_t)u->secret.len);
+        buf_append_slice(&all, u->secret);
+    }
+    secret_sum(slice_str(TOKEN_KEY), buf_slice(&all), key);
+    auth_set_secret(a, slice_make(key, sizeof key));
+}
+
+/* So that there is a hash, too, without which a key made of the users could be guessed. */
 static bool root_can_log_in(const struct auth *a)
 {
     const struct auth_user *root = auth_user(a, slice_str(ROOT));
-    return a->secret.len > 0 && root != NULL && root->secret.len > 0 &&
+    return root != NULL && root->secret.len > 0 &&
            auth_user_has(root, slice_str(ROOT));
 }
 
@@ -271,6 +294,9 @@ int etcd_db_auth_read(const struct bolt *b, struct auth *a, struct etcd_db_repor
     report->roles = a->roles.n;
     report->auth_enabled = a->enabled;
     a->enabled = a->enabled && root_can_log_in(a) && report->foreign_passwords == 0;
+    if (a->enabled && a->secret.len < SECRET_SUM_BYTES) {
+        make_token_key(a);
+    }
     report->auth_off = report->auth_enabled && !a->enabled;
     return 0;
 }

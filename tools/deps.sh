@@ -36,7 +36,7 @@ command -v apt-get >/dev/null 2>&1 || die "this is not a Debian machine (no apt-
 release=$(. /etc/os-release 2>/dev/null; printf '%s' "${VERSION_CODENAME:-unknown}")
 
 build="gcc libc6-dev make pkg-config libraft-dev libuv1-dev libnghttp2-dev libprotobuf-c-dev
-       protobuf-c-compiler protobuf-compiler libjansson-dev libyaml-dev libssl-dev"
+       protobuf-c-compiler protobuf-compiler libjansson-dev libyaml-dev libssl-dev libcrypt-dev"
 case "$release" in
     bookworm) build="$build libmsgpack-dev"; rt=libclang-rt-14-dev ;;
     *) build="$build libmsgpack-c-dev"; rt=libclang-rt-dev ;;

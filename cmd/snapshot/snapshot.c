@@ -74,8 +74,8 @@ static void tell_report(const struct etcd_db_report *r)
                   r->auth_enabled && !r->auth_off ? "on" : "off");
     }
     if (r->foreign_passwords > 0) {
-        state_say("warning: %" PRIu64 " passwords are etcd's, which only etcd can check. Next: "
-                  "etcdctl user passwd NAME for each", r->foreign_passwords);
+        state_say("warning: %" PRIu64 " passwords are kept in a way that is not known here. "
+                  "Next: etcdctl user passwd NAME for each", r->foreign_passwords);
     }
     if (r->auth_off) {
         state_say("warning: AUTHENTICATION IS OFF, although it is on in the file: root could not "

@@ -1,14 +1,21 @@
-/* scrypt's parameters stand in the text, so that they can be raised later and old hashes are still
- * read; what is read is bounded, as hashing costs 128 * N * r bytes and as much time. */
+/* bcrypt is what etcd keeps, so users with their passwords can move there and from there
+ * (store/etcd_db_auth.c). It looks at 72 bytes, and at none after a zero.
+ *
+ * Costs stand in the text, so that they can be raised later and old hashes are still read; what is
+ * read is bounded, as hashing costs so much time, and scrypt 128 * N * r bytes. */
 #include "lib/codec/secret.h"
 
+#include <crypt.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdio.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/base/err.h"
+
+enum { BCRYPT_COST = 10, BCRYPT_COST_MAX = 15, BCRYPT_PASSWORD_MAX = 72, BCRYPT_LEN = 60 };
 
 enum {
     COST_LOG2 = 14,
@@ -65,8 +72,70 @@ int secret_unhex(struct slice text, uint8_t *ret_bytes, size_t len)
     return 0;
 }
 
+/* --- bcrypt ----------------------------------------------------------------------------------- */
+
+static bool bcrypt_takes(struct slice password)
+{
+    return password.len <= BCRYPT_PASSWORD_MAX &&
+           (password.len == 0 || memchr(password.data, 0, password.len) == NULL);
+}
+
+/* What setting (or a hash) makes of a password that bcrypt takes. */
+static int bcrypt_run(struct slice password, const char *setting,
+                      char ret_hash[BCRYPT_LEN + 1])
+{
+    char text[BCRYPT_PASSWORD_MAX + 1] = { 0 };
+    autofree struct crypt_data *data = mem_zalloc(sizeof *data);
+    if (password.len > 0) {
+        memcpy(text, password.data, password.len);
+    }
+    const char *hash = crypt_r(text, setting, data);
+    bool good = hash != NULL && strlen(hash) == BCRYPT_LEN;
+    if (good) {
+        memcpy(ret_hash, hash, BCRYPT_LEN + 1);
+    }
+    explicit_bzero(text, sizeof text);
+    explicit_bzero(data, sizeof *data);
+    return good ? 0 : E_AUTH_FAILED;
+}
+
+static int bcrypt_hash(struct slice password, const uint8_t salt[SECRET_SALT_BYTES],
+                       struct buf *out)
+{
+    char setting[CRYPT_GENSALT_OUTPUT_SIZE], hash[BCRYPT_LEN + 1];
+    INVARIANT(crypt_gensalt_rn("$2a$", BCRYPT_COST, (const char *)salt, SECRET_SALT_BYTES, setting,
+                               sizeof setting) != NULL);
+    int rv = bcrypt_run(password, setting, hash);
+    INVARIANT(rv == 0);
+    buf_append_str(out, hash);
+    return 0;
+}
+
+static int bcrypt_check(struct slice password, struct slice hashed)
+{
+    char want[BCRYPT_LEN + 1], is[BCRYPT_LEN + 1];
+    if (hashed.len != BCRYPT_LEN || memchr(hashed.data, 0, hashed.len) != NULL ||
+        !bcrypt_takes(password)) {
+        return E_AUTH_FAILED;
+    }
+    memcpy(want, hashed.data, BCRYPT_LEN);
+    want[BCRYPT_LEN] = '\0';
+    bool digits = want[4] >= '0' && want[4] <= '9' && want[5] >= '0' && want[5] <= '9';
+    if (want[3] != '$' || !digits || (want[4] - '0') * 10 + want[5] - '0' > BCRYPT_COST_MAX) {
+        return E_AUTH_FAILED;
+    }
+    int rv = bcrypt_run(password, want, is);
+    return rv != 0 || secret_equal((const uint8_t *)is, (const uint8_t *)want, BCRYPT_LEN)
+               ? rv : E_AUTH_FAILED;
+}
+
+/* --- both ------------------------------------------------------------------------------------- */
+
 int secret_hash(struct slice password, const uint8_t salt[SECRET_SALT_BYTES], struct buf *out)
 {
+    if (bcrypt_takes(password)) {
+        return bcrypt_hash(password, salt, out);
+    }
     uint8_t hash[SECRET_SUM_BYTES];
     struct cost c = { COST_LOG2, BLOCK, PARALLEL };
     int rv = derive(password, salt, c, hash);
@@ -98,6 +167,9 @@ int secret_check(struct slice password, struct slice hashed)
 {
     static const char head[] = "$scrypt$";
     uint8_t salt[SECRET_SALT_BYTES], want[SECRET_SUM_BYTES], is[SECRET_SUM_BYTES];
+    if (slice_starts(hashed, slice_str("$2"))) {
+        return bcrypt_check(password, hashed);
+    }
     if (!slice_starts(hashed, slice_str(head))) {
         return E_AUTH_FAILED;
     }

@@ -1,7 +1,8 @@
-/* Passwords as salt and hash (scrypt), and keyed sums (HMAC-SHA-256): OpenSSL's.
+/* Passwords as salt and hash (bcrypt: libcrypt's; scrypt where that takes not all of a password),
+ * and keyed sums (HMAC-SHA-256): OpenSSL's.
  *
- * secret_hash and secret_check take tens of milliseconds and 16 MiB on purpose: for a worker, never
- * for the loop. Threads: any. */
+ * secret_hash and secret_check take tens of milliseconds, and with scrypt 16 MiB, on purpose: for a
+ * worker, never for the loop. Threads: any. */
 #ifndef BARQUE_CODEC_SECRET_H
 #define BARQUE_CODEC_SECRET_H
 
@@ -9,7 +10,8 @@
 
 enum { SECRET_SALT_BYTES = 16, SECRET_SUM_BYTES = 32 };
 
-/* Appends "$scrypt$14$8$1$<salt>$<hash>", both in hex. E_NOMEM. */
+/* Appends "$2a$10$...", or "$scrypt$14$8$1$<salt>$<hash>" (hex) for a password of over 72 bytes or
+ * with a zero byte. E_NOMEM. */
 int secret_hash(struct slice password, const uint8_t salt[SECRET_SALT_BYTES], struct buf *out);
 /* 0, E_AUTH_FAILED (also for a text that secret_hash did not write), E_NOMEM. */
 int secret_check(struct slice password, struct slice hashed);

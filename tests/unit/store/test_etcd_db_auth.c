@@ -1,5 +1,5 @@
-/* Users and roles in etcd's database file: ours come back as they were, etcd's without passwords.
- * */
+/* Users and roles in etcd's database file: they come back as they were, but for passwords of a kind
+ * that nobody here can check. */
 #include "tests/unit/store/tests.h"
 
 #include "lib/base/alloc.h"
@@ -36,7 +36,7 @@ static void fill(struct world *w, const char *secret)
     change(w, AUTH_ROLE_ADD, "", "empty", "", 0);
     change(w, AUTH_ROLE_GRANT, "", "r", "", ACCESS_READ);
     change(w, AUTH_USER_GRANT, "u", "r", "", 0);
-    change(w, AUTH_ENABLE, "", "", "token key", 0);
+    change(w, AUTH_ENABLE, "", "", "0123456789abcdef0123456789abcdef", 0);
 }
 
 static void write_db(struct store *s, struct buf *out)
@@ -102,13 +102,13 @@ static void users_and_roles_come_back_as_they_were(void **state)
     store_free(s);
 }
 
-static void passwords_of_etcd_are_nobodys_and_auth_is_off(void **state)
+static void passwords_of_another_kind_are_nobodys_and_auth_is_off(void **state)
 {
     struct world *w = *state;
     struct store *s = NULL;
     struct etcd_db_report report;
     autobuf file = BUF_INIT;
-    fill(w, "$2a$10$bcrypt");
+    fill(w, "$9$another");
     write_db(w->store, &file);
     assert_int_equal(read_db(buf_slice(&file), &s, &report), 0);
     assert_int_equal(report.foreign_passwords, 2);
@@ -119,6 +119,30 @@ static void passwords_of_etcd_are_nobodys_and_auth_is_off(void **state)
     assert_int_equal(auth_role(store_auth(s), slice_str("r"))->n, 1);
     assert_sound(s);
     store_free(s);
+}
+
+/* Without our key in it, as etcd writes it. */
+static void members_make_the_same_key_for_tokens_of_a_file_of_etcds(void **state)
+{
+    struct world *w = *state;
+    struct store *s[2] = { NULL, NULL };
+    struct etcd_db_report report;
+    autobuf file = BUF_INIT;
+    fill(w, "$2a$10$8tTBCDQ.C73/6nqsKQ7LfuHDIf8qYetqg6cqthewcv1wVwrjLAG6q");
+    write_db(w->store, &file);
+    uint8_t *key = memmem(file.data, file.len, "barqueTokenKey", 14);
+    assert_non_null(key);
+    key[0] = 'c'; /* a name that nobody knows, in order */
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(read_db(buf_slice(&file), &s[i], &report), 0);
+        assert_true(store_auth(s[i])->enabled && report.foreign_passwords == 0);
+    }
+    struct slice made = store_auth(s[0])->secret;
+    assert_int_equal(made.len, 32);
+    assert_true(slice_eq(made, store_auth(s[1])->secret));
+    assert_false(slice_eq(made, store_auth(w->store)->secret));
+    store_free(s[0]);
+    store_free(s[1]);
 }
 
 static void a_store_without_users_says_nothing_of_them(void **state)
@@ -188,7 +212,8 @@ int test_etcd_db_auth_run(void)
 {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(users_and_roles_come_back_as_they_were),
-        WORLD_TEST(passwords_of_etcd_are_nobodys_and_auth_is_off),
+        WORLD_TEST(passwords_of_another_kind_are_nobodys_and_auth_is_off),
+        WORLD_TEST(members_make_the_same_key_for_tokens_of_a_file_of_etcds),
         WORLD_TEST(a_store_without_users_says_nothing_of_them),
         cmocka_unit_test(what_is_malformed_is_refused),
     };

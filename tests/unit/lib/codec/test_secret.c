@@ -4,6 +4,8 @@
 #include "lib/base/err.h"
 #include "test.h"
 
+#define ETCDS_HASH "$2a$10$8tTBCDQ.C73/6nqsKQ7LfuHDIf8qYetqg6cqthewcv1wVwrjLAG6q"
+
 static void a_password_is_known_again(void **state)
 {
     (void)state;
@@ -21,22 +23,58 @@ static void a_password_is_known_again(void **state)
     assert_int_equal(secret_check(slice_str(""), buf_slice(&b)), 0);
 }
 
+/* What bcrypt would cut short, at a zero or at 72 bytes, counts whole. */
+static void all_bytes_of_a_password_count(void **state)
+{
+    (void)state;
+    uint8_t salt[SECRET_SALT_BYTES] = { 9 };
+    char longer[100];
+    autobuf a = BUF_INIT, b = BUF_INIT;
+    memset(longer, 'x', sizeof longer);
+    assert_int_equal(secret_hash(slice_make(longer, sizeof longer), salt, &a), 0);
+    assert_int_equal(secret_check(slice_make(longer, sizeof longer), buf_slice(&a)), 0);
+    assert_int_equal(secret_check(slice_make(longer, 99), buf_slice(&a)), E_AUTH_FAILED);
+    assert_int_equal(secret_hash(slice_make("a\0b", 3), salt, &b), 0);
+    assert_int_equal(secret_check(slice_make("a\0b", 3), buf_slice(&b)), 0);
+    assert_int_equal(secret_check(slice_make("a\0c", 3), buf_slice(&b)), E_AUTH_FAILED);
+    buf_reset(&b);
+    assert_int_equal(secret_hash(slice_make(longer, 72), salt, &b), 0);
+    assert_int_equal(secret_check(slice_make(longer, 72), buf_slice(&b)), 0);
+    assert_int_equal(secret_check(slice_make(longer, 73), buf_slice(&b)), E_AUTH_FAILED);
+}
+
+/* Made by etcd 3.4 of "pass". */
+static void a_hash_of_etcds_is_read(void **state)
+{
+    (void)state;
+    struct slice theirs = slice_str(ETCDS_HASH);
+    assert_int_equal(secret_check(slice_str("pass"), theirs), 0);
+    assert_int_equal(secret_check(slice_str("past"), theirs), E_AUTH_FAILED);
+}
+
 static void a_hash_of_another_kind_fits_nothing(void **state)
 {
     (void)state;
     uint8_t salt[SECRET_SALT_BYTES] = { 0 };
-    autobuf a = BUF_INIT;
-    assert_int_equal(secret_hash(slice_str("p"), salt, &a), 0);
+    autobuf a = BUF_INIT, cheap = BUF_INIT;
+    struct slice p = slice_make("p\0", 2);
+    assert_int_equal(secret_hash(p, salt, &a), 0);
     for (size_t n = 0; n < a.len; n++) { /* cut anywhere */
-        assert_int_equal(secret_check(slice_str("p"), slice_make(a.data, n)), E_AUTH_FAILED);
+        assert_int_equal(secret_check(p, slice_make(a.data, n)), E_AUTH_FAILED);
     }
+    assert_int_equal(secret_hash(slice_str("p"), salt, &cheap), 0);
+    for (size_t n = 0; n < cheap.len; n++) {
+        assert_int_equal(secret_check(slice_str("p"), slice_make(cheap.data, n)), E_AUTH_FAILED);
+    }
+    cheap.data[4] = '3'; /* 2 to the 30th rounds */
+    assert_int_equal(secret_check(slice_str("p"), buf_slice(&cheap)), E_AUTH_FAILED);
     const char *bad[] = { "", "$2a$10$abc", "$scrypt$99$8$1$", "$scrypt$14$8$99999999999$",
                           "$scrypt$0$8$1$" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(secret_check(slice_str("p"), slice_str(bad[i])), E_AUTH_FAILED);
     }
     a.data[a.len - 1] ^= 1;
-    assert_int_equal(secret_check(slice_str("p"), buf_slice(&a)), E_AUTH_FAILED);
+    assert_int_equal(secret_check(p, buf_slice(&a)), E_AUTH_FAILED);
 }
 
 /* RFC 4231, test case 2. */
@@ -59,6 +97,8 @@ int test_secret_run(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_password_is_known_again),
+        cmocka_unit_test(all_bytes_of_a_password_count),
+        cmocka_unit_test(a_hash_of_etcds_is_read),
         cmocka_unit_test(a_hash_of_another_kind_fits_nothing),
         cmocka_unit_test(the_sum_is_hmac_sha_256),
     };
