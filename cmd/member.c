@@ -374,6 +374,17 @@ static struct server_options plain_options(struct member_flags *m)
     };
 }
 
+/* Not every address that one can listen on is one that others can connect to. */
+static void tell_unusable_address(const struct member_flags *m)
+{
+    const char *urls = m->listen_client_urls;
+    if (m->advertise_client_urls == NULL &&
+        (strstr(urls, "//0.0.0.0:") != NULL || strstr(urls, "//[::]:") != NULL)) {
+        log_warn("server", "members tell clients an address of no machine",
+                 "urls=%s next=\"give --advertise-client-urls\"", urls);
+    }
+}
+
 int member_open(struct member_flags *m, struct loop *loop, struct server **ret_server,
                 char *ret_endpoint, struct err *err)
 {
@@ -401,6 +412,7 @@ int member_open(struct member_flags *m, struct loop *loop, struct server **ret_s
     options.listen_peer = at.peer;
     options.initial = founders;
     options.n_initial = n_founders;
+    tell_unusable_address(m);
     snprintf(m->damage_note, sizeof m->damage_note, "%s/member/damaged", data_dir);
     process_wake_soon();
     rv = enter_with_faults(m, &options, ret_server, err);

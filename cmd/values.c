@@ -183,7 +183,9 @@ int value_urls(const char *text, struct err *err)
         char address[512];
         bool secure = false;
         item += strspn(item, " ");
-        item[strcspn(item, " ")] = '\0';
+        for (size_t len = strlen(item); len > 0 && item[len - 1] == ' '; len--) {
+            item[len - 1] = '\0';
+        }
         int rv = address_from_url(item, address, sizeof address, &secure, err);
         if (rv != 0) {
             return rv;

@@ -151,6 +151,12 @@ is 'gRPC and HTTP, but no API as JSON' \
     "$(code "http://$client/health") $(code -d '{}' "http://$client/v3/kv/range")" '200 404'
 end "$ONE"
 
+one any "$BARQUE" store --name any --data-dir "$T/any.data" --listen-client-urls "http://0.0.0.0:${client#*:}" \
+    --listen-peer-urls "http://$peer"
+check 'a member on all addresses serves' wait_until 20 answers "$client"
+check 'and says that this is no address to tell clients' grep -q 'next="give --advertise-client-urls"' "$T/any.log"
+end "$ONE"
+
 # --- who may ask over HTTP ---------------------------------------------------------------------
 
 one access "$BARQUE" store --name access --data-dir "$T/access.data" --listen-client-urls "http://$client" \

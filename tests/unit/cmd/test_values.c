@@ -99,6 +99,8 @@ static void every_url_of_a_list_is_looked_at(void **state)
     assert_non_null(strstr(err.msg, "nonsense"));
     assert_int_equal(value_urls("http://127.0.0.1:1,https://127.0.0.1:2", &err), E_UNSUPPORTED);
     assert_non_null(strstr(err.msg, "TLS is absent"));
+    assert_int_equal(value_urls(" http://127.0.0.1:1 ,unix:///s ", &err), 0);
+    assert_int_equal(value_urls("http://127.0.0.1:1 http://127.0.0.1:2", &err), E_INVAL);
     assert_int_equal(value_urls("", &err), E_INVAL);
     assert_int_equal(value_urls(",", &err), E_INVAL);
 }
