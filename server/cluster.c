@@ -191,9 +191,6 @@ static void change_start(struct rpc_call *call, enum member_change kind,
                          const struct rnode_member *who)
 {
     struct server *s = rpc_call_arg(call);
-    if (server_require_leader(s, call)) {
-        return;
-    }
     struct change_call *c = mem_zalloc(sizeof *c);
     c->server = s;
     c->call = call;

@@ -355,7 +355,7 @@ static void observe_message(struct rpc_call *call, ProtobufCMessage *msg)
     if (rpc_call_data(call) != NULL) {
         return; /* one question a stream */
     }
-    if (server_require_leader(s, call) || server_refuse_corrupt(s, call)) {
+    if (server_refuse_corrupt(s, call)) {
         return;
     }
     if (s->watch_bytes + bytes > LIMIT_WATCHES_BYTES) {

@@ -202,6 +202,9 @@ int server_admit(struct rpc_call *call)
     struct server *s = rpc_call_arg(call);
     const struct auth *a = store_auth(s->store);
     struct auth_who who;
+    if (s->status.leader_id == 0 && server_wants_leader(call)) {
+        return E_NOLEADER; /* any method, as in etcd: also what this member could answer alone */
+    }
     if (!a->enabled) {
         return 0;
     }

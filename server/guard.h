@@ -8,7 +8,8 @@
 
 struct server;
 
-/* Before a method begins: the right that its row in guard.c names. */
+/* Before a method begins: E_NOLEADER for who asks for one where there is none; then the right that
+ * its row in guard.c names. */
 int server_admit(struct rpc_call *call);
 /* ret_who->user is borrowed from the store until the next apply. */
 int server_who(struct server *s, const struct rpc_call *call, struct auth_who *ret_who);

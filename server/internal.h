@@ -99,9 +99,8 @@ Etcdserverpb__ResponseHeader *server_header(struct server *s, Etcdserverpb__Resp
  * elections). */
 uint64_t server_timeout_ms(const struct server *s, const struct rpc_call *call);
 uint64_t server_request_timeout_ms(const struct server *s); /* the same without a call */
-/* Answers `hasleader: true` calls when there is no leader. True when the call was failed. */
-bool server_require_leader(struct server *s, struct rpc_call *call);
-/* Metadata `hasleader: true`. */
+/* Metadata `hasleader: true`: refused where there is no leader (server_admit), and a stream is
+ * ended when there has been none for long. */
 static inline bool server_wants_leader(const struct rpc_call *call)
 {
     const char *want = rpc_call_metadata(call, "hasleader");

@@ -28,7 +28,7 @@ static void kv_range(struct rpc_call *call, ProtobufCMessage *msg)
     int rv = range_check(r);
     if (rv != 0) {
         rpc_fail_err(call, rv);
-    } else if (server_refuse_corrupt(s, call) || server_require_leader(s, call)) {
+    } else if (server_refuse_corrupt(s, call)) {
         return;
     } else if (m->serializable || BUG(BUG_RANGE_LOCAL)) {
         server_range(s, call, r);
@@ -239,7 +239,7 @@ static void kv_txn(struct rpc_call *call, ProtobufCMessage *msg)
         rpc_fail_err(call, rv);
         return;
     }
-    if (server_refuse_corrupt(s, call) || server_require_leader(s, call)) {
+    if (server_refuse_corrupt(s, call)) {
         return;
     }
     struct op all = { .type = OP_TXN, .txn = t };

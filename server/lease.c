@@ -263,9 +263,6 @@ static void keepalive_done(struct rnode_ask *ask_, int status, struct slice byte
 
 static void keepalive_start(struct rpc_call *call)
 {
-    if (server_require_leader(rpc_call_arg(call), call)) {
-        return;
-    }
     struct lease_stream *st = mem_zalloc(sizeof *st);
     st->server = rpc_call_arg(call);
     st->call = call;
@@ -376,9 +373,6 @@ static void lease_time_to_live(struct rpc_call *call, ProtobufCMessage *msg)
     struct server *s = rpc_call_arg(call);
     const Etcdserverpb__LeaseTimeToLiveRequest *m =
         (const Etcdserverpb__LeaseTimeToLiveRequest *)(const void *)msg;
-    if (server_require_leader(s, call)) {
-        return;
-    }
     struct time_to_live *t = arena_zalloc(rpc_call_arena(call), sizeof *t);
     t->id = m->id;
     t->keys = m->keys != 0;

@@ -211,7 +211,7 @@ static bool refuse(struct server *s, struct rpc_call *call, const struct range_r
                LIMIT_WATCHES_BYTES) {
         rpc_fail_err(call, E_TOO_MANY_REQUESTS);
     } else {
-        return server_require_leader(s, call) || server_refuse_corrupt(s, call);
+        return server_refuse_corrupt(s, call);
     }
     return true;
 }

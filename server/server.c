@@ -61,15 +61,6 @@ uint64_t server_timeout_ms(const struct server *s, const struct rpc_call *call)
     return left < most ? left : most;
 }
 
-bool server_require_leader(struct server *s, struct rpc_call *call)
-{
-    if (s->status.leader_id != 0 || !server_wants_leader(call)) {
-        return false;
-    }
-    rpc_fail_err(call, E_NOLEADER);
-    return true;
-}
-
 bool server_refuse_corrupt(struct server *s, struct rpc_call *call)
 {
     if (!s->status.split) {
@@ -119,7 +110,7 @@ static int readable(struct slice bytes)
 void server_write_within(struct server *s, struct rpc_call *call, const struct command *command,
                          uint64_t timeout_ms, void (*reply)(struct write_call *w))
 {
-    if (server_require_leader(s, call) || server_refuse_corrupt(s, call)) {
+    if (server_refuse_corrupt(s, call)) {
         return;
     }
     if (server_refuse_full(s, call, command)) {
@@ -184,9 +175,6 @@ static void read_done(struct rnode_read *read, int status)
 void server_read(struct server *s, struct rpc_call *call, void *data,
                  void (*run)(struct read_call *r))
 {
-    if (server_require_leader(s, call)) {
-        return;
-    }
     struct read_call *r = mem_zalloc(sizeof *r);
     r->server = s;
     r->call = call;

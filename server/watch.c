@@ -391,9 +391,6 @@ void server_watch_progress(struct server *s)
 static void watch_start(struct rpc_call *call)
 {
     struct server *s = rpc_call_arg(call);
-    if (server_require_leader(s, call)) {
-        return;
-    }
     struct watch_stream *st = mem_zalloc(sizeof *st);
     st->server = s;
     st->call = call;

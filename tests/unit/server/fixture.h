@@ -62,6 +62,7 @@ static inline ProtobufCBinaryData bytes(const char *text)
 
 int test_json_run(void);
 int test_kv_run(void);
+int test_leader_run(void);
 int test_range_stream_run(void);
 int test_lease_run(void);
 int test_watch_run(void);

@@ -19,6 +19,7 @@ int main(void)
     failed += test_json_run();
     failed += test_kv_run();
     failed += test_range_stream_run();
+    failed += test_leader_run();
     failed += test_lease_run();
     failed += test_watch_run();
     failed += test_reconfigure_run();
