@@ -100,7 +100,7 @@ static bool read_head(struct auth *a, struct mp_reader *m)
     uint64_t revision = mp_get_u64(m);
     bool enabled = mp_get_bool(m);
     struct slice secret = mp_get_bin(m, LIMIT_AUTH_SECRET_BYTES);
-    if (mp_reader_error(m) != 0 || revision < 2 || revision > INT64_MAX || a->revision != 1) {
+    if (mp_reader_error(m) != 0 || revision < 2 || revision > INT64_MAX) {
         return false;
     }
     a->revision = revision;
@@ -166,7 +166,10 @@ static bool read_grant(struct auth *a, struct mp_reader *m)
     }
     struct auth_user *u = auth_user_at(a, a->users.n - 1);
     bool follows = u->roles.n == 0 || slice_cmp(*u->roles.names[u->roles.n - 1], role) < 0;
-    return follows && auth_add_grant(a, u, role);
+    if (follows) {
+        auth_add_grant(a, u, role);
+    }
+    return follows;
 }
 
 static bool read_item(struct auth *a, struct mp_reader *m)

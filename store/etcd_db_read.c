@@ -233,7 +233,7 @@ static int add_base(struct import *im, struct version *v, struct err *err)
         }
         return 0;
     }
-    if (v->kv.version < 1 || v->kv.create_revision < 1 ||
+    if (v->kv.version < 1 || v->kv.version > COUNT_READ_MAX || v->kv.create_revision < 1 ||
         v->kv.create_revision > v->kv.mod_revision ||
         (v->kv.version == 1) != (v->kv.create_revision == v->kv.mod_revision)) {
         return corrupt(err, "a version's numbers are impossible");

@@ -11,6 +11,9 @@
 /* What a live key counts towards the quota beside its key and value. */
 enum { LIVE_OVERHEAD_BYTES = 64 };
 
+/* The highest version and auth revision that are believed when read: counting goes on from them. */
+#define COUNT_READ_MAX (INT64_MAX / 2)
+
 struct store {
     struct tree tree;
     struct revlog log;

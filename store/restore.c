@@ -119,7 +119,7 @@ static bool follows(const struct store_restore *r, const struct kv_view *v)
 {
     const struct record *prev = r->head;
     int64_t compacted = compact_floor(r->store->compact_revision);
-    if (v->mod_revision < 2 || v->mod_revision > r->store->revision || v->sub < 0) {
+    if (v->mod_revision < 2 || v->mod_revision > r->store->revision) {
         return false;
     }
     if (prev != NULL &&
@@ -138,7 +138,8 @@ static bool follows(const struct store_restore *r, const struct kv_view *v)
         return v->create_revision == v->mod_revision;
     }
     return prev == NULL && v->mod_revision <= compacted && v->version > 1 &&
-           v->create_revision >= 1 && v->create_revision <= v->mod_revision;
+           v->version <= COUNT_READ_MAX && v->create_revision >= 1 &&
+           v->create_revision <= v->mod_revision;
 }
 
 static int add_record(struct store_restore *r, const struct kv_view *v, struct err *err)
@@ -304,9 +305,7 @@ static int rebuild_log(struct store_restore *r, struct err *err)
     autofree size_t *starts = mem_zalloc((n_revisions + 1) * sizeof *starts);
     for (size_t i = 0; i < r->n_records; i++) {
         int64_t at = r->records[i]->mod_revision - first - 1;
-        if (at < 0) {
-            return corrupt(err, "a record of the first revision");
-        }
+        INVARIANT(at >= 0); /* follows() */
         starts[at + 1]++;
     }
     for (uint64_t i = 0; i < n_revisions; i++) {

@@ -11,7 +11,9 @@ int main(void)
     failed += test_compact_run();
     failed += test_command_run();
     failed += test_auth_run();
+    failed += test_auth_frames_run();
     failed += test_tree_run();
+    failed += test_restore_run();
     failed += test_lease_clock_run();
     failed += test_watch_run();
     failed += test_watch_random_run();
