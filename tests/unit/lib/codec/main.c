@@ -11,5 +11,6 @@ int main(void)
     failed += test_yaml_run();
     failed += test_bolt_run();
     failed += test_secret_run();
+    failed += test_pb_wire_run();
     return failed != 0;
 }

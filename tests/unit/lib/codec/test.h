@@ -18,5 +18,6 @@ int test_cursor_run(void);
 int test_yaml_run(void);
 int test_bolt_run(void);
 int test_secret_run(void);
+int test_pb_wire_run(void);
 
 #endif

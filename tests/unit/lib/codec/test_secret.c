@@ -1,6 +1,7 @@
 /* Passwords and signatures. */
 #include "lib/codec/secret.h"
 
+#include "lib/base/assert.h"
 #include "lib/base/err.h"
 #include "test.h"
 
@@ -77,6 +78,41 @@ static void a_hash_of_another_kind_fits_nothing(void **state)
     assert_int_equal(secret_check(p, buf_slice(&a)), E_AUTH_FAILED);
 }
 
+/* One byte of each part of a hash is another: of bcrypt's the kind, the marks, the cost, the salt; of
+ * scrypt's the numbers, the marks, the hex. */
+static void a_hash_that_is_malformed_fits_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t at;
+        char is;
+    } bcrypts[] = { { 2, 'q' }, { 3, '%' }, { 4, 'x' }, { 4, ' ' }, { 5, ':' }, { 5, '/' },
+                    { 6, '%' }, { 9, '!' }, { 20, 0 } },
+      scrypts[] = { { 8, 'x' }, { 10, '%' }, { 12, ':' }, { 12, '%' }, { 14, '/' }, { 15, '/' },
+                    { 15, 'G' }, { 15, 'g' }, { 16, ' ' }, { 47, '%' }, { 48, 'x' } };
+    struct slice p = slice_make("p\0", 2);
+    uint8_t salt[SECRET_SALT_BYTES] = { 3 };
+    autobuf s = BUF_INIT;
+    assert_int_equal(secret_hash(p, salt, &s), 0);
+    for (size_t i = 0; i < ARRAY_LEN(bcrypts); i++) {
+        char text[] = ETCDS_HASH;
+        text[bcrypts[i].at] = bcrypts[i].is;
+        assert_int_equal(secret_check(slice_str("pass"), slice_make(text, sizeof text - 1)),
+                         E_AUTH_FAILED);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(scrypts); i++) {
+        uint8_t was = s.data[scrypts[i].at];
+        s.data[scrypts[i].at] = (uint8_t)scrypts[i].is;
+        assert_int_equal(secret_check(p, buf_slice(&s)), E_AUTH_FAILED);
+        s.data[scrypts[i].at] = was;
+    }
+    assert_int_equal(secret_check(p, buf_slice(&s)), 0);
+    buf_append_char(&s, '0'); /* longer */
+    assert_int_equal(secret_check(p, buf_slice(&s)), E_AUTH_FAILED);
+    /* what bcrypt does not take has no hash of its */
+    assert_int_equal(secret_check(slice_make("pass\0", 5), slice_str(ETCDS_HASH)), E_AUTH_FAILED);
+}
+
 /* RFC 4231, test case 2. */
 static void the_sum_is_hmac_sha_256(void **state)
 {
@@ -100,6 +136,7 @@ int test_secret_run(void)
         cmocka_unit_test(all_bytes_of_a_password_count),
         cmocka_unit_test(a_hash_of_etcds_is_read),
         cmocka_unit_test(a_hash_of_another_kind_fits_nothing),
+        cmocka_unit_test(a_hash_that_is_malformed_fits_nothing),
         cmocka_unit_test(the_sum_is_hmac_sha_256),
     };
     return cmocka_run_group_tests_name("secret", tests, NULL, NULL);
