@@ -78,8 +78,8 @@ static void a_hash_of_another_kind_fits_nothing(void **state)
     assert_int_equal(secret_check(p, buf_slice(&a)), E_AUTH_FAILED);
 }
 
-/* One byte of each part of a hash is another: of bcrypt's the kind, the marks, the cost, the salt; of
- * scrypt's the numbers, the marks, the hex. */
+/* One byte of each part of a hash is another: of bcrypt's the kind, the marks, the cost, the salt;
+ * of scrypt's the numbers, the marks, the hex. */
 static void a_hash_that_is_malformed_fits_nothing(void **state)
 {
     (void)state;
