@@ -154,7 +154,7 @@ end "$ONE"
 one any "$BARQUE" store --name any --data-dir "$T/any.data" --listen-client-urls "http://0.0.0.0:${client#*:}" \
     --listen-peer-urls "http://$peer"
 check 'a member on all addresses serves' wait_until 20 answers "$client"
-check 'and says that this is no address to tell clients' grep -q 'next="give --advertise-client-urls"' "$T/any.log"
+check 'and says that this is no address to tell clients' wait_until 5 grep -q 'next="give --advertise-client-urls"' "$T/any.log"
 end "$ONE"
 
 # --- who may ask over HTTP ---------------------------------------------------------------------
@@ -181,7 +181,7 @@ one host "$BARQUE" store --name host --data-dir "$T/host.data" --listen-client-u
     --listen-peer-urls "http://$peer" --log-outputs "$T/host.out" --snapshot-count 10 \
     --snapshot-catchup-entries 5 --max-learners 2 --feature-gates CompactHashCheck=true,LeaseCheckpoint=true
 check 'a member that logs to a file serves' wait_until 20 answers "$client"
-check 'its log is there' grep -q 'serving clients name=host' "$T/host.out"
+check 'its log is there' wait_until 5 grep -q 'serving clients name=host' "$T/host.out"
 is 'and on stderr only what comes before' "$(cat "$T/host.log")" \
     'barque: --feature-gates: LeaseCheckpoint has no effect: a new leader starts every lease afresh: none ends early'
 for i in $(seq 15); do etcdctl --endpoints "$client" put a "$i"; done >/dev/null
@@ -207,6 +207,18 @@ else
     check 'its memory is locked' grep -Eq 'VmLck:.* [1-9][0-9]* kB' "/proc/$ONE/status"
 fi
 end "$ONE"
+
+# --- listening here, known as there -------------------------------------------------------------
+
+# As behind an address translation: members listen everywhere and are known by other addresses.
+cluster_new nat barque 3 --election-timeout=500 --heartbeat-interval=50
+for i in 1 2 3; do member_start nat $i "--listen-peer-urls=http://0.0.0.0:$(cat "$T/nat/m$i.peer")"; done
+check 'three members that listen on all addresses find each other' serving nat
+check 'and write' ctl nat put a 1
+is 'each is known by the address of the list' \
+    "$(ctl_at nat 1 member list -w json | jq -r '.members[].peerURLs[0]' | sort | tr '\n' ' ')" \
+    "$(sed 's/m[0-9]=//g; s/,/\n/g' "$T/nat/initial" | sort | tr '\n' ' ')"
+for i in 1 2 3; do member_end nat $i; done
 
 # --- unix sockets ------------------------------------------------------------------------------
 
