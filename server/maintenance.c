@@ -3,6 +3,7 @@
  * HashKV is of our own (comparable between Barque members, not with etcd). Snapshot is
  * in snapshot.c. Downgrade and the setting of alarms are absent in this version and answer
  * UNIMPLEMENTED. */
+#include "server/guard.h"
 #include "server/internal.h"
 
 static void status(struct rpc_call *call, ProtobufCMessage *msg)
@@ -87,7 +88,13 @@ static void alarm_list(struct rpc_call *call, ProtobufCMessage *msg)
 {
     struct server *s = rpc_call_arg(call);
     const Etcdserverpb__AlarmRequest *m = (const Etcdserverpb__AlarmRequest *)(const void *)msg;
-    if (m->action != ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__GET) {
+    bool lists = m->action == ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__GET;
+    int rv = lists ? 0 : server_may_admin(s, call); /* guard.c let any user in, to list them */
+    if (rv != 0) {
+        rpc_fail_err(call, rv);
+        return;
+    }
+    if (!lists) {
         rpc_fail(call, GRPC_UNIMPLEMENTED,
                  "barque: alarms are raised and cleared by themselves; they cannot be set");
         return;

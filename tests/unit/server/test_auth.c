@@ -296,6 +296,18 @@ static void every_method_asks_for_its_right(void **state)
     }
 }
 
+static void alarms_are_listed_by_any_and_set_by_root(void **state)
+{
+    struct member *m = *state;
+    struct tokens t;
+    Etcdserverpb__AlarmRequest a = ETCDSERVERPB__ALARM_REQUEST__INIT;
+    enable(m, &t);
+    must_say(m, t.u, "/etcdserverpb.Maintenance/Alarm", &a, 0, "");
+    a.action = ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__DEACTIVATE;
+    must_say(m, t.u, "/etcdserverpb.Maintenance/Alarm", &a, GRPC_PERMISSION_DENIED, DENIED);
+    must_say(m, NULL, "/etcdserverpb.Maintenance/Alarm", &a, GRPC_INVALID_ARGUMENT, NOBODY);
+}
+
 static void one_may_see_oneself(void **state)
 {
     struct member *m = *state;
@@ -474,6 +486,7 @@ int test_auth_run(void)
         SERVER_TEST(a_token_ends_unless_it_is_used),
         SERVER_TEST(off_and_on_again_is_another_time),
         SERVER_TEST(every_method_asks_for_its_right),
+        SERVER_TEST(alarms_are_listed_by_any_and_set_by_root),
         SERVER_TEST(one_may_see_oneself),
         SERVER_TEST(reads_and_lists_are_of_what_one_may_read),
         SERVER_TEST(a_watch_is_refused_with_its_reason),
