@@ -266,7 +266,7 @@ const struct option option_table[] = {
     { "unsafe-faults", GROUP_UNSAFE, OPT_WORKS, FLAG_STRING, "FILE", NULL, AT(unsafe_faults),
       NULL },
     { "force-new-cluster", GROUP_UNSAFE, OPT_ABSENT, FLAG_BOOL, NULL, "false", 0,
-      "absent in this version" },
+      "a running member is not made one of its own. Next: barque recover DIR..." },
 
     /* --- discovery --- */
     { "discovery", GROUP_DISCOVERY, OPT_ABSENT, FLAG_STRING, "URL", "", 0, NO_DISCOVERY },
