@@ -1,6 +1,6 @@
 /* The requests. What is not asked, because the answers are known to differ, or because etcd 3.4
  * would end:
- *  - sort orders and targets that do not exist (3.4 panics; later ones and we refuse);
+ *  - sort orders and targets that do not exist (3.4 may end; 3.6 and we refuse);
  *  - a txn with both a range of a bad revision and a bad put (3.4 names the put first);
  *  - in a txn, a delete to the end of all keys or to before its beginning (etcd's check of
  *    conflicts does not see them);
