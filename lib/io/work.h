@@ -20,7 +20,7 @@ struct worker *worker_new(struct loop *loop, const char *name);
 void worker_submit(struct worker *w, struct job *job);
 /* Jobs submitted and not yet done. */
 size_t worker_pending(const struct worker *w);
-/* Waits for the running job, drops (without done) the queued ones, joins, frees. */
+/* Waits for the running job, drops (without done) the queued ones, joins, frees. NULL: nothing. */
 void worker_free(struct worker *w);
 
 #endif

@@ -323,6 +323,9 @@ size_t worker_pending(const struct worker *w)
 
 void worker_free(struct worker *w)
 {
+    if (w == NULL) {
+        return;
+    }
     struct node *n = w->loop->node;
     if (w->job != NULL && !w->ran && !n->sim->over && n->up) {
         w->job->run(w->job);
