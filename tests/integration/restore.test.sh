@@ -177,16 +177,17 @@ if [ -x "$ETCD" ]; then
     cluster_new h barque 1
     : >"$T/into"
     check 'it is imported' into h import "http://$(endpoint g 1)" --user root:secret
-    like 'it is said that passwords are not' "$(cat "$T/into")" "2 passwords are etcd's"
-    like 'and that authentication is off' "$(cat "$T/into")" 'AUTHENTICATION IS OFF'
-    cluster_start h
-    is 'keys are there' "$(ctl_at h 1 get k --print-value-only)" v
-    is 'users are there' "$(ctl_at h 1 user list | sort | tr '\n' ' ')" 'root u '
-    like 'and what their roles may' "$(ctl_at h 1 role get r)" 'prefix not'
-    check 'a password is set' sh -c "printf 'new\nnew\n' |
-        etcdctl --endpoints $(endpoint h 1) user passwd root --interactive=false"
-    check 'authentication is turned on again' ctl_at h 1 auth enable
-    is 'root logs in' "$(ctl_at h 1 --user root:new get k --print-value-only)" v
+    like 'it is said that authentication is on' "$(cat "$T/into")" \
+        '2 users, 2 roles; authentication is on'
+    member_start h 1
+    check 'nobody may ask' wait_until 20 sh -c \
+        "etcdctl --endpoints $(endpoint h 1) get k 2>&1 | grep -q 'user name is empty'"
+    is 'root logs in with the password of before' \
+        "$(ctl_at h 1 --user root:secret get k --print-value-only)" v
+    is 'users are there' "$(ctl_at h 1 --user root:secret user list | sort | tr '\n' ' ')" \
+        'root u '
+    like 'and what their roles may' "$(ctl_at h 1 --user root:secret role get r)" 'prefix not'
+    like 'a user may not more' "$(ctl_at h 1 --user u:word get k 2>&1)" 'permission denied'
 else
     skip 'etcd to Barque and back' 'no etcd here'
 fi
