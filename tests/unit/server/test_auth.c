@@ -366,6 +366,75 @@ static void reads_and_lists_are_of_what_one_may_read(void **state)
     }
 }
 
+/* 40 transactions of 100 keys each: more than a page of a list. */
+static void put_many(struct member *m, const char *token)
+{
+    for (int i = 0; i < 40; i++) {
+        char keys[100][16];
+        Etcdserverpb__PutRequest puts[100];
+        Etcdserverpb__RequestOp ops[100], *list[100];
+        Etcdserverpb__TxnRequest txn = ETCDSERVERPB__TXN_REQUEST__INIT;
+        for (int k = 0; k < 100; k++) {
+            snprintf(keys[k], sizeof keys[k], "/a/%03d%03d", i, k);
+            etcdserverpb__put_request__init(&puts[k]);
+            etcdserverpb__request_op__init(&ops[k]);
+            puts[k].key = bytes(keys[k]);
+            ops[k].request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT;
+            ops[k].request_put = &puts[k];
+            list[k] = &ops[k];
+        }
+        txn.success = list;
+        txn.n_success = 100;
+        must_say(m, token, "/etcdserverpb.KV/Txn", &txn, 0, "");
+    }
+}
+
+struct between_pages {
+    struct ready ready;
+    struct server *server;
+    enum auth_action action;
+    bool done;
+};
+
+/* Each turn, until a list is on its way: then the role changes. */
+static void change_between_pages(struct ready *r)
+{
+    struct between_pages *b = CONTAINER_OF(r, struct between_pages, ready);
+    struct auth_change c = { .action = b->action, .role = slice_str("r"), .key = slice_str("/a/"),
+                             .range_end = slice_str("/b") };
+    if (list_empty(&b->server->range_walks)) {
+        loop_ready(b->server->loop, &b->ready);
+        return;
+    }
+    struct auth *a = (struct auth *)(uintptr_t)store_auth(b->server->store);
+    assert_int_equal(auth_apply(a, &c), 0);
+    b->done = true;
+}
+
+static void a_right_that_is_lost_ends_a_list_between_two_pages(void **state)
+{
+    struct member *m = *state;
+    struct tokens t;
+    Etcdserverpb__RangeRequest r = ETCDSERVERPB__RANGE_REQUEST__INIT;
+    enable(m, &t);
+    put_many(m, t.u);
+    r.key = bytes("/a/");
+    r.range_end = bytes("/b");
+    /* First a change that takes nothing away. */
+    const enum auth_action actions[] = { AUTH_ROLE_GRANT, AUTH_ROLE_REVOKE };
+    for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
+        struct between_pages b = { .server = m->server, .action = actions[i] };
+        ready_init(&b.ready, change_between_pages);
+        loop_ready(m->loop, &b.ready);
+        struct reply reply;
+        call_as(m, t.u, "/etcdserverpb.KV/Range", &r, &etcdserverpb__range_response__descriptor,
+                &reply);
+        assert_true(b.done);
+        assert_int_equal(reply.code, i == 0 ? 0 : GRPC_PERMISSION_DENIED);
+        reply_fini(&reply);
+    }
+}
+
 static void a_watch_is_refused_with_its_reason(void **state)
 {
     struct member *m = *state;
@@ -489,6 +558,7 @@ int test_auth_run(void)
         SERVER_TEST(alarms_are_listed_by_any_and_set_by_root),
         SERVER_TEST(one_may_see_oneself),
         SERVER_TEST(reads_and_lists_are_of_what_one_may_read),
+        SERVER_TEST(a_right_that_is_lost_ends_a_list_between_two_pages),
         SERVER_TEST(a_watch_is_refused_with_its_reason),
         SERVER_TEST(locks_and_elections_need_their_keys),
         SERVER_TEST(a_lease_of_others_is_theirs),
