@@ -5,6 +5,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
+#include "lib/codec/pb_wire.h"
 #include "store/etcd_db.h"
 #include "tests/unit/lib/codec/bolt_items.h"
 #include "tests/unit/store/gen.h"
@@ -151,6 +152,7 @@ static void revisions_can_be_raised(void **state)
 
 struct edit {
     struct bolt_items items;
+    struct bolt_items leases;
     struct bolt_items meta;
     struct buf memory[64];
     size_t n;
@@ -192,19 +194,126 @@ static int edit_read(struct edit *e, int64_t compacted, struct store **ret,
                        revision_key(e, compacted, 0, false));
     }
     struct bolt_bucket buckets[] = { bolt_items_bucket("key", &e->items),
+                                     bolt_items_bucket("lease", &e->leases),
                                      bolt_items_bucket("meta", &e->meta) };
-    bolt_items_file(buckets, 2, 4096, &file, &told);
+    bolt_items_file(buckets, 3, 4096, &file, &told);
     int rv = read_db(buf_slice(&file), 1, 0, ret, ret_report);
     if (rv == 0) {
         assert_sound(*ret);
     }
     mem_free(e->items.items);
+    mem_free(e->leases.items);
     mem_free(e->meta.items);
     for (size_t i = 0; i < e->n; i++) {
         buf_fini(&e->memory[i]);
     }
     *e = (struct edit){ 0 };
     return rv;
+}
+
+static void edit_lease(struct edit *e, uint64_t key, uint64_t id, uint64_t ttl, uint64_t remaining)
+{
+    struct buf *k = &e->memory[e->n++], *v = &e->memory[e->n++];
+    buf_put_u64(k, key);
+    pb_wire_put_u64(v, 1, id);
+    pb_wire_put_u64(v, 2, ttl);
+    pb_wire_put_u64(v, 3, remaining);
+    bolt_items_add(&e->leases, buf_slice(k), buf_slice(v));
+}
+
+static void leases_come_with_what_is_left_of_them(void **state)
+{
+    (void)state;
+    struct edit e = { 0 };
+    struct store *s = NULL;
+    struct etcd_db_report report;
+    struct lease_info l;
+    edit_lease(&e, 1, 1, 100, 0);
+    edit_lease(&e, 2, 2, 100, 40);
+    edit_lease(&e, 3, 3, 100, 400);
+    edit_lease(&e, 4, 4, 0, 0);
+    assert_int_equal(edit_read(&e, 0, &s, &report), 0);
+    assert_int_equal(report.leases, 4);
+    static const int64_t remaining[] = { 100, 40, 100, 1 };
+    for (int64_t id = 1; id <= 4; id++) {
+        assert_true(store_lease_get(s, id, &l));
+        assert_int_equal(l.remaining_ttl_s, remaining[id - 1]);
+    }
+    store_free(s);
+}
+
+static void a_key_whose_lease_is_gone_stays_without_one(void **state)
+{
+    (void)state;
+    struct edit e = { 0 };
+    struct store *s = NULL;
+    struct etcd_db_report report;
+    edit_lease(&e, 5, 5, 100, 0);
+    edit_add(&e, 2, 0, 'a', 2, 1);
+    edit_add(&e, 3, 0, 'b', 3, 1);
+    buf_append(&e.memory[3], "\x30\x05", 2); /* a's lease */
+    buf_append(&e.memory[5], "\x30\x06", 2); /* b's: there is none */
+    e.items.items[0].value = buf_slice(&e.memory[3]);
+    e.items.items[1].value = buf_slice(&e.memory[5]);
+    assert_int_equal(edit_read(&e, 0, &s, &report), 0);
+    assert_int_equal(report.orphans, 1);
+    assert_int_equal(store_live_keys(s), 2);
+    struct arena arena;
+    struct slice *keys;
+    arena_init(&arena);
+    assert_int_equal(store_lease_keys(s, 5, &arena, &keys), 1);
+    arena_fini(&arena);
+    store_free(s);
+}
+
+static void leases_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t id, ttl, second_id;
+    } rows[] = { { 0, 10, 0 }, { 1, 9000000001, 0 }, { 7, 10, 7 } };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct edit e = { 0 };
+        struct store *s = NULL;
+        struct etcd_db_report report;
+        edit_lease(&e, 1, rows[i].id, rows[i].ttl, 0);
+        if (rows[i].second_id != 0) {
+            edit_lease(&e, 2, rows[i].second_id, 10, 0);
+        }
+        assert_int_equal(edit_read(&e, 0, &s, &report), E_CORRUPT);
+    }
+}
+
+/* k was put and deleted below the floor, as in a file whose compaction has not swept yet. */
+static void what_was_deleted_before_the_compacted_revision_is_gone(void **state)
+{
+    (void)state;
+    struct edit e = { 0 };
+    struct store *s = NULL;
+    struct etcd_db_report report;
+    edit_add(&e, 2, 0, 'k', 2, 1);
+    edit_add(&e, 3, 0, 'k', 2, 2);
+    edit_add(&e, 4, 0, 'k', 0, 0);
+    edit_add(&e, 5, 0, 'a', 5, 1);
+    edit_add(&e, 6, 0, 'b', 6, 1);
+    assert_int_equal(edit_read(&e, 6, &s, &report), 0);
+    assert_int_equal(store_compact_revision(s), 6);
+    assert_int_equal(store_live_keys(s), 2);
+    store_free(s);
+}
+
+static void a_revision_is_not_lowered(void **state)
+{
+    (void)state;
+    struct etcd_db_report report;
+    struct store *s = NULL;
+    autobuf file = BUF_INIT;
+    struct store *empty = store_new(NULL);
+    write_db(empty, &file);
+    assert_int_equal(read_db(buf_slice(&file), 1, -1, &s, &report), E_INVAL);
+    assert_int_equal(read_db(buf_slice(&file), 1, INT64_MAX, &s, &report), E_INVAL);
+    assert_int_equal(read_db(slice_make("no database", 11), 1, 0, &s, &report), E_CORRUPT);
+    store_free(empty);
 }
 
 /* k at 7 and 9, compacted at 9, a at 10: what k was at 8 is gone, so 9's change is not told. */
@@ -273,6 +382,10 @@ static void what_no_store_can_be_is_refused(void **state)
         { 0, { { 2, 0, 'a', 2, 2 } } },                       /* version 1 is missing */
         { 0, { { 2, 0, 'a', 2, 1 }, { 3, 0, 'a', 3, 2 } } },  /* created twice */
         { 0, { { 2, 0, 'a', 0, 0 } } },                       /* a delete of nothing */
+        { 5, { { 4, 0, 'a', 4, 2 } } },                       /* a first version is 1 */
+        { 5, { { 4, 0, 'a', 0, 3 } } },                       /* created never */
+        { 0, { { 1, 0, 'a', 1, 1 } } },                       /* revision 1 is the empty store */
+        { 0, { { 2, 0, 'a', 2, 1 }, { 3, 0, 'a', 2, 3 } } },  /* version 2 is missing */
         { 5, { { 4, 0, 'a', 5, 2 } } },                       /* created after it was changed */
         { 5, { { 7, 0, 'a', 7, 1 } } },                       /* 6 is missing */
     };
@@ -390,6 +503,11 @@ int test_etcd_db_run(void)
         cmocka_unit_test(a_store_is_read_as_it_was_written),
         cmocka_unit_test(members_that_read_one_file_agree),
         cmocka_unit_test(revisions_can_be_raised),
+        cmocka_unit_test(leases_come_with_what_is_left_of_them),
+        cmocka_unit_test(a_key_whose_lease_is_gone_stays_without_one),
+        cmocka_unit_test(leases_that_cannot_be_are_refused),
+        cmocka_unit_test(what_was_deleted_before_the_compacted_revision_is_gone),
+        cmocka_unit_test(a_revision_is_not_lowered),
         cmocka_unit_test(what_etcd_has_swept_is_refused_and_not_invented),
         cmocka_unit_test(a_file_that_is_compacted_at_its_end_gets_one_revision_more),
         cmocka_unit_test(a_file_without_keys_is_an_empty_store),

@@ -192,6 +192,62 @@ static void a_damaged_head_leaves_the_other_one(void **state)
     assert_int_equal(read_all(&file, &n), E_CORRUPT);
 }
 
+/* The heads of a file say something else, with right sums. */
+static void set_heads(struct buf *file, size_t at, uint64_t value, int bytes)
+{
+    for (uint64_t i = 0; i < 2; i++) {
+        uint8_t *meta = page(file, i) + BOLT_PAGE_HEAD;
+        bolt_put(meta + at, value, bytes);
+        bolt_put(meta + BOLT_META_SUMMED, bolt_checksum(meta, BOLT_META_SUMMED), 8);
+    }
+}
+
+static void impossible_heads_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t at;
+        int bytes;
+        uint64_t value;
+        int want;
+    } rows[] = {
+        { 4, 4, 3, E_UNSUPPORTED },  { 8, 4, 0, E_CORRUPT },     { 8, 4, 4000, E_CORRUPT },
+        { 8, 4, 131072, E_CORRUPT }, { 40, 8, 1 << 30, E_CORRUPT }, { 16, 8, 0, E_CORRUPT },
+        { 16, 8, 3, E_NOTFOUND },    /* a leaf without buckets */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        autobuf file = BUF_INIT;
+        size_t n;
+        three_levels(&file);
+        set_heads(&file, rows[i].at, rows[i].value, rows[i].bytes);
+        assert_int_equal(read_all(&file, &n), rows[i].want);
+    }
+}
+
+/* The list of buckets is the last page: one element, a bucket's head as its value. */
+static void a_bucket_without_a_whole_head_is_refused(void **state)
+{
+    (void)state;
+    autobuf file = BUF_INIT;
+    size_t n;
+    three_levels(&file);
+    uint8_t *list = page(&file, file.len / BOLT_PAGE_BYTES - 1);
+    bolt_put(list + BOLT_PAGE_HEAD + 12, BOLT_BUCKET_HEAD - 1, 4);
+    assert_int_equal(read_all(&file, &n), E_CORRUPT);
+}
+
+/* As bbolt has it when a bucket holds buckets beside its items. */
+static void a_bucket_in_a_bucket_is_passed_over(void **state)
+{
+    (void)state;
+    autobuf file = BUF_INIT;
+    size_t n;
+    three_levels(&file);
+    bolt_put(page(&file, 3) + BOLT_PAGE_HEAD, BOLT_ELEMENT_BUCKET, 4);
+    assert_int_equal(read_all(&file, &n), 0);
+    assert_int_equal(n, 29999);
+}
+
 static void damage_anywhere_is_told_or_harmless(void **state)
 {
     (void)state;
@@ -235,6 +291,9 @@ int test_bolt_run(void)
         cmocka_unit_test(a_page_that_is_used_twice_is_refused),
         cmocka_unit_test(impossible_numbers_are_refused),
         cmocka_unit_test(a_damaged_head_leaves_the_other_one),
+        cmocka_unit_test(impossible_heads_are_refused),
+        cmocka_unit_test(a_bucket_without_a_whole_head_is_refused),
+        cmocka_unit_test(a_bucket_in_a_bucket_is_passed_over),
         cmocka_unit_test(damage_anywhere_is_told_or_harmless),
         cmocka_unit_test(sha256_gives_the_published_answer),
     };
