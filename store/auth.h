@@ -12,7 +12,11 @@
 #ifndef BARQUE_STORE_AUTH_H
 #define BARQUE_STORE_AUTH_H
 
+#include "lib/base/limits.h"
 #include "store/command.h"
+
+/* What is read back may be so much: new passwords are taken at the limit, too. */
+enum { AUTH_READ_BYTES = 2 * LIMIT_AUTH_BYTES };
 
 /* Owned names in byte order, each the first member of what it names. */
 struct auth_table {

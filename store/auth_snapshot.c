@@ -194,7 +194,7 @@ static bool read_item(struct auth *a, struct mp_reader *m)
     for (uint32_t extra = n - rows[kind].n - 1; extra > 0; extra--) {
         mp_skip(m);
     }
-    return mp_reader_error(m) == 0 && a->bytes <= 2 * (size_t)LIMIT_AUTH_BYTES;
+    return mp_reader_error(m) == 0 && a->bytes <= AUTH_READ_BYTES;
 }
 
 int auth_read_frame(struct auth *a, struct mp_reader *m)

@@ -13,6 +13,7 @@
 #include "lib/codec/pb_wire.h"
 #include "lib/codec/secret.h"
 #include "store/etcd_db_internal.h"
+#include "store/internal.h"
 
 #define TOKEN_KEY "barqueTokenKey"
 #define ROOT "root"
@@ -145,7 +146,7 @@ static int read_role(struct auth *a, struct slice name, struct slice value)
 {
     struct pb_wire w = wire_of(value);
     struct pb_wire_field f;
-    if (!name_fits(name) || auth_role(a, name) != NULL) {
+    if (!name_fits(name)) {
         return E_CORRUPT;
     }
     struct auth_role *r = auth_add_role(a, name);
@@ -153,9 +154,11 @@ static int read_role(struct auth *a, struct slice name, struct slice value)
     while ((rv = pb_wire_next(&w, &f)) == 1) {
         bool odd = f.number == ROLE_NAME && (!f.is_bytes || !slice_eq(f.bytes, name));
         bool permission = f.number == ROLE_PERMISSION && f.is_bytes;
-        if (odd || a->bytes > LIMIT_AUTH_BYTES ||
-            (permission && read_permission(a, r, f.bytes) != 0)) {
+        if (odd || (permission && read_permission(a, r, f.bytes) != 0)) {
             return E_CORRUPT;
+        }
+        if (a->bytes > AUTH_READ_BYTES) {
+            return E_TOOBIG;
         }
     }
     return rv;
@@ -186,7 +189,7 @@ static int read_user(struct auth *a, struct slice name, struct slice value, uint
     struct slice secret = { 0 };
     bool no = false;
     int rv;
-    if (!name_fits(name) || auth_user(a, name) != NULL) {
+    if (!name_fits(name)) {
         return E_CORRUPT;
     }
     while ((rv = pb_wire_next(&w, &f)) == 1) {
@@ -207,9 +210,11 @@ static int read_user(struct auth *a, struct slice name, struct slice value, uint
     u->since = a->revision; /* tokens of the old cluster are void */
     for (w = wire_of(value); pb_wire_next(&w, &f) == 1;) {
         if (f.number == USER_ROLE && f.is_bytes &&
-            (!name_fits(f.bytes) || !auth_add_grant(a, u, f.bytes) ||
-             a->bytes > LIMIT_AUTH_BYTES)) {
+            (!name_fits(f.bytes) || !auth_add_grant(a, u, f.bytes))) {
             return E_CORRUPT;
+        }
+        if (a->bytes > AUTH_READ_BYTES) {
+            return E_TOOBIG;
         }
     }
     return 0;
@@ -233,7 +238,7 @@ static int read_state(const struct bolt *b, struct auth *a, struct err *err)
             auth_set_secret(a, value);
         }
     }
-    if (rv == 0 && a->revision > INT64_MAX) {
+    if (rv == 0 && a->revision > COUNT_READ_MAX) {
         rv = corrupt(err, "the revision of users and roles is impossible");
     }
     return rv == E_NOTFOUND ? 0 : rv;
@@ -262,6 +267,16 @@ static bool root_can_log_in(const struct auth *a)
            auth_user_has(root, slice_str(ROOT));
 }
 
+/* What is more than commands can make would give a snapshot that nobody takes. */
+static int tell(const struct auth *a, int rv, const char *malformed, struct err *err)
+{
+    if (rv == E_TOOBIG || (rv == 0 && a->bytes > AUTH_READ_BYTES)) {
+        return err_set(err, E_TOOBIG, "database: users and roles are more than Barque takes "
+                       "(%d bytes)", AUTH_READ_BYTES);
+    }
+    return rv != 0 ? corrupt(err, malformed) : 0;
+}
+
 int etcd_db_auth_read(const struct bolt *b, struct auth *a, struct etcd_db_report *report,
                       struct err *err)
 {
@@ -274,15 +289,14 @@ int etcd_db_auth_read(const struct bolt *b, struct auth *a, struct etcd_db_repor
     a->revision = a->revision < 1 ? 1 : a->revision;
     rv = etcd_db_seek(b, "authRoles", &c, err);
     while (rv == 0 && (rv = bolt_next(&c, &name, &value, err)) == 1) {
-        rv = read_role(a, name, value) != 0 ? corrupt(err, "a role is malformed") : 0;
+        rv = tell(a, read_role(a, name, value), "a role is malformed", err);
     }
     if (rv == 0 || rv == E_NOTFOUND) {
         rv = etcd_db_seek(b, "authUsers", &c, err);
     }
     while (rv == 0 && (rv = bolt_next(&c, &name, &value, err)) == 1) {
-        rv = read_user(a, name, value, &report->foreign_passwords) != 0
-                 ? corrupt(err, "a user is malformed")
-                 : 0;
+        rv = tell(a, read_user(a, name, value, &report->foreign_passwords), "a user is malformed",
+                  err);
     }
     if (rv != 0 && rv != E_NOTFOUND) {
         return rv;

@@ -12,6 +12,7 @@ int main(void)
     failed += test_command_run();
     failed += test_auth_run();
     failed += test_auth_frames_run();
+    failed += test_auth_rules_run();
     failed += test_tree_run();
     failed += test_restore_run();
     failed += test_lease_clock_run();
@@ -20,5 +21,6 @@ int main(void)
     failed += test_differential_run();
     failed += test_etcd_db_run();
     failed += test_etcd_db_auth_run();
+    failed += test_etcd_db_bad_run();
     return failed != 0;
 }

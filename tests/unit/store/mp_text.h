@@ -1,7 +1,8 @@
 /* msgpack as text, so that a malformed frame is one line of a table:
  *
  *     12 -3          numbers            T F N     true, false, nil
- *     'ab'           bytes              [ ... ]   an array of what is inside
+ *     'ab'           bytes              Z         bytes: a zero, the end of all keys
+ *     [ ... ]        an array of what is inside
  *     !              a byte that no msgpack begins with
  *
  * snapshot_text() makes frames of it: `|` ends one, `#` is the checksum of the frames before. */
@@ -37,6 +38,8 @@ static inline void mp_text(const char *text, uint32_t crc, struct buf *out)
             const char *end = strchr(p + 1, '\'');
             mp_put_bin(out, slice_make(p + 1, (size_t)(end - p) - 1));
             p = end;
+        } else if (*p == 'Z') {
+            mp_put_bin(out, slice_make("", 1));
         } else if (*p == 'T' || *p == 'F') {
             mp_put_bool(out, *p == 'T');
         } else if (*p == 'N') {

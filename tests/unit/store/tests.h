@@ -17,6 +17,7 @@ int test_compact_run(void);
 int test_command_run(void);
 int test_auth_run(void);
 int test_auth_frames_run(void);
+int test_auth_rules_run(void);
 int test_tree_run(void);
 int test_restore_run(void);
 int test_lease_clock_run(void);
@@ -25,5 +26,6 @@ int test_watch_random_run(void);
 int test_differential_run(void);
 int test_etcd_db_run(void);
 int test_etcd_db_auth_run(void);
+int test_etcd_db_bad_run(void);
 
 #endif
