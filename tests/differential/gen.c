@@ -2,6 +2,7 @@
  * would end:
  *  - sort orders and targets that do not exist (3.4 may end; 3.6 and we refuse);
  *  - a txn with both a range of a bad revision and a bad put (3.4 names the put first);
+ *  - a txn with a range of a negative revision and one of a future one (we name the negative);
  *  - in a txn, a delete to the end of all keys or to before its beginning (etcd's check of
  *    conflicts does not see them);
  *  - compaction to 0 before the first one (done as often as asked here, once there);
@@ -77,17 +78,19 @@ int64_t gen_lease(struct gen *g)
     return gen_percent(g, 5) ? 99 : ids[pick(g, ARRAY_LEN(ids))];
 }
 
-static int64_t gen_revision(struct gen *g, bool wrong)
+enum wrong { NOT_WRONG, PAST, FUTURE };
+
+static int64_t gen_revision(struct gen *g, enum wrong wrong)
 {
     if (!gen_percent(g, 45)) {
         return 0;
     }
-    if (!wrong || gen_percent(g, 60)) {
+    if (wrong == NOT_WRONG || gen_percent(g, 60)) {
         int64_t least = g->compacted > 0 ? g->compacted : 1;
         return between(g, least, g->revision);
     }
-    return gen_percent(g, 50) ? between(g, -3, g->compacted > 0 ? g->compacted : 1)
-                              : g->revision + between(g, 1, 3);
+    return wrong == PAST ? between(g, -3, g->compacted > 0 ? g->compacted : 1)
+                         : g->revision + between(g, 1, 3);
 }
 
 /* A bound around what there is. */
@@ -105,7 +108,7 @@ static void *message(struct gen *g, const ProtobufCMessageDescriptor *descriptor
     return m;
 }
 
-static Etcdserverpb__RangeRequest *range_of(struct gen *g, bool wrong)
+static Etcdserverpb__RangeRequest *range_of(struct gen *g, enum wrong wrong)
 {
     Etcdserverpb__RangeRequest *r = message(g, &etcdserverpb__range_request__descriptor);
     r->key = gen_key(g);
@@ -165,7 +168,7 @@ static Etcdserverpb__DeleteRangeRequest *delete_of(struct gen *g, bool in_txn)
 
 /* --- txns ------------------------------------------------------------------------------------- */
 
-enum txn_kind { ALL_WELL, RANGES_WRONG, PUTS_WRONG };
+enum txn_kind { ALL_WELL, RANGES_PAST, RANGES_FUTURE, PUTS_WRONG, TXN_KINDS };
 
 static Etcdserverpb__Compare *compare_of(struct gen *g)
 {
@@ -204,6 +207,7 @@ static Etcdserverpb__TxnRequest *txn_of(struct gen *g, enum txn_kind kind, int d
 
 static Etcdserverpb__RequestOp *op_of(struct gen *g, enum txn_kind kind, int depth)
 {
+    static const enum wrong ranges[TXN_KINDS] = { [RANGES_PAST] = PAST, [RANGES_FUTURE] = FUTURE };
     Etcdserverpb__RequestOp *op = message(g, &etcdserverpb__request_op__descriptor);
     unsigned which = (unsigned)pick(g, 100);
     if (which < 40) {
@@ -211,7 +215,7 @@ static Etcdserverpb__RequestOp *op_of(struct gen *g, enum txn_kind kind, int dep
         op->request_put = put_of(g, kind == PUTS_WRONG);
     } else if (which < 65) {
         op->request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_RANGE;
-        op->request_range = range_of(g, kind == RANGES_WRONG);
+        op->request_range = range_of(g, ranges[kind]);
     } else if (which < 82) {
         op->request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_DELETE_RANGE;
         op->request_delete_range = delete_of(g, true);
@@ -250,7 +254,8 @@ static Etcdserverpb__TxnRequest *txn_of(struct gen *g, enum txn_kind kind, int d
 
 void gen_range(struct gen *g, struct question *ret_question)
 {
-    *ret_question = (struct question){ "/etcdserverpb.KV/Range", &range_of(g, true)->base,
+    enum wrong wrong = gen_percent(g, 50) ? PAST : FUTURE;
+    *ret_question = (struct question){ "/etcdserverpb.KV/Range", &range_of(g, wrong)->base,
                                        &etcdserverpb__range_response__descriptor };
 }
 
@@ -268,7 +273,7 @@ void gen_delete(struct gen *g, struct question *ret_question)
 
 void gen_txn(struct gen *g, struct question *ret_question)
 {
-    Etcdserverpb__TxnRequest *t = txn_of(g, (enum txn_kind)pick(g, 3), 0);
+    Etcdserverpb__TxnRequest *t = txn_of(g, (enum txn_kind)pick(g, TXN_KINDS), 0);
     *ret_question = (struct question){ "/etcdserverpb.KV/Txn", &t->base,
                                        &etcdserverpb__txn_response__descriptor };
 }

@@ -136,16 +136,36 @@ static void do_watch(struct run *r)
     watching_act(r->watching, &r->gen);
 }
 
-/* The next member: one linearizable read, and its own state is as new as what it is asked for. */
-static void do_move(struct run *r)
+/* Asked of a member that may be behind, each has to be answered as if it were not. */
+static void do_range_anew(struct run *r)
 {
-    struct duel *d = &r->duel;
-    d->member = (size_t)rng_range(&r->gen.rng, 0, d->n_members - 1);
     Etcdserverpb__RangeRequest m = ETCDSERVERPB__RANGE_REQUEST__INIT;
     m.key = (ProtobufCBinaryData){ 1, (uint8_t *)(uintptr_t)"a" };
+    m.range_end = (ProtobufCBinaryData){ 1, (uint8_t *)(uintptr_t)"z" };
     struct question q = { "/etcdserverpb.KV/Range", &m.base,
                           &etcdserverpb__range_response__descriptor };
-    duel_ask(d, &q);
+    duel_ask(&r->duel, &q);
+}
+
+static void do_keys_of_lease(struct run *r)
+{
+    Etcdserverpb__LeaseTimeToLiveRequest m = ETCDSERVERPB__LEASE_TIME_TO_LIVE_REQUEST__INIT;
+    m.id = gen_lease(&r->gen);
+    m.keys = 1;
+    struct question q = { "/etcdserverpb.Lease/LeaseTimeToLive", &m.base,
+                          &etcdserverpb__lease_time_to_live_response__descriptor };
+    duel_ask(&r->duel, &q);
+}
+
+/* The next member, right after a write by another one. */
+static void do_move(struct run *r)
+{
+    static void (*const firsts[])(struct run *r) = { do_range_anew, do_keys_of_lease, do_leases };
+    struct duel *d = &r->duel;
+    do_put(r);
+    learn(r);
+    d->member = (size_t)rng_range(&r->gen.rng, 0, d->n_members - 1);
+    firsts[rng_range(&r->gen.rng, 0, ARRAY_LEN(firsts) - 1)](r);
 }
 
 static struct kind {
@@ -159,7 +179,7 @@ static struct kind {
     { "revoke", 20, do_revoke },      { "ttl", 40, do_time_to_live },
     { "leases", 15, do_leases },      { "short", 6, do_short_lease },
     { "keepalive", 15, do_keepalive }, { "watch", 40, do_watch },
-    { "move", 12, do_move },
+    { "move", 25, do_move },
 };
 
 static const struct kind *kind_pick(struct rng *rng)
