@@ -92,14 +92,15 @@ static void on_entries(struct node *n, const struct raft_update *u)
         sim_violation(n->sim, "COMMITTED ENTRY REPLACED: member %u index %llu commit %" PRIu64,
                       n->id, u->entries.index, m->commit);
     }
+    /* First: when a member's memory is spent it may end right here. */
+    if (n->promises.persisted >= u->entries.index) {
+        n->promises.persisted = u->entries.index - 1;
+    }
     for (unsigned i = 0; i < u->entries.n; i++) {
         check_matching(n, u->entries.index + i, &u->entries.batch[i]);
         mirror_set(m, u->entries.index + i, u->entries.batch[i].term);
     }
     m->last = u->entries.index + u->entries.n - 1;
-    if (n->promises.persisted >= u->entries.index) {
-        n->promises.persisted = u->entries.index - 1;
-    }
 }
 
 static void on_commit(struct node *n, struct raft *r)
