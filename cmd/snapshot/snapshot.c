@@ -177,6 +177,10 @@ static int import(const struct snapshot_flags *f, const char *source, struct err
     autofree char *path = mem_printf("%s.import.db",
                                      f->data_dir != NULL ? f->data_dir : f->name);
     int rv = check_restore(f, err);
+    if (rv == 0 && fs_exists(NULL, path)) {
+        rv = err_set(err, E_EXIST, "%s is there: the snapshot would be put there meanwhile. Next: "
+                     "move it away", path);
+    }
     if (rv == 0 && f->data_dir != NULL) {
         rv = state_dir_free(f->data_dir, err);
     }
