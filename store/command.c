@@ -237,15 +237,11 @@ static void close_record(struct decoder *d, uint32_t extra)
     }
 }
 
-/* Opens a list; its length is backed by the bytes that are left. */
+/* Opens a list; its length is backed by the bytes that are left (mp_get_array). */
 static size_t open_list(struct decoder *d)
 {
     uint32_t n = mp_get_array(&d->r, LIMIT_COMMAND_ITEMS);
     if (failed(d)) {
-        return 0;
-    }
-    if (n > (size_t)(d->r.end - d->r.at)) {
-        fail(d, E_TRUNCATED);
         return 0;
     }
     d->items += n;

@@ -10,10 +10,12 @@ int main(void)
     failed += test_lease_run();
     failed += test_compact_run();
     failed += test_command_run();
+    failed += test_command_bad_run();
     failed += test_auth_run();
     failed += test_auth_frames_run();
     failed += test_auth_rules_run();
     failed += test_tree_run();
+    failed += test_tree_deep_run();
     failed += test_restore_run();
     failed += test_lease_clock_run();
     failed += test_watch_run();
