@@ -400,7 +400,7 @@ static void lengths_are_bounded(void **state)
     for (size_t more = 0; more < 2; more++) {
         struct slice name = slice_make(zeros, LIMIT_AUTH_NAME_BYTES + more);
         int want = more == 0 ? 0 : E_CORRUPT;
-        autobuf none = BUF_INIT, grant = BUF_INIT, secret = BUF_INIT;
+        autobuf none = BUF_INIT, grant = BUF_INIT;
         pb_wire_put_bytes(&grant, 3, name);
         assert_int_equal(read_one("authRoles", name, &none), want);
         assert_int_equal(read_one("authUsers", name, &none), want);
