@@ -363,7 +363,7 @@ static struct server_options plain_options(struct member_flags *m)
         .max_streams = m->max_streams,
         .keepalive_interval_ms = m->keepalive_interval_ms,
         .keepalive_timeout_ms = m->keepalive_timeout_ms,
-        .quota_bytes = (int64_t)m->quota_bytes,
+        .quota_bytes = m->quota_bytes,
         .max_request_bytes = m->max_request_bytes,
         .max_txn_ops = m->max_txn_ops,
         .progress_notify_ms = m->progress_notify_ms,

@@ -15,11 +15,12 @@ struct member_flags {
         *listen_metrics_urls, *listen_peer_urls, *initial_advertise_peer_urls, *initial_cluster,
         *initial_cluster_token, *initial_cluster_state, *cors, *host_whitelist, *log_level,
         *log_outputs, *unsafe_faults;
-    uint64_t heartbeat_ms, election_ms, snapshot_count, quota_bytes, max_request_bytes,
+    uint64_t heartbeat_ms, election_ms, snapshot_count, max_request_bytes,
         max_txn_ops, progress_notify_ms, max_learners, max_streams, catchup_entries,
         keepalive_interval_ms, keepalive_timeout_ms;
     bool grpc_gateway, memory_mlock, unsafe_no_fsync;
     char damage_note[4096]; /* path: where a running member notes that its state is wrong */
+    int64_t quota_bytes;
 };
 
 /* What a command that runs a member does first: flags, environment and file into m, or --help,

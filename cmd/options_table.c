@@ -112,8 +112,8 @@ const struct option option_table[] = {
       AT(keepalive_timeout_ms), "and then cut off, when it does not answer; 0: never" },
 
     /* --- storage --- */
-    { "quota-backend-bytes", GROUP_STORAGE, OPT_WORKS, FLAG_U64, "BYTES", NULL, AT(quota_bytes),
-      "refuse writes over this many live bytes (0: no limit)" },
+    { "quota-backend-bytes", GROUP_STORAGE, OPT_WORKS, FLAG_I64, "BYTES", "2147483648",
+      AT(quota_bytes), "live bytes over which writes are refused (0: the default; below 0: none)" },
     { "auto-compaction-mode", GROUP_STORAGE, OPT_MOOT, FLAG_CHOICE, "periodic|revision", NULL, 0,
       "automatic compaction is absent in this version; compact explicitly" },
     { "auto-compaction-retention", GROUP_STORAGE, OPT_MOOT, FLAG_STRING, "N", "0", 0,

@@ -133,6 +133,9 @@ static void expiry_over(struct expiry *e, int status)
 static void expiry_done(struct rnode_proposal *p, int status)
 {
     struct expiry *e = CONTAINER_OF(p, struct expiry, proposal);
+    if (status == 0 && alarms_active(store_alarms(e->server->store), ALARM_CORRUPT)) {
+        status = E_CORRUPT; /* it is in the log and was refused as it was applied */
+    }
     e->maybe = e->maybe || status == E_TIMEOUT || status == E_LEADER_CHANGED;
     metric_add(e->server->m.leases_expired, status == 0 ? (double)e->n : 0);
     expiry_over(e, status);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/map.h"
+#include "lib/base/limits.h"
 #include "lib/base/metric.h"
 #include "lib/io/work.h"
 #include "lib/rpc/server.h"
@@ -36,12 +37,19 @@ struct publish {
     struct value **encoded; /* [2 * i]: record i; [2 * i + 1]: with prev_kv; NULL until needed */
 };
 
+struct alarm_told {
+    struct alarm alarm;
+    struct metric *gauge;
+};
+
 struct server_metrics {
     struct metric *proposals_committed, *db_size, *db_in_use, *keys, *revision,
         *compact_revision, *watchers, *slow_watchers, *watch_streams, *leases, *puts, *ranges,
         *txns, *deletes, *log_dropped, *health_success, *health_failures,
         *proposals_applied, *learner, *leases_granted, *leases_revoked, *leases_renewed,
-        *leases_expired, *events;
+        *leases_expired, *events, *quota;
+    struct alarm_told alarms[32]; /* that were ever told */
+    size_t n_alarms;
 };
 
 struct server {
@@ -84,6 +92,8 @@ struct server {
     uint64_t lease_epoch;             /* counts lease clocks */
     uint64_t lease_term;              /* of the clock that runs */
     struct expiry *expiring;          /* a revoke of expired leases is under way */
+    bool alarm_proposed;              /* one that is set or cleared by itself is under way */
+    uint64_t alarm_again_ms;          /* not before, after one that failed */
     bool compacting;
     bool memory_low;                  /* at the last tick */
     bool closing;
@@ -159,18 +169,15 @@ void server_metrics_update(struct server *s);
 void server_metrics_print(struct server *s, struct buf *out);
 
 /* --- alarm.c, probe.c ------------------------------------------------------------------------- */
-enum alarm_type { ALARM_NONE, ALARM_NOSPACE, ALARM_CORRUPT }; /* etcd's numbers */
-struct server_alarm {
-    uint64_t member; /* 0: nobody knows which */
-    enum alarm_type type;
-};
-enum { SERVER_ALARMS_MAX = 3 };
+enum { SERVER_ALARMS_MAX = LIMIT_ALARMS + 3 };
 /* What is wrong now; ret_alarms has SERVER_ALARMS_MAX. */
-size_t server_alarms(const struct server *s, struct server_alarm *ret_alarms);
+size_t server_alarms(const struct server *s, struct alarm *ret_alarms);
 /* More live bytes than --quota-backend-bytes: what adds to them is refused by this member. */
 bool server_over_quota(const struct server *s);
 /* True when the call was failed for that. */
 bool server_refuse_full(struct server *s, struct rpc_call *call, const struct command *c);
+void server_alarm_tick(struct server *s, uint64_t now_ms);
+void server_alarm(struct rpc_call *call, ProtobufCMessage *msg); /* Maintenance/Alarm */
 const char *alarm_name(enum alarm_type type);
 void server_probe_health(void *arg, const struct http_request *request, struct http_reply *reply);
 void server_probe_livez(void *arg, const struct http_request *request, struct http_reply *reply);

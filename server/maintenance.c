@@ -1,10 +1,31 @@
-/* etcdserverpb.Maintenance: Status, Hash, HashKV, Defragment, Alarm (list), MoveLeader.
+/* etcdserverpb.Maintenance: Status, Hash, HashKV, Defragment, Alarm (alarm.c), MoveLeader.
  * Defragment answers at once: memory is freed by compaction itself and there is no file to rewrite.
  * HashKV is of our own (comparable between Barque members, not with etcd). Snapshot is
- * in snapshot.c. Downgrade and the setting of alarms are absent in this version and answer
- * UNIMPLEMENTED. */
-#include "server/guard.h"
+ * in snapshot.c. Downgrade is absent in this version and answers UNIMPLEMENTED. */
+#include <inttypes.h>
+
 #include "server/internal.h"
+
+/* Alarms as etcd prints them, which is protobuf's text with a blank at its end. */
+static void status_errors(struct server *s, struct arena *arena,
+                          Etcdserverpb__StatusResponse *reply)
+{
+    struct alarm alarms[SERVER_ALARMS_MAX];
+    size_t n = server_alarms(s, alarms);
+    reply->errors = arena_alloc(arena, (n + 1) * sizeof *reply->errors);
+    if (s->status.leader_id == 0) {
+        const char *text;
+        status_from_err(E_NOLEADER, &text);
+        reply->errors[reply->n_errors++] = (char *)(uintptr_t)text;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char *name = alarm_name(alarms[i].type);
+        reply->errors[reply->n_errors++] =
+            alarms[i].member == 0
+                ? arena_printf(arena, "alarm:%s ", name)
+                : arena_printf(arena, "memberID:%" PRIu64 " alarm:%s ", alarms[i].member, name);
+    }
+}
 
 static void status(struct rpc_call *call, ProtobufCMessage *msg)
 {
@@ -22,21 +43,7 @@ static void status(struct rpc_call *call, ProtobufCMessage *msg)
     reply.raftterm = s->status.term;
     reply.raftappliedindex = s->status.applied_index;
     reply.islearner = s->status.learner;
-    const char *text = NULL;
-    char *errors[3];
-    if (s->status.leader_id == 0) {
-        status_from_err(E_NOLEADER, &text);
-        errors[reply.n_errors++] = (char *)(uintptr_t)text;
-    }
-    if (server_over_quota(s)) {
-        status_from_err(E_NOSPACE, &text);
-        errors[reply.n_errors++] = (char *)(uintptr_t)text;
-    }
-    if (s->status.split) {
-        status_from_err(E_CORRUPT, &text);
-        errors[reply.n_errors++] = (char *)(uintptr_t)text;
-    }
-    reply.errors = errors;
+    status_errors(s, rpc_call_arena(call), &reply);
     rpc_reply(call, &reply.base);
 }
 
@@ -81,38 +88,6 @@ static void defragment(struct rpc_call *call, ProtobufCMessage *msg)
     Etcdserverpb__ResponseHeader header;
     Etcdserverpb__DefragmentResponse reply = ETCDSERVERPB__DEFRAGMENT_RESPONSE__INIT;
     reply.header = server_header(s, &header, store_revision(s->store));
-    rpc_reply(call, &reply.base);
-}
-
-static void alarm_list(struct rpc_call *call, ProtobufCMessage *msg)
-{
-    struct server *s = rpc_call_arg(call);
-    const Etcdserverpb__AlarmRequest *m = (const Etcdserverpb__AlarmRequest *)(const void *)msg;
-    bool lists = m->action == ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__GET;
-    int rv = lists ? 0 : server_may_admin(s, call); /* guard.c let any user in, to list them */
-    if (rv != 0) {
-        rpc_fail_err(call, rv);
-        return;
-    }
-    if (!lists) {
-        rpc_fail(call, GRPC_UNIMPLEMENTED,
-                 "barque: alarms are raised and cleared by themselves; they cannot be set");
-        return;
-    }
-    struct server_alarm found[SERVER_ALARMS_MAX];
-    Etcdserverpb__AlarmMember list[SERVER_ALARMS_MAX], *alarms[SERVER_ALARMS_MAX];
-    Etcdserverpb__ResponseHeader header;
-    Etcdserverpb__AlarmResponse reply = ETCDSERVERPB__ALARM_RESPONSE__INIT;
-    rnode_get_status(s->node, &s->status);
-    reply.header = server_header(s, &header, store_revision(s->store));
-    reply.n_alarms = server_alarms(s, found);
-    reply.alarms = alarms;
-    for (size_t i = 0; i < reply.n_alarms; i++) {
-        alarms[i] = &list[i];
-        etcdserverpb__alarm_member__init(&list[i]);
-        list[i].memberid = found[i].member;
-        list[i].alarm = (Etcdserverpb__AlarmType)found[i].type;
-    }
     rpc_reply(call, &reply.base);
 }
 
@@ -173,7 +148,7 @@ static const struct rpc_method methods[] = {
     { "/etcdserverpb.Maintenance/Defragment", RPC_UNARY,
       &etcdserverpb__defragment_request__descriptor, defragment, NULL, NULL, NULL, NULL },
     { "/etcdserverpb.Maintenance/Alarm", RPC_UNARY, &etcdserverpb__alarm_request__descriptor,
-      alarm_list, NULL, NULL, NULL, NULL },
+      server_alarm, NULL, NULL, NULL, NULL },
     { "/etcdserverpb.Maintenance/MoveLeader", RPC_UNARY,
       &etcdserverpb__move_leader_request__descriptor, move_leader, NULL, NULL, NULL, NULL },
 };

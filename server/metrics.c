@@ -35,6 +35,8 @@ static const struct metric_row metric_rows[] = {
     ROW(ranges, true, "etcd_mvcc_range_total", "Ranges answered by this member."),
     ROW(txns, true, "etcd_mvcc_txn_total", "Txns answered by this member."),
     ROW(deletes, true, "etcd_mvcc_delete_total", "Deletes answered by this member."),
+    ROW(quota, false, "etcd_server_quota_backend_bytes",
+        "Quota of live bytes; below zero: none."),
     ROW(events, true, "etcd_debugging_mvcc_events_total", "Events sent to watches."),
     ROW(leases_granted, true, "etcd_debugging_lease_granted_total", "Leases granted."),
     ROW(leases_revoked, true, "etcd_debugging_lease_revoked_total", "Leases revoked or expired."),
@@ -71,6 +73,7 @@ void server_metrics_update(struct server *s)
     metric_set(m->compact_revision, (double)store_compact_revision(s->store));
     metric_set(m->watchers, (double)watch_hub_count(s->hub));
     metric_set(m->slow_watchers, (double)watch_hub_lagging(s->hub));
+    metric_set(m->quota, (double)s->options.quota_bytes);
     metric_set(m->log_dropped, (double)log_dropped());
     metric_set(m->leases,
                s->lease_clock != NULL ? (double)lease_clock_count(s->lease_clock) : 0.0);
@@ -111,6 +114,42 @@ static void tell_label(struct server *s, const char *name, const char *label, co
     metric_set(metrics_gauge(s->metrics, name, labels, help), 1);
 }
 
+/* One series per member and type: 0 when it is over. Members' ids may come from clients, so there
+ * are at most as many series as alarms_told has room for. */
+static struct alarm_told *told_of(struct server *s, const struct alarm *a)
+{
+    struct server_metrics *m = &s->m;
+    for (size_t i = 0; i < m->n_alarms; i++) {
+        if (m->alarms[i].alarm.member == a->member && m->alarms[i].alarm.type == a->type) {
+            return &m->alarms[i];
+        }
+    }
+    if (m->n_alarms == ARRAY_LEN(m->alarms)) {
+        return NULL;
+    }
+    autofree char *labels = mem_printf("server_id=\"%" PRIx64 "\",alarm_type=\"%s\"", a->member,
+                                       alarm_name(a->type));
+    struct metric *g = metrics_gauge(s->metrics, "etcd_server_alarms", labels,
+                                     "1 while the alarm is set.");
+    m->alarms[m->n_alarms] = (struct alarm_told){ *a, g };
+    return &m->alarms[m->n_alarms++];
+}
+
+static void tell_alarms(struct server *s)
+{
+    struct alarm alarms[SERVER_ALARMS_MAX];
+    size_t n = server_alarms(s, alarms);
+    for (size_t i = 0; i < s->m.n_alarms; i++) {
+        metric_set(s->m.alarms[i].gauge, 0);
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct alarm_told *t = told_of(s, &alarms[i]);
+        if (t != NULL) {
+            metric_set(t->gauge, 1);
+        }
+    }
+}
+
 void server_metrics_print(struct server *s, struct buf *out)
 {
     autofree char *id = mem_printf("%" PRIx64, s->status.member_id);
@@ -122,6 +161,7 @@ void server_metrics_print(struct server *s, struct buf *out)
                "The cluster's, as clients see it.");
     tell_label(s, "barque_build_info", "version", BARQUE_VERSION, "Which Barque this is.");
     tell_usage(s);
+    tell_alarms(s);
     server_metrics_update(s);
     metrics_print(s->metrics, out);
 }

@@ -68,7 +68,7 @@ static const char *linearizable_read(const struct probe *p)
 
 static const char *data_corruption(const struct probe *p)
 {
-    struct server_alarm alarms[SERVER_ALARMS_MAX];
+    struct alarm alarms[SERVER_ALARMS_MAX];
     for (size_t i = server_alarms(p->server, alarms); i > 0; i--) {
         if (alarms[i - 1].type == ALARM_CORRUPT) {
             return "alarm activated: CORRUPT";
@@ -139,7 +139,7 @@ static void answer_checks(struct probe *p)
 /* What is wrong without asking anybody. */
 static const char *health_failure(const struct probe *p)
 {
-    struct server_alarm alarms[SERVER_ALARMS_MAX];
+    struct alarm alarms[SERVER_ALARMS_MAX];
     size_t n = server_alarms(p->server, alarms);
     for (size_t i = 0; i < n; i++) {
         if (!p->excludes[alarms[i].type]) {

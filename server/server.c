@@ -231,6 +231,7 @@ static void on_tick(struct timer *t)
     server_memory_tick(s);
     on_change(s);
     server_lease_tick(s, now);
+    server_alarm_tick(s, now);
     server_watch_tick(s, now);
     server_election_tick(s);
     server_snapshot_tick(s, now);
@@ -367,6 +368,7 @@ static void defaults(struct server *s, const struct server_options *options)
                                                      : (size_t)LIMIT_REQUEST_BYTES;
     o->max_learners = o->max_learners != 0 ? o->max_learners : 1;
     o->progress_notify_ms = o->progress_notify_ms != 0 ? o->progress_notify_ms : 600000;
+    o->quota_bytes = o->quota_bytes != 0 ? o->quota_bytes : SERVER_QUOTA_BYTES;
     s->store_options.quota_bytes = 0; /* see alarm.c */
     s->store_options.max_txn_ops = o->max_txn_ops != 0 ? o->max_txn_ops : (size_t)LIMIT_TXN_OPS;
 }

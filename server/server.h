@@ -17,6 +17,8 @@
 struct server;
 struct join_answer;
 
+#define SERVER_QUOTA_BYTES (INT64_C(2) * 1024 * 1024 * 1024) /* etcd's; here of live bytes */
+
 struct server_options {
     struct loop *loop;
     const char *name;                 /* --name */
@@ -46,7 +48,7 @@ struct server_options {
     uint64_t max_learners;            /* that stay learners; 0 = 1 */
     uint64_t keepalive_interval_ms, keepalive_timeout_ms; /* of clients (rpc/server.h); 0 = never */
     uint64_t max_streams;             /* open calls of a connection; 0 = the most there may be */
-    int64_t quota_bytes;              /* 0 = none */
+    int64_t quota_bytes;              /* 0 = SERVER_QUOTA_BYTES; < 0 = none */
     size_t max_request_bytes;         /* 0 = LIMIT_REQUEST_BYTES */
     size_t max_txn_ops;               /* 0 = LIMIT_TXN_OPS */
     uint64_t progress_notify_ms;      /* 0 = 10 min */

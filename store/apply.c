@@ -269,6 +269,14 @@ static int apply_compact(struct store *s, const struct command *c)
     return rv;
 }
 
+static int apply_alarm(struct store *s, const struct alarm_change *a, struct store_result *r)
+{
+    int rv = alarms_apply(&s->alarms, a, &r->alarm_told);
+    digest_u64(s, a->member);
+    digest_u64(s, (uint64_t)a->type << 2 | (a->active ? 2u : 0) | (a->automatic ? 1u : 0));
+    return rv;
+}
+
 static void digest_slice(struct store *s, struct slice bytes)
 {
     digest_u64(s, hash_bytes(bytes.data, bytes.len));
@@ -307,6 +315,8 @@ static int apply_command(struct store *s, const struct command *c, struct store_
         return apply_revoke(s, c, r);
     case COMMAND_LEASE_CHECKPOINT:
         return apply_checkpoint(s, c);
+    case COMMAND_ALARM:
+        return apply_alarm(s, &c->alarm, r);
     case COMMAND_AUTH:
         return apply_auth(s, &c->auth);
     }
@@ -339,7 +349,10 @@ void store_apply(struct store *s, uint64_t index, const struct command *c,
     s->applied_index = index;
     digest_u64(s, index);
     digest_u64(s, (uint64_t)c->type);
-    int rv = s->auth.enabled ? store_may_apply(s, c) : 0;
+    int rv = alarms_refuse(&s->alarms, c);
+    if (rv == 0 && s->auth.enabled) {
+        rv = store_may_apply(s, c);
+    }
     if (rv == 0) {
         rv = apply_command(s, c, ret_result);
     }

@@ -9,7 +9,7 @@ static const struct {
 } rows[] = {
     { COMMAND_PUT, 1 },          { COMMAND_DELETE, 1 },       { COMMAND_TXN, 1 },
     { COMMAND_COMPACT, 1 },      { COMMAND_LEASE_GRANT, 1 },  { COMMAND_LEASE_REVOKE, 1 },
-    { COMMAND_LEASE_CHECKPOINT, 1 }, { COMMAND_AUTH, 2 },
+    { COMMAND_LEASE_CHECKPOINT, 1 }, { COMMAND_AUTH, 2 }, { COMMAND_ALARM, 3 },
 };
 
 uint64_t command_level(enum command_type type)

@@ -8,6 +8,7 @@
  *             grant       [id, ttl_s]
  *             revoke      [[id...], expired]
  *             checkpoint  [[id, remaining_ttl_s, id, ...]]
+ *             alarm       [action, member, type, flags]   1 set, 2 clear; 1 automatic
  *             auth        [action, user, role, key, range_end, secret, number]
  *     who                 [kind, user, auth revision]         1 a user, 2 the system
  *     compare             [result, target, key, range_end, number, value]
@@ -179,6 +180,13 @@ static void body_encode(const struct command *c, struct buf *out)
         return;
     case COMMAND_LEASE_CHECKPOINT:
         checkpoint_encode(c, out);
+        return;
+    case COMMAND_ALARM:
+        mp_put_array(out, 4);
+        mp_put_u64(out, c->alarm.active ? 1 : 2);
+        mp_put_u64(out, c->alarm.member);
+        mp_put_u64(out, c->alarm.type);
+        mp_put_u64(out, c->alarm.automatic ? 1 : 0);
         return;
     case COMMAND_AUTH:
         auth_encode(&c->auth, out);
@@ -413,6 +421,22 @@ static void checkpoint_decode(struct decoder *d, struct command *c)
     close_record(d, extra);
 }
 
+static void alarm_decode(struct decoder *d, struct alarm_change *a)
+{
+    uint32_t extra = open_record(d, 4);
+    uint64_t action = mp_get_u64(&d->r);
+    a->member = mp_get_u64(&d->r);
+    uint64_t type = mp_get_u64(&d->r);
+    a->automatic = mp_get_u64(&d->r) & 1;
+    if (action < 1 || action > 2 || type > ALARM_CORRUPT) {
+        fail(d, E_PROTO);
+        return;
+    }
+    a->active = action == 1;
+    a->type = (enum alarm_type)type;
+    close_record(d, extra);
+}
+
 static void auth_decode(struct decoder *d, struct auth_change *a)
 {
     uint32_t extra = open_record(d, 7);
@@ -477,6 +501,9 @@ static void body_decode(struct decoder *d, uint64_t type, struct command *c)
         break;
     case COMMAND_LEASE_CHECKPOINT:
         checkpoint_decode(d, c);
+        break;
+    case COMMAND_ALARM:
+        alarm_decode(d, &c->alarm);
         break;
     case COMMAND_AUTH:
         auth_decode(d, &c->auth);

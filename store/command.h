@@ -79,6 +79,7 @@ enum command_type {
     COMMAND_LEASE_GRANT = 5,
     COMMAND_LEASE_REVOKE = 6,      /* one or many ids: a batch of expiries is one entry */
     COMMAND_LEASE_CHECKPOINT = 7,  /* remaining TTLs, so that a new leader goes on from there */
+    COMMAND_ALARM = 8,             /* sets or clears one alarm */
     COMMAND_AUTH = 9,              /* users, roles, permissions; on and off */
 };
 
@@ -110,6 +111,15 @@ struct auth_change {
     int64_t number;
 };
 
+enum alarm_type { ALARM_NONE, ALARM_NOSPACE, ALARM_CORRUPT }; /* etcd's numbers */
+
+struct alarm_change {
+    bool active;
+    uint64_t member;
+    enum alarm_type type;
+    bool automatic; /* by the member itself; it clears only what was set so */
+};
+
 /* On whose behalf a command is proposed; only told while auth is on. What a member does by itself
  * for a client (it leaves a line of waiting calls) is the system's. */
 enum who_kind { WHO_NOBODY, WHO_USER, WHO_SYSTEM };
@@ -130,6 +140,7 @@ struct command {
         struct { int64_t id, ttl_s; } lease_grant; /* id is chosen by the proposer, never 0 */
         struct { int64_t *ids; size_t n; bool expired; } lease_revoke;
         struct { struct lease_checkpoint *items; size_t n; } lease_checkpoint;
+        struct alarm_change alarm;
         struct auth_change auth;
     };
 };

@@ -2,7 +2,6 @@
 #ifndef BARQUE_STORE_INTERNAL_H
 #define BARQUE_STORE_INTERNAL_H
 
-#include "store/auth.h"
 #include "store/lease.h"
 #include "store/revlog.h"
 #include "store/store.h"
@@ -19,6 +18,7 @@ struct store {
     struct revlog log;
     struct lease_table leases;
     struct auth auth;
+    struct alarms alarms;
     struct store_options options;
     int64_t revision;
     int64_t compact_revision; /* reads below are refused; memory follows later (compact.c) */

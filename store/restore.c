@@ -232,6 +232,10 @@ static int read_frame(struct store_restore *r, struct slice frame, struct err *e
         return read_leases(r, &m, err);
     case FRAME_RECORDS:
         return read_records(r, &m, err);
+    case FRAME_ALARMS:
+        return r->has_records || alarms_read_frame(&r->store->alarms, &m) != 0
+                   ? corrupt(err, "alarms are malformed")
+                   : 0;
     case FRAME_AUTH:
         return r->has_records || auth_read_frame(&r->store->auth, &m) != 0
                    ? corrupt(err, "users or roles are malformed")

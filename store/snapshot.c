@@ -4,6 +4,7 @@
  *     head    = 1, "barque-store", version, revision, compact revision, applied index, digest
  *     leases  = 2, then (id, ttl_s, remaining_ttl_s) until the frame ends; ids ascend
  *     records = 3, then records until the frame ends
+ *     alarms  = 5, then (member, type, flags) until the frame ends; only if one is set
  *     auth    = 6, then items until the frame ends (auth_snapshot.c); only if ever set
  *     end     = 4, number of records, CRC-32C of all bytes before this frame
  *
@@ -26,7 +27,15 @@
 #include "lib/codec/mp.h"
 #include "store/internal.h"
 
-enum phase { PHASE_HEAD, PHASE_LEASES, PHASE_AUTH, PHASE_RECORDS, PHASE_END, PHASE_DONE };
+enum phase {
+    PHASE_HEAD,
+    PHASE_LEASES,
+    PHASE_ALARMS,
+    PHASE_AUTH,
+    PHASE_RECORDS,
+    PHASE_END,
+    PHASE_DONE,
+};
 
 struct store_pin {
     struct tree tree;
@@ -35,6 +44,7 @@ struct store_pin {
     struct arena arena; /* of the lease list */
     struct lease_info *leases;
     size_t n_leases, next_lease;
+    struct buf alarms; /* its frame, whole; empty: none */
     struct buf auth;   /* its frames, whole */
     size_t auth_told;
 
@@ -57,6 +67,7 @@ struct store_pin *store_pin(struct store *s)
     p->digest = s->digest;
     arena_init(&p->arena);
     p->n_leases = BUG(BUG_STORE_LEASES_UNTOLD) ? 0 : lease_list(&s->leases, &p->arena, &p->leases);
+    alarms_write_frame(&s->alarms, &p->alarms);
     auth_write_frames(&s->auth, &p->auth);
     tree_seek(&p->tree, slice_make(NULL, 0), &p->cursor);
     s->pins++;
@@ -72,6 +83,7 @@ void store_unpin(struct store *s, struct store_pin *p)
     s->pins--;
     tree_fini(&p->tree);
     arena_fini(&p->arena);
+    buf_fini(&p->alarms);
     buf_fini(&p->auth);
     mem_free(p->chain);
     mem_free(p);
@@ -127,7 +139,7 @@ static void tell_head(struct store_pin *p, struct buf *out)
 static void tell_leases(struct store_pin *p, struct buf *out)
 {
     if (p->next_lease == p->n_leases) {
-        p->phase = PHASE_AUTH;
+        p->phase = PHASE_ALARMS;
         return;
     }
     size_t at = frame_open(out, FRAME_LEASES);
@@ -138,6 +150,13 @@ static void tell_leases(struct store_pin *p, struct buf *out)
         mp_put_i64(out, l->remaining_ttl_s);
     }
     frame_close(p, out, at);
+}
+
+static void tell_alarms(struct store_pin *p, struct buf *out)
+{
+    buf_append_slice(out, buf_slice(&p->alarms));
+    p->crc = crc32c(p->crc, p->alarms.data, p->alarms.len);
+    p->phase = PHASE_AUTH;
 }
 
 static void tell_auth(struct store_pin *p, struct buf *out)
@@ -237,6 +256,9 @@ int store_pin_next(struct store_pin *p, struct buf *out)
             break;
         case PHASE_LEASES:
             tell_leases(p, out);
+            break;
+        case PHASE_ALARMS:
+            tell_alarms(p, out);
             break;
         case PHASE_AUTH:
             tell_auth(p, out);

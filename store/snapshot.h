@@ -18,6 +18,7 @@ enum snapshot_frame {
     FRAME_LEASES = 2,
     FRAME_RECORDS = 3,
     FRAME_END = 4,
+    FRAME_ALARMS = 5,
     FRAME_AUTH = 6,
 };
 

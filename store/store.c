@@ -32,6 +32,7 @@ void store_free(struct store *s)
     revlog_fini(&s->log);
     lease_table_fini(&s->leases);
     auth_fini(&s->auth);
+    alarms_fini(&s->alarms);
     mem_free(s->events);
     mem_free(s);
 }
@@ -86,6 +87,11 @@ bool store_over_quota(const struct store *s)
 uint64_t store_digest(const struct store *s)
 {
     return s->digest;
+}
+
+const struct alarms *store_alarms(const struct store *s)
+{
+    return &s->alarms;
 }
 
 const struct auth *store_auth(const struct store *s)

@@ -15,6 +15,7 @@
 #ifndef BARQUE_STORE_STORE_H
 #define BARQUE_STORE_STORE_H
 
+#include "store/alarm.h"
 #include "store/auth.h"
 
 struct store;
@@ -78,6 +79,7 @@ struct store_result {
     struct op_result op;     /* PUT, DELETE */
     struct txn_result txn;   /* TXN */
     int64_t lease_id, lease_ttl_s;
+    bool alarm_told;         /* ALARM: it is to be told (alarm.h) */
 };
 
 void store_result_init(struct store_result *r);
@@ -131,7 +133,8 @@ size_t store_lease_keys(const struct store *s, int64_t id, struct arena *arena,
 /* All leases by id. */
 size_t store_leases(const struct store *s, struct arena *arena, struct lease_info **ret_leases);
 
-/* --- auth ------------------------------------------------------------------------------------- */
+/* --- alarms, auth ----------------------------------------------------------------------------- */
+const struct alarms *store_alarms(const struct store *s);
 const struct auth *store_auth(const struct store *s);
 /* May they read or write all keys of a lease, do all a txn could do? As auth_may_range. */
 int store_may_lease(const struct store *s, const struct auth_who *who, int64_t id,

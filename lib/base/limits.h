@@ -17,6 +17,7 @@ enum {
     LIMIT_COMMAND_ITEMS = 65536,                     /* compares, ops or ids in one log entry */
     LIMIT_KEY_BYTES = 4 * 1024 * 1024,               /* whatever fits a log entry */
     LIMIT_VALUE_BYTES = 16 * 1024 * 1024,            /* any ref-counted value */
+    LIMIT_ALARMS = 256,                              /* set at once: refused */
     LIMIT_AUTH_NAME_BYTES = 1024,                    /* of a user, of a role */
     LIMIT_AUTH_SECRET_BYTES = 256,                   /* a password's salt and hash; a key */
     LIMIT_AUTH_WAITING = 1024,                       /* passwords to be hashed: refused */

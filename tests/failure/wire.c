@@ -188,6 +188,7 @@ void ask_to_wire(const struct ask *a, struct arena *arena, struct wire *ret_wire
                                    &etcdserverpb__lease_revoke_response__descriptor };
         return;
     case COMMAND_LEASE_CHECKPOINT:
+    case COMMAND_ALARM:
     case COMMAND_AUTH:
         break;
     }

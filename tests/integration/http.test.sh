@@ -32,6 +32,14 @@ like 'metrics are in the text format' "$(get /metrics)" '^200 text/plain; versio
 check 'the store revision is among the metrics' \
     wait_until 5 metric_is etcd_debugging_mvcc_current_revision 3
 check 'a leader is known, say the metrics' wait_until 5 metric_is etcd_server_has_leader 1
+set_alarm() {
+    curl -s -m 10 "$url/v3/maintenance/alarm" -d "{\"action\":\"$1\",\"memberID\":\"7\",\"alarm\":\"NOSPACE\"}"
+}
+alarm_told() { metric 'etcd_server_alarms{server_id="7",alarm_type="NOSPACE"}'; }
+set_alarm ACTIVATE >/dev/null
+is 'an alarm is among the metrics' "$(alarm_told)" 1
+set_alarm DEACTIVATE >/dev/null
+is 'until it is over' "$(alarm_told)" 0
 curl -s -m 5 "$url/metrics" >"$T/metrics"
 check 'the metrics are in the format, each series once' \
     awk -f "$(dirname "$0")/prometheus.awk" "$T/metrics"

@@ -11,6 +11,7 @@ int main(void)
     failed += test_compact_run();
     failed += test_command_run();
     failed += test_command_bad_run();
+    failed += test_alarm_run();
     failed += test_auth_run();
     failed += test_auth_frames_run();
     failed += test_auth_rules_run();

@@ -53,6 +53,11 @@ static void every_command_survives_its_encoding(void **state)
     assert_int_equal(d.auth.action, AUTH_ROLE_GRANT);
     assert_true(slice_eq(d.auth.secret, slice_str("s")) && d.auth.number == 2);
     assert_true(slice_eq(d.who.user, slice_str("root")) && d.who.revision == 7);
+    c = (struct command){ .type = COMMAND_ALARM };
+    c.alarm = (struct alarm_change){ true, UINT64_MAX, ALARM_CORRUPT, true };
+    round_trip(w, &c, &d);
+    assert_true(d.alarm.active && d.alarm.member == UINT64_MAX && d.alarm.automatic);
+    assert_int_equal(d.alarm.type, ALARM_CORRUPT);
     c = (struct command){ .type = COMMAND_COMPACT, .who = { .kind = WHO_SYSTEM } };
     round_trip(w, &c, &d);
     assert_int_equal(d.who.kind, WHO_SYSTEM);
@@ -292,6 +297,7 @@ static void every_type_needs_a_level_that_this_program_has(void **state)
         assert_int_equal(command_level((enum command_type)type), 1); /* since the first version */
     }
     assert_int_equal(command_level(COMMAND_AUTH), 2);
+    assert_int_equal(command_level(COMMAND_ALARM), 3);
     assert_in_range(store_level(), 1, 100);
 }
 

@@ -58,7 +58,7 @@ static const struct {
     { LEASE, "the head is missing or told twice" },
     { "! | ", "the head is missing or told twice" },
     { HEAD HEAD, "the head is missing or told twice" },
-    { HEAD "5 7 | ", "unknown kind of frame" },
+    { HEAD "7 7 | ", "unknown kind of frame" },
     { HEAD A2 B3 "| 4 2 # | 3 ", "bytes after the end" },
     { HEAD A2 B3 "| 3 ", "it ends too early" },
     /* the head */
@@ -81,6 +81,14 @@ static const struct {
     { HEAD A2 "| " LEASE, "leases are out of order" },
     { HEAD LEASE A2 "'b' 0 3 0 'v' 3 1 8 | 4 2 #", "a key hangs on an unknown lease" },
     { HEAD "3 'a' 0 2 0 'v' 2 1 7 " B3 "| 4 2 #", "a key hangs on an unknown lease" },
+    /* alarms */
+    { HEAD "5 7 1 | ", "alarms are malformed" },
+    { HEAD "5 7 0 0 | ", "alarms are malformed" },
+    { HEAD "5 7 3 0 | ", "alarms are malformed" },
+    { HEAD "5 7 1 2 | ", "alarms are malformed" },
+    { HEAD "5 7 1 0 7 1 0 | ", "alarms are malformed" },
+    { HEAD "5 7 2 0 7 1 0 | ", "alarms are malformed" },
+    { HEAD A2 "| 5 7 1 0 | ", "alarms are malformed" },
     /* users and roles */
     { HEAD "6 [ 2 'r' ] | ", "users or roles are malformed" },
     { HEAD A2 "| 6 [ 1 9 F '' ] | ", "users or roles are malformed" },

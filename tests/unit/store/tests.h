@@ -16,6 +16,7 @@ int test_lease_run(void);
 int test_compact_run(void);
 int test_command_run(void);
 int test_command_bad_run(void);
+int test_alarm_run(void);
 int test_auth_run(void);
 int test_auth_frames_run(void);
 int test_auth_rules_run(void);
