@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cmd/command.h"
 #include "cmd/host.h"
+#include "cmd/values.h"
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/base/limits.h"
@@ -184,7 +185,31 @@ static const char *advertised(const struct member_flags *m)
     return m->advertise_client_urls != NULL ? m->advertise_client_urls : m->listen_client_urls;
 }
 
-static int check(const struct member_flags *m, struct err *err)
+/* "8": hours, or revisions; "30m" is a time only. */
+static int compaction_of(struct member_flags *m, struct err *err)
+{
+    static const char flag[] = "--auto-compaction-retention";
+    bool by_revision = str_eq(m->compaction_mode, "revision");
+    uint64_t n = 0, ms = 0;
+    m->compact_mode = by_revision ? COMPACT_REVISION : COMPACT_PERIODIC;
+    if (value_u64(m->compaction_retention, INT64_MAX, &n) == 0) {
+        ms = by_revision || n > (uint64_t)COMPACTOR_PERIOD_MAX_MS ? n : n * 3600 * 1000;
+    } else if (by_revision) {
+        return err_set(err, E_INVAL, "%s: \"%s\" is not a number of revisions", flag,
+                       m->compaction_retention);
+    } else if (value_duration(m->compaction_retention, 0, &ms) != 0) {
+        return err_set(err, E_INVAL, "%s: \"%s\" is neither hours nor a duration (30m, 12h)", flag,
+                       m->compaction_retention);
+    }
+    if (!by_revision && ms > (uint64_t)COMPACTOR_PERIOD_MAX_MS) {
+        return err_set(err, E_INVAL, "%s: %s is longer than ten years", flag,
+                       m->compaction_retention);
+    }
+    m->compact_retention = (int64_t)ms;
+    return 0;
+}
+
+static int check(struct member_flags *m, struct err *err)
 {
     size_t most = sizeof((struct rnode_member *)NULL)->client_url - 1;
     if (strlen(advertised(m)) > most) {
@@ -211,7 +236,7 @@ static int check(const struct member_flags *m, struct err *err)
     int rv = log_level_parse(m->log_level, &level);
     INVARIANT(rv == 0); /* the option's choices are these */
     log_set_level(level);
-    return 0;
+    return compaction_of(m, err);
 }
 
 static int start_faults(const struct member_flags *m, struct loop *loop,
@@ -364,6 +389,8 @@ static struct server_options plain_options(struct member_flags *m)
         .keepalive_interval_ms = m->keepalive_interval_ms,
         .keepalive_timeout_ms = m->keepalive_timeout_ms,
         .quota_bytes = m->quota_bytes,
+        .compact_mode = m->compact_mode,
+        .compact_retention = m->compact_retention,
         .max_request_bytes = m->max_request_bytes,
         .max_txn_ops = m->max_txn_ops,
         .progress_notify_ms = m->progress_notify_ms,

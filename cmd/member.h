@@ -20,7 +20,9 @@ struct member_flags {
         keepalive_interval_ms, keepalive_timeout_ms;
     bool grpc_gateway, memory_mlock, unsafe_no_fsync;
     char damage_note[4096]; /* path: where a running member notes that its state is wrong */
-    int64_t quota_bytes;
+    int64_t quota_bytes, compact_retention;
+    const char *compaction_mode, *compaction_retention;
+    enum compactor_mode compact_mode; /* what these two say, with compact_retention */
 };
 
 /* What a command that runs a member does first: flags, environment and file into m, or --help,

@@ -92,6 +92,7 @@ struct server {
     uint64_t lease_epoch;             /* counts lease clocks */
     uint64_t lease_term;              /* of the clock that runs */
     struct expiry *expiring;          /* a revoke of expired leases is under way */
+    struct compactor compactor;
     bool alarm_proposed;              /* one that is set or cleared by itself is under way */
     uint64_t alarm_again_ms;          /* not before, after one that failed */
     bool compacting;
@@ -161,6 +162,10 @@ struct rnode_fsm server_fsm(struct server *s);
 void server_follow_store(struct server *s);
 /* This member cannot go on: rnode's `fatal`. Does not return. */
 void server_fatal(void *arg, const struct err *err);
+
+/* --- compactor.c ------------------------------------------------------------------------------ */
+void server_compactor_open(struct server *s);
+void server_compactor_tick(struct server *s, uint64_t now_ms);
 
 /* --- metrics.c -------------------------------------------------------------------------------- */
 void server_metrics_open(struct server *s);

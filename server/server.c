@@ -232,6 +232,7 @@ static void on_tick(struct timer *t)
     on_change(s);
     server_lease_tick(s, now);
     server_alarm_tick(s, now);
+    server_compactor_tick(s, now);
     server_watch_tick(s, now);
     server_election_tick(s);
     server_snapshot_tick(s, now);
@@ -351,6 +352,7 @@ static void server_release(struct server *s)
         watch_hub_free(s->hub);
     }
     store_free(s->store);
+    compactor_fini(&s->compactor);
     server_tokens_fini(s);
     metrics_free(s->metrics);
     mem_free(s->rng);
@@ -440,6 +442,7 @@ int server_open(const struct server_options *options, struct server **ret_server
     s->options.listen_client = s->options.listen_http = s->options.listen_metrics = NULL;
     s->options.initial = NULL;
     s->options.joined = NULL;
+    server_compactor_open(s);
     on_change(s);
     timer_start(&s->tick, SERVER_TICK_MS);
     *ret_server = s;

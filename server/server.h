@@ -13,6 +13,7 @@
 #include "lib/base/err.h"
 #include "lib/io/loop.h"
 #include "raft/rnode.h"
+#include "server/compactor.h"
 
 struct server;
 struct join_answer;
@@ -49,6 +50,8 @@ struct server_options {
     uint64_t keepalive_interval_ms, keepalive_timeout_ms; /* of clients (rpc/server.h); 0 = never */
     uint64_t max_streams;             /* open calls of a connection; 0 = the most there may be */
     int64_t quota_bytes;              /* 0 = SERVER_QUOTA_BYTES; < 0 = none */
+    enum compactor_mode compact_mode; /* automatic compaction (compactor.h) */
+    int64_t compact_retention;        /* ms or revisions; 0: never */
     size_t max_request_bytes;         /* 0 = LIMIT_REQUEST_BYTES */
     size_t max_txn_ops;               /* 0 = LIMIT_TXN_OPS */
     uint64_t progress_notify_ms;      /* 0 = 10 min */

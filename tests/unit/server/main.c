@@ -16,6 +16,7 @@ int main(void)
     if (kube_peer() != NULL) {
         return failed != 0;
     }
+    failed += test_compactor_run();
     failed += test_json_run();
     failed += test_kv_run();
     failed += test_range_stream_run();
