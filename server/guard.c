@@ -197,9 +197,27 @@ static enum right right_of(const char *path)
     return RIGHT_ADMIN;
 }
 
+/* A learner may be far behind, and nobody waits for it: as with etcd's it serves what says so
+ * (Range: only a serializable one, kv.c) and everything else elsewhere. */
+static bool learner_serves(const char *path)
+{
+    static const char *const paths[] = { "/etcdserverpb.KV/Range",
+                                         "/etcdserverpb.Maintenance/Status",
+                                         "/etcdserverpb.Maintenance/Snapshot" };
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        if (strcmp(paths[i], path) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int server_admit(struct rpc_call *call)
 {
     struct server *s = rpc_call_arg(call);
+    if (s->status.learner && !learner_serves(rpc_call_path(call))) {
+        return E_LEARNER;
+    }
     const struct auth *a = store_auth(s->store);
     struct auth_who who;
     if (s->status.leader_id == 0 && server_wants_leader(call)) {

@@ -25,7 +25,7 @@ static void kv_range(struct rpc_call *call, ProtobufCMessage *msg)
     const Etcdserverpb__RangeRequest *m = (const Etcdserverpb__RangeRequest *)(const void *)msg;
     struct range_request *r = arena_alloc(rpc_call_arena(call), sizeof *r);
     range_from_pb(m, r);
-    int rv = range_check(r);
+    int rv = s->status.learner && !m->serializable ? E_LEARNER : range_check(r);
     if (rv != 0) {
         rpc_fail_err(call, rv);
     } else if (server_refuse_corrupt(s, call)) {

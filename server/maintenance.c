@@ -1,8 +1,10 @@
-/* etcdserverpb.Maintenance: Status, Hash, HashKV, Defragment, Alarm (alarm.c), MoveLeader.
+/* etcdserverpb.Maintenance: Status, Hash, HashKV, Defragment, Alarm (alarm.c), MoveLeader,
+ * Downgrade.
  * Defragment answers at once: memory is freed by compaction itself and there is no file to rewrite.
  * HashKV is of our own (comparable between Barque members, not with etcd). Snapshot is
- * in snapshot.c. Downgrade is absent in this version and answers UNIMPLEMENTED. */
+ * in snapshot.c. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "server/internal.h"
 
@@ -138,6 +140,46 @@ static void move_leader(struct rpc_call *call, ProtobufCMessage *msg)
     rnode_transfer(s->node, m->targetid, move_done, call);
 }
 
+/* "3.4" and "3.4.1", as etcd reads them: a missing patch is 0. */
+static bool is_version(const char *text)
+{
+    unsigned parts = 0;
+    for (const char *at = text;; at++) {
+        size_t digits = strspn(at, "0123456789");
+        if (digits == 0 || digits > 9 || (at[0] == '0' && digits > 1)) {
+            return false;
+        }
+        parts++;
+        at += digits;
+        if (*at != '.') {
+            return *at == '\0' && (parts == 2 || parts == 3);
+        }
+    }
+}
+
+/* An older version cannot read a log in which there is anything newer, and nothing here would
+ * write it differently while a downgrade is asked for. So the answers are those of an etcd of which
+ * there is no older version: nothing can be gone back to, and nothing is under way. */
+static void downgrade(struct rpc_call *call, ProtobufCMessage *msg)
+{
+    const Etcdserverpb__DowngradeRequest *m =
+        (const Etcdserverpb__DowngradeRequest *)(const void *)msg;
+    switch (m->action) {
+    case ETCDSERVERPB__DOWNGRADE_REQUEST__DOWNGRADE_ACTION__VALIDATE:
+    case ETCDSERVERPB__DOWNGRADE_REQUEST__DOWNGRADE_ACTION__ENABLE:
+        rpc_fail(call, GRPC_INVALID_ARGUMENT,
+                 is_version(m->version) ? "etcdserver: invalid downgrade target version"
+                                        : "etcdserver: wrong downgrade target version format");
+        return;
+    case ETCDSERVERPB__DOWNGRADE_REQUEST__DOWNGRADE_ACTION__CANCEL:
+        rpc_fail(call, GRPC_FAILED_PRECONDITION, "etcdserver: no inflight downgrade job");
+        return;
+    default:
+        rpc_fail(call, GRPC_UNKNOWN, "etcdserver: unknown method");
+        return;
+    }
+}
+
 static const struct rpc_method methods[] = {
     { "/etcdserverpb.Maintenance/Status", RPC_UNARY, &etcdserverpb__status_request__descriptor,
       status, NULL, NULL, NULL, NULL },
@@ -149,6 +191,8 @@ static const struct rpc_method methods[] = {
       &etcdserverpb__defragment_request__descriptor, defragment, NULL, NULL, NULL, NULL },
     { "/etcdserverpb.Maintenance/Alarm", RPC_UNARY, &etcdserverpb__alarm_request__descriptor,
       server_alarm, NULL, NULL, NULL, NULL },
+    { "/etcdserverpb.Maintenance/Downgrade", RPC_UNARY,
+      &etcdserverpb__downgrade_request__descriptor, downgrade, NULL, NULL, NULL, NULL },
     { "/etcdserverpb.Maintenance/MoveLeader", RPC_UNARY,
       &etcdserverpb__move_leader_request__descriptor, move_leader, NULL, NULL, NULL, NULL },
 };

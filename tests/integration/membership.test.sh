@@ -86,12 +86,27 @@ like 'it is not promoted before it is in sync' "$(etc member promote "$(id_of 5)
     'can only promote a learner member which is in sync with leader'
 join 5
 echo "$three,$(endpoint b 4),$(endpoint b 5)" >"$T/b/endpoints"
-check 'it follows' same_history 5
+local_revision() { ctl_at b "$1" get nothing --consistency=s -w json | jq .header.revision; }
+caught_up() { [ "$(local_revision "$1")" -ge "$rev" ]; }
+rev=$(revision b 1)
+check 'it follows' wait_until 20 caught_up 5
 is 'and stays a learner' "$(role 5)" 'started true'
+is 'it serves what may be old' "$(ctl_at b 5 get w/1 --consistency=s --print-value-only)" 1
+is 'and tells what it is' "$(ctl_at b 5 endpoint status -w json | jq '.[0].Status.isLearner')" true
+for what in 'get w/1' 'put w/1 x' 'lease grant 60' 'member list' 'alarm list' 'endpoint hashkv'; do
+    # shellcheck disable=SC2086
+    like "a learner serves no $what" "$(ctl_at b 5 $what 2>&1)" \
+        'etcdserver: rpc not supported for learner'
+done
+like 'nor a watch' "$(curl -s -m 5 "http://$(endpoint b 5)/v3/watch" \
+    -d '{"create_request":{"key":"YQ=="}}')" 'rpc not supported for learner'
+like 'it is not ready' "$(curl -s -m 20 "http://$(endpoint b 5)/readyz")" \
+    '^\[-\]non_learner failed: not supported for learner'
 like 'leadership does not go to a learner' \
     "$(ctl_at b "$(leader_of b)" move-leader "$(id_of 5)" 2>&1)" 'etcdserver: bad leader transferee'
 check 'it is promoted when that is asked for' wait_until 10 etc member promote "$(id_of 5)"
 is 'and votes' "$(role 5)" 'started false'
+check 'it has the same history, too' same_history 5
 like 'a voter is not promoted' "$(etc member promote "$(id_of 5)" 2>&1)" \
     'etcdserver: can only promote a learner member'
 

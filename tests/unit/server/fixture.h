@@ -61,6 +61,7 @@ static inline ProtobufCBinaryData bytes(const char *text)
 #define SERVER_TEST(f) cmocka_unit_test_setup_teardown(f, member_setup, member_teardown)
 
 int test_compactor_run(void);
+int test_maintenance_run(void);
 int test_json_run(void);
 int test_kv_run(void);
 int test_leader_run(void);

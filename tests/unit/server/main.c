@@ -17,6 +17,7 @@ int main(void)
         return failed != 0;
     }
     failed += test_compactor_run();
+    failed += test_maintenance_run();
     failed += test_json_run();
     failed += test_kv_run();
     failed += test_range_stream_run();
