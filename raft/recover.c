@@ -384,6 +384,7 @@ static int open_transport(struct rnode *n, struct err *err)
         .member_id = n->id,
         .name = n->options.name,
         .listen_address = n->options.peer_listen,
+        .address = n->options.peer_address,
         .metrics = n->options.metrics,
         .on_frame = receive_frame,
         .on_stream = install_on_stream,

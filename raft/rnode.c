@@ -148,6 +148,7 @@ static void copy_options(struct rnode *n, const struct rnode_options *o)
     c->dir = mem_strdup(o->dir);
     c->name = mem_strdup(o->name != NULL ? o->name : "");
     c->peer_listen = mem_strdup(o->peer_listen != NULL ? o->peer_listen : "");
+    c->peer_address = o->peer_address != NULL ? mem_strdup(o->peer_address) : NULL;
     c->client_url = mem_strdup(o->client_url != NULL ? o->client_url : "");
     c->initial = o->n_initial != 0 ? mem_dup(o->initial, o->n_initial * sizeof *o->initial) : NULL;
     c->election_timeout_ms = o->election_timeout_ms != 0 ? o->election_timeout_ms
@@ -336,6 +337,7 @@ void node_free(struct rnode *n)
     mem_free((void *)(uintptr_t)n->options.dir);
     mem_free((void *)(uintptr_t)n->options.name);
     mem_free((void *)(uintptr_t)n->options.peer_listen);
+    mem_free((void *)(uintptr_t)n->options.peer_address);
     mem_free((void *)(uintptr_t)n->options.client_url);
     mem_free((void *)(uintptr_t)n->options.initial);
     mem_free(n);

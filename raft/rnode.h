@@ -107,6 +107,7 @@ struct rnode_options {
     uint64_t member_id;                /* 0: the data directory's, or rnode_member_id's */
     const char *name;
     const char *peer_listen;           /* "host:port" */
+    const char *peer_address;          /* under which others reach it; NULL: peer_listen */
     const char *client_url;            /* advertised */
     uint64_t level;                    /* of the commands fsm.apply understands; 0 = 1. Published */
     /* Founders (bootstrap): used only when the data directory is empty; identical on every

@@ -310,6 +310,7 @@ static void transport_on_closed(struct ready *self)
     u64map_fini(&t->removed);
     u64map_fini(&t->refused);
     mem_free(t->name);
+    mem_free(t->address);
     mem_free(t);
     if (closed != NULL) {
         closed(arg);
@@ -339,6 +340,8 @@ int transport_open(const struct transport_options *options, struct transport **r
     }
     listener_for_peers(t->listener);
     t->name = mem_strdup(options->name != NULL ? options->name : "");
+    t->address = mem_strdup(options->address != NULL ? options->address
+                                                     : listener_address(t->listener));
     u64map_init(&t->peers);
     u64map_init(&t->removed);
     u64map_init(&t->refused);

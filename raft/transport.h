@@ -43,6 +43,7 @@ struct transport_options {
     uint64_t member_id;
     const char *name;
     const char *listen_address;
+    const char *address;     /* under which others reach this member; NULL: where it listens */
     struct metrics *metrics; /* may be NULL */
     /* One frame from a member; bytes valid during the call. */
     void (*on_frame)(void *arg, uint64_t from, struct slice payload);

@@ -212,7 +212,7 @@ void link_say_hello(struct link *l, enum peer_kind kind, uint64_t to, uint64_t s
     };
     autobuf body = BUF_INIT;
     str_copy(hello.name, sizeof hello.name, t->name);
-    str_copy(hello.address, sizeof hello.address, listener_address(t->listener));
+    str_copy(hello.address, sizeof hello.address, t->address);
     peer_hello_encode(&hello, &body);
     link_send(l, slice_make(NULL, 0), &body);
 }

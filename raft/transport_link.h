@@ -108,6 +108,7 @@ struct transport {
     struct held_frames *held; /* by it */
     char *name;
     struct listener *listener;
+    char *address; /* in our hello */
     struct list links;
     struct list streams;
     struct u64map peers;    /* id -> struct peer */

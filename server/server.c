@@ -273,6 +273,7 @@ static int open_node(struct server *s, struct err *err)
     for (size_t i = 0; i < o->n_initial; i++) {
         if (strcmp(o->initial[i].name, o->name) == 0) {
             options.member_id = o->initial[i].id;
+            options.peer_address = o->initial[i].peer_address;
         }
     }
     struct rnode_member others[LIMIT_PEERS];

@@ -13,6 +13,7 @@ int main(void)
         test_transport_odd_run, test_recover_run,     test_bounds_run,
         test_aside_run,         test_removed_run,     test_transport_fault_run,
         test_transport_end_run,
+        test_transport_known_run,
         test_level_run,         test_found_run,
     };
     int failed = 0;

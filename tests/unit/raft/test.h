@@ -73,6 +73,7 @@ int test_peer_frame_run(void);
 int test_transport_silence_run(void);
 int test_transport_fault_run(void);
 int test_transport_end_run(void);
+int test_transport_known_run(void);
 int test_log_run(void);
 int test_wal_run(void);
 int test_meta_run(void);
