@@ -25,5 +25,6 @@ int main(void)
     failed += test_etcd_db_run();
     failed += test_etcd_db_auth_run();
     failed += test_etcd_db_bad_run();
+    failed += test_edges_run();
     return failed != 0;
 }

@@ -30,5 +30,6 @@ int test_differential_run(void);
 int test_etcd_db_run(void);
 int test_etcd_db_auth_run(void);
 int test_etcd_db_bad_run(void);
+int test_edges_run(void);
 
 #endif
