@@ -50,8 +50,11 @@ static void what_is_malformed_is_refused(void **state)
         { "[ 1 4 ]", E_PROTO },                                /* no body */
         { "[ 2 4 [ 7 ] ]", E_PROTO },                          /* another version */
         { "[ 1 0 [ 7 ] ]", E_PROTO },
-        { "[ 1 8 [ 7 ] ]", E_PROTO },                          /* types that there are not */
-        { "[ 1 10 [ 7 ] ]", E_PROTO },
+        { "[ 1 10 [ 7 ] ]", E_PROTO },                         /* a type that there is not */
+        { "[ 1 8 [ 7 ] ]", E_PROTO },                          /* an alarm: too short, */
+        { "[ 1 8 [ 0 7 1 0 ] ]", E_PROTO },                    /* neither set nor cleared, */
+        { "[ 1 8 [ 3 7 1 0 ] ]", E_PROTO },
+        { "[ 1 8 [ 1 7 3 0 ] ]", E_PROTO },                    /* of no kind */
         { "[ 1 4 [ 7 ] ] 1", E_PROTO },                        /* something after it */
         { "[ 1 4 [ ] ]", E_PROTO },
         { "[ 1 4 [ 'x' ] ]", E_PROTO },
