@@ -163,6 +163,12 @@ void call_once(struct actor *p, const struct wire *w)
     }
 }
 
+/* It did not happen, and may when it is asked again. */
+static bool refused(int err)
+{
+    return err == E_NOMEM || err == E_LEARNER;
+}
+
 /* Nobody knows what became of it, or of what it asks for. */
 static bool no_answer(int err)
 {
@@ -178,7 +184,7 @@ static bool had_answer(struct actor *p)
         run_for(p, RETRY_MS);
         return false;
     }
-    if (!no_answer(p->err)) {
+    if (!no_answer(p->err) && !refused(p->err)) {
         return true;
     }
     p->at = next_member(p, p->at);
@@ -229,7 +235,7 @@ void ask_now(struct actor *p, const struct ask *a)
             take_answer(p, a);
             return;
         }
-        if (sent && p->err != E_NOMEM && !ask_reads(a)) {
+        if (sent && !refused(p->err) && !ask_reads(a)) {
             leave(p, a);
             return;
         }
