@@ -63,7 +63,8 @@ for name in process_resident_memory_bytes process_open_fds process_start_time_se
     etcd_disk_wal_fsync_duration_seconds_count; do
     check "$name counts something" above "$name" 0
 done
-is 'both peers are connected' "$(metric 'etcd_network_active_peers{.*}' | grep -c '^1$')" 2
+both_connected() { [ "$(metric 'etcd_network_active_peers{.*}' | grep -c '^1$')" = 2 ]; }
+check 'both peers are connected' wait_until 10 both_connected
 like 'an unknown path is not found' "$(get /nothing)" '^404 '
 like 'another method is refused' "$(get /health -X DELETE)" '^40[45] '
 is 'two requests on one connection are both answered' \
