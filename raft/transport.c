@@ -176,6 +176,7 @@ void transport_peer_set(struct transport *t, uint64_t id, const char *address)
     struct peer *p = u64map_get(&t->peers, id);
     if (p != NULL) {
         p->introduced = false;
+        transport_count_member(p);
     }
     if (p != NULL && str_eq(p->address, address)) {
         return;

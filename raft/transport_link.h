@@ -162,6 +162,8 @@ void transport_send_now(struct transport *t, struct peer *p, struct buf *b);
 /* transport_metrics.c */
 void transport_count_sent(struct peer *p, size_t bytes, bool dropped);
 void transport_count_received(struct transport *t, uint64_t from, size_t bytes);
+/* p is a member, whoever introduced it. */
+void transport_count_member(struct peer *p);
 void transport_count_up(struct peer *p, bool up);
 /* transport.c: frees the transport once it is closing and nothing is left. */
 void transport_maybe_closed(struct transport *t);

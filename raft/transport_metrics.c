@@ -1,5 +1,5 @@
-/* What goes to and comes from each peer, counted under etcd's names. A peer has its series from its
- * first frame; one that only introduced itself has none, and there are never more than
+/* What goes to and comes from each peer, counted under etcd's names. A peer has its series once it
+ * is a member; one that only introduced itself has none, and there are never more than
  * SERIES_PEERS: ids that came and went stay, as a counter must not go back. */
 #include <inttypes.h>
 
@@ -62,8 +62,14 @@ void transport_count_received(struct transport *t, uint64_t from, size_t bytes)
     }
 }
 
+void transport_count_member(struct peer *p)
+{
+    peer_series(p);
+}
+
 void transport_count_up(struct peer *p, bool up)
 {
+    peer_series(p);
     if (p->m.active != NULL) {
         metric_set(p->m.active, up);
         metric_add(p->m.lost, up ? 0 : 1);
