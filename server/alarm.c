@@ -100,19 +100,14 @@ static void proposed(struct rnode_proposal *p, int status)
 static void propose(struct server *s, bool active, uint64_t member, enum alarm_type type)
 {
     struct command c = { .type = COMMAND_ALARM, .alarm = { active, member, type, true } };
-    if (store_auth(s->store)->enabled) {
-        c.who.kind = WHO_SYSTEM;
-    }
-    autobuf bytes = BUF_INIT;
     struct alarm_proposal *a = mem_zalloc(sizeof *a);
     a->server = s;
     a->proposal.done = proposed;
-    command_encode(&c, &bytes);
     s->alarm_proposed = true;
     log_warn("server", active ? "an alarm is raised" : "an alarm is cleared",
              "alarm=%s member=%" PRIx64 " live_bytes=%" PRId64 " quota_bytes=%" PRId64,
              alarm_name(type), member, store_live_bytes(s->store), s->options.quota_bytes);
-    rnode_propose(s->node, &a->proposal, buf_slice(&bytes), ALARM_TIMEOUT_MS);
+    server_propose_own(s, &a->proposal, &c, ALARM_TIMEOUT_MS);
 }
 
 /* The quota's own alarm has room to breathe: it ends well below the line, not at it. */

@@ -146,15 +146,10 @@ void server_compactor_tick(struct server *s, uint64_t now_ms)
         return;
     }
     struct command c = { .type = COMMAND_COMPACT, .compact = { to } };
-    if (store_auth(s->store)->enabled) {
-        c.who.kind = WHO_SYSTEM;
-    }
-    autobuf bytes = BUF_INIT;
     struct compaction *a = mem_zalloc(sizeof *a);
     a->server = s;
     a->proposal.done = compacted;
-    command_encode(&c, &bytes);
     log_info("server", "automatic compaction", "revision=%" PRId64 " of=%" PRId64, to,
              store_revision(s->store));
-    rnode_propose(s->node, &a->proposal, buf_slice(&bytes), COMPACT_TIMEOUT_MS);
+    server_propose_own(s, &a->proposal, &c, COMPACT_TIMEOUT_MS);
 }

@@ -142,6 +142,10 @@ void server_write(struct server *s, struct rpc_call *call, const struct command 
 void server_write_within(struct server *s, struct rpc_call *call, const struct command *command,
                          uint64_t timeout_ms, void (*reply)(struct write_call *w));
 
+/* What a member does by itself, not for who asks: it needs no right. p has its `done`. */
+void server_propose_own(struct server *s, struct rnode_proposal *p, struct command *c,
+                        uint64_t timeout_ms);
+
 /* Where the result of an own proposal belongs; NULL when nobody waits for one. */
 struct store_result *server_write_result(struct rnode_proposal *own);
 

@@ -257,12 +257,7 @@ static void leave(struct place *p)
     struct command c = { .type = COMMAND_TXN,
                          .txn = { .compare = &ours, .n_compare = 1, .success = &del,
                                   .n_success = 1 } };
-    if (store_auth(p->server->store)->enabled) { /* whoever asked, and may do now */
-        c.who.kind = WHO_SYSTEM;
-    }
-    autobuf bytes = BUF_INIT;
-    command_encode(&c, &bytes);
-    rnode_propose(p->server->node, &p->leaving, buf_slice(&bytes), WITHIN_MS);
+    server_propose_own(p->server, &p->leaving, &c, WITHIN_MS); /* whoever asked, and may do now */
 }
 
 /* It may be tried again: what is not ours any more is left alone. */

@@ -157,6 +157,17 @@ void server_write(struct server *s, struct rpc_call *call, const struct command 
     server_write_within(s, call, command, server_timeout_ms(s, call), reply);
 }
 
+void server_propose_own(struct server *s, struct rnode_proposal *p, struct command *c,
+                        uint64_t timeout_ms)
+{
+    if (store_auth(s->store)->enabled) {
+        c->who.kind = WHO_SYSTEM;
+    }
+    autobuf bytes = BUF_INIT;
+    command_encode(c, &bytes);
+    rnode_propose(s->node, p, buf_slice(&bytes), timeout_ms);
+}
+
 /* --- reads ------------------------------------------------------------------------------------ */
 
 static void read_done(struct rnode_read *read, int status)
