@@ -11,6 +11,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
+#include "lib/base/bug.h"
 #include "lib/base/limits.h"
 
 enum { ITEM_BYTES = 96 }; /* what each name and permission counts beside its bytes */
@@ -373,7 +374,7 @@ static int role_delete(struct auth *a, const struct auth_change *c)
     if (found == NULL) {
         return E_ROLE_NOT_FOUND;
     }
-    for (size_t i = 0; i < a->users.n; i++) {
+    for (size_t i = 0; i < a->users.n && !BUG(BUG_AUTH_ROLE_KEPT); i++) {
         take_grant(a, auth_user_at(a, i), c->role);
     }
     free_role(a, CONTAINER_OF(found, struct auth_role, name));

@@ -110,6 +110,16 @@ static const struct bug_info INFOS[BUGS] = {
                                     "HashKV counts what compaction has not swept yet",
                                     "etcd #4914", "store/hash.c" },
 
+    [BUG_AUTH_OLD_TAKEN] = { "auth-old-taken",
+                             "what was checked before users or roles changed is carried out after",
+                             "time of check, time of use", "store/auth_check.c" },
+    [BUG_AUTH_ROLE_KEPT] = { "role-kept", "a deleted role stays with its users",
+                             "rights that come back with a name", "store/auth.c" },
+    [BUG_AUTH_UNTOLD] = { "auth-untold", "users and roles are missing from snapshots",
+                          "soft state left out of a backup", "store/snapshot.c" },
+    [BUG_ALARMS_UNTOLD] = { "alarms-untold", "alarms are missing from snapshots",
+                            "soft state left out of a backup", "store/snapshot.c" },
+
     [BUG_WATCH_START_LATE] = { "watch-start-late", "a watch begins one revision late",
                                "etcd's watch guarantees", "store/watch_hub.c" },
     [BUG_WATCH_FUTURE_EARLY] = { "watch-future-early",

@@ -66,6 +66,11 @@ enum bug {
     BUG_STORE_REVOKE_KEEPS_KEYS,
     BUG_STORE_TXN_UNCHECKED,
     BUG_STORE_HASH_OF_GARBAGE,
+    /* store/: users, roles, alarms */
+    BUG_AUTH_OLD_TAKEN,
+    BUG_AUTH_ROLE_KEPT,
+    BUG_AUTH_UNTOLD,
+    BUG_ALARMS_UNTOLD,
     /* store/, server/, client/: watches */
     BUG_WATCH_START_LATE,
     BUG_WATCH_FUTURE_EARLY,

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "lib/base/alloc.h"
-#include "store/store.h"
+#include "tests/sim/admin.h"
 #include "tests/sim/machine.h"
 
 enum { LEASES = 6, COMPACT_STEP = 8 };
@@ -73,7 +73,9 @@ static void kv_apply(void *state, uint64_t index, uint64_t term, struct slice co
         sim_violation(kv->node->sim, "UNDECODABLE COMMAND at %" PRIu64, index);
     }
     store_result_init(&result);
+    admin_before(kv->node, index, kv->store, &c);
     store_apply(kv->store, index, &c, &result);
+    admin_after(kv->node, index, kv->store, &c, result.status);
     if (result.revision != store_revision(kv->store)) {
         sim_violation(kv->node->sim, "REVISION OF THE ANSWER: %" PRId64 " at index %" PRIu64,
                       result.revision, index);
@@ -98,6 +100,7 @@ static uint64_t kv_content(void *state)
 {
     struct kv *kv = state;
     uint32_t hash = 0;
+    admin_check(kv->node, kv->store);
     if (store_hash_kv(kv->store, 0, &hash) != 0) {
         sim_violation(kv->node->sim, "HASHKV FAILS at member %u", kv->node->id);
     }
@@ -152,6 +155,7 @@ static bool kv_restored(void *state, uint64_t bytes)
     }
     store_free(kv->store);
     kv->store = store;
+    admin_check(kv->node, store);
     kv_listen(kv);
     return true;
 }
@@ -182,6 +186,20 @@ static void some_write(struct sim *s, struct op *op, char key[16], struct slice 
     }
 }
 
+/* Where it is asked: a member knows users and roles as its own store does. */
+static const struct store *store_here(const struct sim *s)
+{
+    return ((const struct kv *)machine_state(s->running->machine))->store;
+}
+
+static void tell(struct sim *s, struct command *c, struct buf *out)
+{
+    if ((s->o.admin & ADMIN_AUTH) != 0) {
+        admin_sign(s, store_here(s), c);
+    }
+    command_encode(c, out);
+}
+
 static void encode_txn(struct sim *s, struct slice value, struct buf *out)
 {
     char keys[3][16];
@@ -200,7 +218,7 @@ static void encode_txn(struct sim *s, struct slice value, struct buf *out)
         .success = &branches[0], .n_success = 1,
         .failure = &branches[1], .n_failure = 1,
     };
-    command_encode(&c, out);
+    tell(s, &c, out);
 }
 
 static void encode_lease(struct sim *s, struct buf *out)
@@ -215,7 +233,7 @@ static void encode_lease(struct sim *s, struct buf *out)
         c.lease_revoke.ids = &id;
         c.lease_revoke.n = 1;
     }
-    command_encode(&c, out);
+    tell(s, &c, out);
 }
 
 static void kv_command(struct sim *s, uint64_t id, struct buf *out)
@@ -229,6 +247,13 @@ static void kv_command(struct sim *s, uint64_t id, struct buf *out)
     struct slice value = slice_make(text, len < 24 ? 24 : len);
     double what = rng_double(&s->dice);
     buf_put_u64(out, id);
+    if (s->o.admin != 0) {
+        struct command c;
+        if (admin_command(s, store_here(s), &c)) {
+            tell(s, &c, out);
+            return;
+        }
+    }
     if (what < 0.15) {
         encode_txn(s, value, out);
     } else if (what < 0.25) {
@@ -236,7 +261,7 @@ static void kv_command(struct sim *s, uint64_t id, struct buf *out)
     } else if (what < 0.27) {
         struct command c = { .type = COMMAND_COMPACT };
         c.compact.revision = (int64_t)rng_range(&s->dice, 1, id);
-        command_encode(&c, out);
+        tell(s, &c, out);
     } else {
         some_write(s, &op, key, value);
         struct command c = { .type = op.type == OP_PUT ? COMMAND_PUT : COMMAND_DELETE };
@@ -245,7 +270,7 @@ static void kv_command(struct sim *s, uint64_t id, struct buf *out)
         } else {
             c.del = op.del;
         }
-        command_encode(&c, out);
+        tell(s, &c, out);
     }
 }
 

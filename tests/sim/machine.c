@@ -81,6 +81,11 @@ uint64_t machine_content(struct machine *m)
     return m->ops->content(m->state);
 }
 
+void *machine_state(const struct machine *m)
+{
+    return m->state;
+}
+
 void machine_command(struct sim *s, uint64_t id, struct buf *out)
 {
     s->machine->command(s, id, out);

@@ -180,6 +180,11 @@ static void print_summary(const struct sim_stats *t, uint64_t wall_ms, unsigned 
            "  applied %" PRIu64 "\n",
            t->proposed, t->acked, t->unknown, t->refused, t->reads, t->reads_failed, t->asks,
            t->forgotten, t->applied);
+    if (t->administered + t->alarmed + t->backups > 0) {
+        printf("  administered %" PRIu64 "  refused for a right %" PRIu64 "  for an alarm %" PRIu64
+               "  backups %" PRIu64 "\n",
+               t->administered, t->no_right, t->alarmed, t->backups);
+    }
     if (t->breaks + t->stalls + t->flaps + t->clock_sets > 0) {
         printf("  connections broken %" PRIu64 "  stalled %" PRIu64 "  flaps %" PRIu64
                "  clocks set %" PRIu64 "\n",
@@ -266,7 +271,8 @@ static uint64_t first_bad(struct args *a, struct board *b, uint32_t gates_off, u
     return run_many(a, b, clock_mono_ms()) != 0 ? b->bad[0] : 0;
 }
 
-/* Options after the seeds: "with=MASK without=MASK n=FOUNDERS". Returns where they end. */
+/* Options after the seeds: "with=MASK without=MASK n=FOUNDERS", "world", "store", "plain". Returns
+ * where they end. */
 static char *recall_options(struct sim_setup *setup, char *at)
 {
     unsigned long value;
@@ -284,6 +290,8 @@ static char *recall_options(struct sim_setup *setup, char *at)
             setup->machine = &WORLD_OPS;
         } else if (sscanf(at, " store%n", &len) == 0 && len > 0) {
             setup->machine = &STORE_OPS;
+        } else if (sscanf(at, " plain%n", &len) == 0 && len > 0) {
+            (void)options_set(setup, "admin", "0");
         } else {
             return at;
         }
@@ -302,6 +310,7 @@ static bool recall_line(struct args *a, struct board *b, char *line)
         to = strtoull(end + 2, &end, 0);
     }
     const struct machine_ops *machine = a->setup.machine;
+    uint64_t set_mask = a->setup.set_mask;
     end = recall_options(&a->setup, end);
     end[strcspn(end, "\n")] = '\0';
     uint64_t seed = gates == 0 ? from : first_bad(a, b, gates, from, to);
@@ -311,6 +320,7 @@ static bool recall_line(struct args *a, struct board *b, char *line)
         printf("  seed %" PRIu64 " fails with all gates on\n", seed);
     }
     a->setup.machine = machine;
+    a->setup.set_mask = set_mask;
     return seed != 0 && clean;
 }
 

@@ -9,7 +9,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/admin.h"
 
 enum type { T_MASK, T_UNSIGNED, T_U64, T_SIZE, T_DOUBLE, T_BOOL };
 
@@ -45,6 +45,7 @@ static const struct option {
     OPTION(wal_segment_bytes, T_SIZE),
     OPTION(inflight_max, T_UNSIGNED),
     OPTION(no_pre_vote, T_BOOL),
+    OPTION(admin, T_UNSIGNED),
     OPTION(clients, T_UNSIGNED),
     OPTION(masters, T_UNSIGNED),
     OPTION(agents, T_UNSIGNED),
@@ -179,6 +180,7 @@ void sim_draw(const struct sim_setup *setup, struct sim_options *o, uint64_t see
     if (setup->machine == &WORLD_OPS) {
         draw_world(setup, &r, o);
     }
+    o->admin = setup->machine == &STORE_OPS ? admin_draw(seed) : 0;
     for (size_t i = 0; i < ARRAY_LEN(OPTIONS); i++) {
         if ((setup->set_mask >> i & 1) != 0) {
             option_copy(&OPTIONS[i], o, &setup->set);

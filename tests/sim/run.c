@@ -8,6 +8,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "tests/sim/admin.h"
 #include "tests/sim/world.h"
 
 enum { PROBE_EVERY_US = 2000000, CALM_US = 8000000, EVENTS_MAX = 6000000 };
@@ -355,6 +356,7 @@ void sim_free(struct sim *s)
     sim_events_free(s);
     check_free(s->check);
     clients_free(s->clients);
+    admin_model_free(s->admin);
     world_free(s->world);
     u64map_fini(&s->conns);
     u64map_fini(&s->connects);
@@ -375,6 +377,7 @@ struct sim *sim_new(const struct sim_setup *setup, uint64_t seed, struct sim_sta
     rng_init(&s->rng, seed ^ 0x5deece66d ^ hash_u64(s->o.salt));
     s->check = check_new();
     s->clients = clients_new(s);
+    s->admin = s->o.admin != 0 ? admin_model_new() : NULL;
     u64map_init(&s->conns);
     u64map_init(&s->connects);
     return s;

@@ -46,6 +46,7 @@ struct transport_knock;
 struct host;
 struct node_kind;
 struct world;
+struct admin_model;
 
 /* Faults a run may draw (swarm: each is on or off for the whole run). */
 enum sim_fault {
@@ -97,6 +98,7 @@ struct sim_options {
     size_t wal_segment_bytes;
     unsigned inflight_max;
     bool no_pre_vote;
+    unsigned admin;        /* enum admin_part: of runs of the store */
     /* with whole members: */
     unsigned clients;      /* machines */
     unsigned masters, agents; /* the same; 0: no orchestration */
@@ -112,6 +114,7 @@ struct sim_stats {
     uint64_t proposed, acked, unknown, refused, reads, reads_failed, asks, applied;
     uint64_t frames, frames_lost;
     uint64_t flips, lost, replaced, full, forgotten, disk_stalls, handovers;
+    uint64_t administered, no_right, alarmed, backups; /* changes; refused for a right, an alarm */
     uint64_t choices[CHOICES_SKIPPABLE], skipped[CHOICES_SKIPPABLE];
 };
 
@@ -269,6 +272,7 @@ struct sim {
     uint32_t gates_off;
     struct check *check;
     struct clients *clients;
+    struct admin_model *admin;
     struct world *world; /* NULL: members alone, asked directly */
 };
 
@@ -440,7 +444,8 @@ struct rnode_fsm machine_fsm(struct machine *m);
 uint64_t machine_applied(const struct machine *m);
 uint64_t machine_digest(const struct machine *m);
 uint64_t machine_content(struct machine *m);
-/* A command for proposal `id`. */
+void *machine_state(const struct machine *m); /* of its ops */
+/* A command for proposal `id`, asked at the node that runs. */
 void machine_command(struct sim *s, uint64_t id, struct buf *out);
 uint64_t machine_command_id(struct slice command);
 
