@@ -93,6 +93,8 @@ static int core_init(struct rnode *n, struct err *err)
     if (raft_init(&n->core, NULL, NULL, n->id, o->peer_listen) != 0) {
         return err_set(err, E_INVAL, "raft core: %s", n->core.errmsg);
     }
+    /* Without this it formats several lines of text a step, and throws them away. */
+    n->core.tracer = NULL;
     raft_seed(&n->core, (unsigned)hash_u64(o->seed ^ n->id ^ n->epoch ^ n->meta.seq));
     raft_set_election_timeout(&n->core, (unsigned)o->election_timeout_ms);
     raft_set_heartbeat_timeout(&n->core, (unsigned)o->heartbeat_ms);

@@ -317,8 +317,6 @@ struct rnode {
     void (*closed)(void *arg);
     void *closed_arg;
 
-    double fsync_recent_s[64];
-    size_t fsync_n;
     struct metric *m_fsync, *m_leader_changes, *m_proposals_pending,
         *m_proposals_failed, *m_is_leader, *m_has_leader;
 };

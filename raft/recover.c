@@ -355,7 +355,6 @@ static void on_full(void *arg, bool full)
 static void on_synced(void *arg, double seconds)
 {
     struct rnode *n = arg;
-    n->fsync_recent_s[n->fsync_n++ % ARRAY_LEN(n->fsync_recent_s)] = seconds;
     slow_disk_synced(n, seconds);
     if (n->m_fsync != NULL) {
         metric_observe(n->m_fsync, seconds);

@@ -238,25 +238,6 @@ int rnode_open(const struct rnode_options *options, struct rnode **ret_node, str
 
 /* --- status --- */
 
-static int compare_double(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-static double fsync_p99(const struct rnode *n)
-{
-    double recent[ARRAY_LEN(n->fsync_recent_s)];
-    size_t k = n->fsync_n < ARRAY_LEN(recent) ? n->fsync_n : ARRAY_LEN(recent);
-    if (k == 0) {
-        return 0;
-    }
-    memcpy(recent, n->fsync_recent_s, k * sizeof *recent);
-    qsort(recent, k, sizeof *recent, compare_double);
-    return recent[(k * 99) / 100];
-}
-
 void rnode_get_status(const struct rnode *n, struct rnode_status *ret_status)
 {
     static const enum rnode_state states[] = { [RAFT_UNAVAILABLE] = RNODE_FOLLOWER,
@@ -278,7 +259,6 @@ void rnode_get_status(const struct rnode *n, struct rnode_status *ret_status)
         .snapshot_index = n->snapshots.current.index,
         .first_index = n->log.first,
         .wal_bytes = wal_size_bytes(n->wal),
-        .fsync_p99_s = fsync_p99(n),
         .proposals_inflight = n->proposals.n,
         .agreed_index = n->digests.vote.agreed_index,
         .corrupt_member = n->digests.corrupt_member,

@@ -143,7 +143,6 @@ struct rnode_status {
     bool learner;
     uint64_t term, last_index, commit_index, applied_index, snapshot_index, first_index;
     uint64_t wal_bytes;                /* on disk */
-    double fsync_p99_s;
     uint64_t proposals_inflight;
     bool disk_slow;                    /* too slow to lead (disk_health.h) */
     uint64_t disk_handovers;           /* of leadership, for that reason, since the start */
