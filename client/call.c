@@ -49,7 +49,9 @@ static void call_expire(struct client_call *call)
     struct err err = call->last;
 
     if (err.code == 0) {
-        if (c->current == NULL) {
+        if (c->current != NULL && !login_settled(c) && c->login.why.code != 0) {
+            err = c->login.why;
+        } else if (c->current == NULL) {
             client_explain(c, &err);
         } else {
             err_set(&err, E_TIMEOUT, "%s did not answer in time", c->current->address);
@@ -96,8 +98,7 @@ static bool refused(int code)
     return code == E_TOO_MANY_REQUESTS || code == E_LEARNER || code == E_STOPPED;
 }
 
-/* The failure is the member's or the moment's, not the request's. */
-static bool transient(int code)
+bool call_transient(int code)
 {
     switch (code) {
     case E_UNAVAILABLE:
@@ -118,7 +119,7 @@ static bool transient(int code)
 
 static bool may_repeat(const struct client_call *call, int code, bool never_sent)
 {
-    return transient(code) &&
+    return call_transient(code) &&
            (never_sent || refused(code) || call->idempotent || BUG(BUG_WRITE_RETRIED));
 }
 
@@ -143,6 +144,10 @@ static void on_answer(void *arg, const struct rpc_result *result)
     err_set(&call->last, result->err, "%s: %s", e->address,
             result->text[0] != 0 ? result->text : err_text(result->err));
     judge(call, e, result->err, result->text);
+    if (now < call->deadline_ms && login_void(c, result->err, call->login)) {
+        call_send(call); /* or calls_resume does */
+        return;
+    }
     if (call->only != NULL || !may_repeat(call, result->err, result->never_sent)) {
         call_end(call, call->last.code, &call->last, NULL);
         return;
@@ -164,7 +169,12 @@ static void call_send(struct client_call *call)
     uint64_t now = loop_now_ms(c->loop);
     uint64_t timeout_ms;
 
-    if (e == NULL || e->channel == NULL) {
+    if (c->login.state == LOGIN_REFUSED) {
+        call->last = c->login.why;
+        loop_ready(c->loop, &call->failed);
+        return;
+    }
+    if (e == NULL || e->channel == NULL || !login_settled(c)) {
         return; /* calls_resume sends it */
     }
     timeout_ms = call->deadline_ms > now ? call->deadline_ms - now : 1;
@@ -179,6 +189,8 @@ static void call_send(struct client_call *call)
     e->in_flight++;
     call->rpc = rpc_call_unary(e->channel, call->path, call->request, call->response, timeout_ms,
                                on_answer, call);
+    call->login = c->login.serial;
+    login_request(c, call->rpc);
 }
 
 /* In flight on a member that has been left: what may be repeated does not wait for its end. */
@@ -246,6 +258,9 @@ struct client_call *call_start(struct client *c, const struct call_spec *spec)
     call->only = spec->only;
     if (call->only != NULL) {
         if (call->only->channel != NULL) {
+            if (!login_settled(c)) {
+                client_want(c); /* the current endpoint is the one that is asked to let us in */
+            }
             call_send(call);
         } else {
             call->last = call->only->why;

@@ -120,7 +120,7 @@ static void on_status(void *arg, int status, const struct client_status *s, cons
 static void on_begin(struct timer *t)
 {
     struct catch_up *u = CONTAINER_OF(t, struct catch_up, timer);
-    struct client_range range = { .key = slice_str("barque/present"), .count_only = true };
+    struct client_range range = { .key = slice_str("/barque/present"), .count_only = true };
     uint64_t left_ms = u->until_ms - loop_now_ms(client_loop(u->client));
 
     timer_init(client_loop(u->client), &u->timer, on_step);

@@ -67,6 +67,12 @@ int client_new(const struct client_options *options, struct client **ret_client,
             return rv;
         }
     }
+    int rv = login_init(c, options, err);
+    if (rv != 0) {
+        mem_free(c->endpoints);
+        mem_free(c);
+        return rv;
+    }
     timer_init(c->loop, &c->seek_timer, on_seek_timer);
     ready_init(&c->settle, on_settle);
     client_probe_init(c);
@@ -86,6 +92,7 @@ void client_free(struct client *c)
     lease_keeper_free(c->leases);
     calls_orphan(c);
     client_probe_fini(c);
+    login_fini(c);
     timer_stop(&c->seek_timer);
     ready_cancel(&c->settle);
     for (size_t i = 0; i < c->n_endpoints; i++) {
@@ -352,6 +359,7 @@ static void on_settle(struct ready *r)
 
     if (c->current != before) {
         c->told = c->current;
+        login_endpoint(c);
         watch_mux_endpoint(c->watches);
         lease_keeper_endpoint(c->leases);
         if (c->on_endpoint != NULL && before != NULL) {
@@ -362,6 +370,7 @@ static void on_settle(struct ready *r)
         }
     }
     if (c->current != NULL) {
+        login_start(c);
         close_spare(c);
         calls_resume(c);
     }

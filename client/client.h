@@ -9,6 +9,9 @@
  * on at last revision + 1 on another member and neither misses nor repeats an event; when that
  * revision was compacted it ends with E_COMPACTED.
  *
+ * With a user it logs in first, and again when its token is no longer taken, which is no failure of
+ * a call or watch. A wrong password is: calls then end with E_AUTH_FAILED.
+ *
  * Callbacks come on the loop, never inside the submitting call, each `done` exactly once unless
  * cancelled. Results are valid during the callback. Threads: loop. */
 #ifndef BARQUE_CLIENT_CLIENT_H
@@ -27,12 +30,19 @@ struct client_options {
     size_t n_endpoints;           /* 1..LIMIT_ENDPOINTS */
     uint64_t timeout_ms;          /* default for calls: 5000 */
     uint64_t seed;
+    /* Who logs in, NULL: nobody. All are copied. The password, or a file of which the first line
+     * is it: that is read at each log-in, so it may change under a running program. */
+    const char *user, *password, *password_file;
     /* The current endpoint changed or was lost; for status lines. May be NULL. */
     void (*on_endpoint)(void *arg, const char *endpoint, bool up, const struct err *why);
     void *arg;
 };
 
+/* E_INVAL, E_UNSUPPORTED: an endpoint, or a user without a password. */
 int client_new(const struct client_options *options, struct client **ret_client, struct err *err);
+/* "NAME" or "NAME:PASSWORD", cut in place; the password is NULL when there is none. E_INVAL. */
+int client_user_split(char *text, const char **ret_user, const char **ret_password,
+                      struct err *err);
 /* Cancels everything (done callbacks get E_CANCELED later) and frees. */
 void client_free(struct client *c);
 /* An orderly end: waits until the calls under way are answered (a leader's resignation is one), at

@@ -6,8 +6,9 @@
  *      +---- the channel fails, the member stops, -------+
  *            or it has no leader for a second
  *
- * client.c owns endpoints and the two states; call.c sends and repeats unary calls; watch.c and
- * lease.c keep one stream each on the current endpoint and are told when it changes. */
+ * client.c owns endpoints and the two states; login.c says who asks: until that is known nothing
+ * else is sent; call.c sends and repeats unary calls; watch.c and lease.c keep one stream each on
+ * the current endpoint and are told when it changes. */
 #ifndef BARQUE_CLIENT_INTERNAL_H
 #define BARQUE_CLIENT_INTERNAL_H
 
@@ -26,6 +27,8 @@ enum {
     CLIENT_NOLEADER_MS = 1000,      /* a member without a leader for so long is left */
     CLIENT_ATTEMPT_MS = 1500,       /* one try of what may be repeated; doubles every second time */
     CLIENT_CONNECT_MS = 1000,
+    CLIENT_PASSWORD_BYTES = 4096,   /* of a password file */
+    CLIENT_TOKEN_BYTES = 8192,
 };
 
 struct endpoint {
@@ -40,6 +43,21 @@ struct endpoint {
 
 struct watch_mux;
 struct lease_keeper;
+
+enum login_state { LOGIN_NONE, LOGIN_WANTED, LOGIN_ASKING, LOGIN_IN, LOGIN_REFUSED };
+
+struct login {
+    enum login_state state;
+    char *user, *password, *password_file;
+    char *token;                 /* NULL: auth is off, or not asked yet */
+    uint64_t serial;             /* counts log-ins: calls and streams know which is theirs */
+    uint64_t since_ms;           /* when the last one succeeded */
+    uint32_t failures;           /* in a row; a token that is void at once is one, too */
+    struct timer again;
+    struct endpoint *endpoint;   /* asked, while ASKING */
+    struct rpc_request *rpc;
+    struct err why;              /* the last failure; code 0: none */
+};
 
 struct client {
     struct loop *loop;
@@ -64,6 +82,7 @@ struct client {
     struct timer probe_timer;
     struct rpc_request *probe;   /* under way, or NULL */
 
+    struct login login;
     struct list calls;           /* every client_call */
     struct watch_mux *watches;
     struct lease_keeper *leases;
@@ -83,6 +102,28 @@ void client_judge(struct client *c, struct endpoint *e, int code, const char *te
 void client_release(struct client *c, struct endpoint *e);
 /* Sentence for a call that found no endpoint: every endpoint with its last failure. */
 int client_explain(const struct client *c, struct err *err);
+
+/* --- login.c ---------------------------------------------------------------------------------- */
+int login_init(struct client *c, const struct client_options *options, struct err *err);
+void login_fini(struct client *c);
+void login_endpoint(struct client *c); /* c->current has changed */
+void login_start(struct client *c);    /* if that is wanted, possible and due */
+/* Is it known who asks? */
+static inline bool login_settled(const struct client *c)
+{
+    return c->login.state == LOGIN_NONE || c->login.state == LOGIN_IN;
+}
+/* May anything be sent to the current endpoint? If not, all is resumed when it may. */
+static inline bool client_ready(const struct client *c)
+{
+    return c->current != NULL && c->current->channel != NULL && login_settled(c);
+}
+/* `code` ended what had been sent with log-in `serial`: true when it says that this one no longer
+ * counts. Nothing was done then, and it is sent again once client_ready. */
+bool login_void(struct client *c, int code, uint64_t serial);
+/* The token goes along, if there is one. */
+void login_request(const struct client *c, struct rpc_request *r);
+void login_stream(const struct client *c, struct rpc_stream *s);
 
 /* --- probe.c ---------------------------------------------------------------------------------- */
 void client_probe_init(struct client *c);
@@ -109,6 +150,7 @@ struct client_call {
     struct endpoint *only;       /* this one, once; NULL = the current one, again elsewhere */
     struct endpoint *endpoint;   /* where it is in flight */
     struct rpc_request *rpc;     /* in flight, or NULL: waits for an endpoint or a pause */
+    uint64_t login;              /* the log-in that went along */
     struct timer pause;
     struct timer deadline;
     struct ready failed;         /* ends with `last` on the next turn */
@@ -136,8 +178,10 @@ struct call_spec {
     void *user;
 };
 struct client_call *call_start(struct client *c, const struct call_spec *spec);
-/* A current endpoint has come up: every waiting call goes out. */
+/* A current endpoint has come up: every waiting call goes out, or ends where login says no. */
 void calls_resume(struct client *c);
+/* The failure is the member's or the moment's, not the request's. */
+bool call_transient(int code);
 /* The client goes: done gets E_CANCELED on the next turn. */
 void calls_orphan(struct client *c);
 

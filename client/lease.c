@@ -41,6 +41,7 @@ struct lease_keeper {
     struct u64map by_id;         /* those alive: one process may hold thousands */
     struct rpc_stream *stream;
     struct endpoint *endpoint;
+    uint64_t login;              /* the log-in that the stream began with */
     uint32_t failures;
     struct timer pause; /* before the stream is opened again */
 };
@@ -371,6 +372,7 @@ static void on_closed(void *arg, const struct rpc_result *result)
     keeper_forget_stream(k);
     k->failures++;
     client_judge(c, e, result->err != 0 ? result->err : E_UNAVAILABLE, result->text);
+    login_void(c, result->err, k->login);
     if (c->current != NULL) {
         timer_start(&k->pause, backoff_delay_ms(&backoff, k->failures, &c->rng));
     }
@@ -381,12 +383,14 @@ static void keeper_open(struct lease_keeper *k)
     static const struct rpc_stream_events events = { .message = on_message, .closed = on_closed };
     struct client *c = k->client;
 
-    if (c->current == NULL || c->current->channel == NULL || k->stream != NULL) {
+    if (!client_ready(c) || k->stream != NULL) {
         return;
     }
     k->endpoint = c->current;
     k->stream = rpc_stream_open(c->current->channel, "/etcdserverpb.Lease/LeaseKeepAlive",
                                 &etcdserverpb__lease_keep_alive_response__descriptor, &events, k);
+    k->login = c->login.serial;
+    login_stream(c, k->stream);
     client_probe_start(c);
     LIST_FOREACH(it, &k->leases) {
         struct client_lease *l = LIST_ENTRY(it, struct client_lease, link);

@@ -59,13 +59,14 @@ static void on_probe_timer(struct timer *t)
         probe_arm(c);
         return;
     }
-    pb.key = pb_bytes(slice_str("barque/probe"));
+    pb.key = pb_bytes(slice_str("/barque/probe"));
     pb.serializable = 1;
     pb.count_only = 1;
     c->current->in_flight++;
     c->probe = rpc_call_unary(c->current->channel, "/etcdserverpb.KV/Range", &pb.base,
                               &etcdserverpb__range_response__descriptor, PROBE_TIMEOUT_MS,
                               on_answer, c->current);
+    login_request(c, c->probe);
 }
 
 void client_probe_init(struct client *c)

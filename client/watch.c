@@ -44,12 +44,14 @@ struct watch_mux {
     int64_t last_id;
     struct rpc_stream *stream;
     struct endpoint *endpoint; /* of the stream */
+    uint64_t login;        /* the log-in that the stream began with */
     uint32_t failures;     /* streams in a row that ended without a word */
     struct timer pause;
     struct ready flush;    /* sends the creates of this turn */
 };
 
 static void mux_open(struct watch_mux *m);
+static void mux_forget_stream(struct watch_mux *m);
 
 /* --- requests --------------------------------------------------------------------------------- */
 
@@ -328,6 +330,14 @@ static void on_created(struct client_watch *w, int64_t revision)
     }
 }
 
+/* A stream keeps the token that it began with: all its watches go on with a newer one. */
+static void stream_renew(struct watch_mux *m)
+{
+    rpc_stream_cancel(m->stream);
+    mux_forget_stream(m);
+    timer_start(&m->pause, 1); /* where no log-in has to be waited for */
+}
+
 /* "rpc error: code = PermissionDenied desc = etcdserver: permission denied" or the bare text. */
 static void on_canceled(struct client_watch *w, const Etcdserverpb__WatchResponse *pb)
 {
@@ -344,6 +354,10 @@ static void on_canceled(struct client_watch *w, const Etcdserverpb__WatchRespons
     if (status == E_NOLEADER || status == E_STOPPED || status == E_LEADER_CHANGED) {
         w->state = WATCH_PENDING; /* the member's trouble, not the watch's: asked again */
         timer_start(&w->mux->pause, 100);
+        return;
+    }
+    if (login_void(w->mux->client, status, w->mux->login)) {
+        stream_renew(w->mux);
         return;
     }
     watch_end(w, status, pb->compact_revision,
@@ -419,6 +433,7 @@ static void on_closed(void *arg, const struct rpc_result *result)
     mux_forget_stream(m);
     m->failures++;
     client_judge(c, e, result->err != 0 ? result->err : E_UNAVAILABLE, result->text);
+    login_void(c, result->err, m->login);
     if (c->current != NULL) {
         timer_start(&m->pause, backoff_delay_ms(&backoff, m->failures, &c->rng));
     }
@@ -440,7 +455,7 @@ static void mux_open(struct watch_mux *m)
     static const struct rpc_stream_events events = { .message = on_message, .closed = on_closed };
     struct client *c = m->client;
 
-    if (c->current == NULL || c->current->channel == NULL || list_empty(&m->watches)) {
+    if (!client_ready(c) || list_empty(&m->watches)) {
         return;
     }
     m->endpoint = c->current;
@@ -448,6 +463,8 @@ static void mux_open(struct watch_mux *m)
                                 &etcdserverpb__watch_response__descriptor, &events, m);
     /* A member cut off from the others ends the stream, instead of being silent. */
     rpc_stream_metadata(m->stream, "hasleader", "true");
+    m->login = c->login.serial;
+    login_stream(c, m->stream);
     client_probe_start(c);
     mux_flush(m);
 }

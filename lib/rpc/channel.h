@@ -58,6 +58,8 @@ struct rpc_request *rpc_call_unary(struct rpc_channel *ch, const char *path,
                                    const ProtobufCMessageDescriptor *response, uint64_t timeout_ms,
                                    void (*done)(void *arg, const struct rpc_result *result),
                                    void *arg);
+/* Right after rpc_call_unary; at most 8. The value is of visible characters only. */
+void rpc_request_metadata(struct rpc_request *r, const char *name, const char *value);
 void rpc_request_cancel(struct rpc_request *r); /* done will not be called */
 
 struct rpc_stream_events {
@@ -71,7 +73,7 @@ struct rpc_stream_events {
 struct rpc_stream *rpc_stream_open(struct rpc_channel *ch, const char *path,
                                    const ProtobufCMessageDescriptor *response,
                                    const struct rpc_stream_events *events, void *arg);
-/* Right after rpc_stream_open; at most 8. */
+/* Right after rpc_stream_open; as rpc_request_metadata. */
 void rpc_stream_metadata(struct rpc_stream *s, const char *name, const char *value);
 void rpc_stream_send(struct rpc_stream *s, const ProtobufCMessage *msg);
 size_t rpc_stream_queued(const struct rpc_stream *s);

@@ -311,14 +311,23 @@ struct rpc_stream *rpc_stream_open(struct rpc_channel *ch, const char *path,
     return (struct rpc_stream *)call;
 }
 
-void rpc_stream_metadata(struct rpc_stream *stream, const char *name, const char *value)
+static void add_metadata(struct client_call *call, const char *name, const char *value)
 {
-    struct client_call *call = (struct client_call *)stream;
     PRE(!call->was_opened && call->n_metadata < CLIENT_METADATA_MAX);
     call->metadata[call->n_metadata++] = (struct h2_header){
         slice_str(arena_strdup(&call->arena, name)),
         slice_str(arena_strdup(&call->arena, value)),
     };
+}
+
+void rpc_request_metadata(struct rpc_request *r, const char *name, const char *value)
+{
+    add_metadata((struct client_call *)r, name, value);
+}
+
+void rpc_stream_metadata(struct rpc_stream *stream, const char *name, const char *value)
+{
+    add_metadata((struct client_call *)stream, name, value);
 }
 
 void rpc_stream_send(struct rpc_stream *stream, const ProtobufCMessage *msg)

@@ -13,6 +13,7 @@ int main(void)
     failed += test_workqueue_run();
     failed += test_cache_run();
     failed += test_plan_run();
+    failed += test_login_run();
     if (etcd_installed()) {
         failed += test_kv_run();
         failed += test_watch_run();

@@ -7,6 +7,8 @@ int test_backoff_run(void);
 int test_workqueue_run(void);
 int test_cache_run(void);
 int test_plan_run(void);
+/* against a member made by the test */
+int test_login_run(void);
 /* against a real etcd */
 int test_kv_run(void);
 int test_watch_run(void);
