@@ -17,7 +17,8 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 
-enum { REQUEST_MS = 10000, COMMON_FLAGS = 3, FLAGS_MAX = 32 };
+enum { REQUEST_MS = 10000, OWN_FLAGS = 3, COMMON_FLAGS = OWN_FLAGS + CLI_USER_FLAGS,
+       FLAGS_MAX = 32 };
 
 /* --- ends ------------------------------------------------------------------------------------- */
 
@@ -119,11 +120,27 @@ static char *next_for_absent(const char *text)
                                             kind->namespaced ? " -A" : "");
 }
 
+/* What the store asks of users. */
+static const char *next_for_refused(int status)
+{
+    switch (status) {
+    case E_USER_EMPTY:
+        return "--user NAME with --password-file FILE, or BARQUE_USER=NAME:PASSWORD";
+    case E_AUTH_FAILED:
+        return "check --user, --password-file, BARQUE_USER and BARQUE_PASSWORD";
+    case E_PERM:
+        return "a user who may: etcdctl role grant-permission, etcdctl user grant-role";
+    default:
+        return NULL;
+    }
+}
+
 void cli_fail_call(struct cli *cli, int status, const struct err *err)
 {
     enum cli_exit code = exit_of_status(status);
     const char *text = err != NULL ? err->msg : err_text(status);
-    autofree char *next = code == CLI_NOTFOUND ? next_for_absent(text) : NULL;
+    autofree char *absent = code == CLI_NOTFOUND ? next_for_absent(text) : NULL;
+    const char *next = absent != NULL ? absent : next_for_refused(status);
 
     if (code == CLI_UNREACHABLE) {
         cli_fail(cli, code, "barque status, or --endpoints with other members", "%s%s",
@@ -215,7 +232,7 @@ static const char *from_environment(const char *name, const char *other, const c
 
 static size_t all_flags(struct cli *cli, const struct cli_spec *spec, struct cli_flag *ret_flags)
 {
-    const struct cli_flag common[COMMON_FLAGS] = {
+    const struct cli_flag common[OWN_FLAGS] = {
         { "endpoints", 0, CLI_STRING, &cli->endpoints, "LIST",
           "the members, with commas between (BARQUE_ENDPOINTS; 127.0.0.1:2379)" },
         { "namespace", 'n', CLI_STRING, &cli->namespace_, "NAME",
@@ -230,6 +247,7 @@ static size_t all_flags(struct cli *cli, const struct cli_spec *spec, struct cli
         ret_flags[i] = spec->flags[i];
     }
     memcpy(ret_flags + spec->n_flags, common, sizeof common);
+    cli_user_flags(&cli->user, ret_flags + spec->n_flags + OWN_FLAGS);
     return spec->n_flags + (spec->no_client ? 0 : COMMON_FLAGS);
 }
 
@@ -269,6 +287,7 @@ static void run(struct cli *cli)
     struct client_options options = { .endpoints = items, .seed = rng_os_seed() };
     int rv = cli_endpoints_split(cli->endpoints, &text, items, &n, &err);
 
+    rv = rv == 0 ? cli_user_read(&cli->user, &err) : rv;
     if (rv != 0) {
         cli_fail_usage(cli, "%s", err.msg);
         return;
@@ -279,6 +298,9 @@ static void run(struct cli *cli)
     options.loop = cli->loop;
     options.n_endpoints = n;
     options.timeout_ms = request_timeout(cli);
+    options.user = cli->user.name;
+    options.password = cli->user.password;
+    options.password_file = cli->user.password_file;
     rv = client_new(&options, &cli->client, &err);
     if (rv != 0) {
         cli_fail_usage(cli, "%s", err.msg);
@@ -333,6 +355,7 @@ int cli_main(struct cli *cli, const struct cli_spec *spec, int argc, char **argv
             run(cli);
         }
     }
+    cli_user_fini(&cli->user);
     buf_fini(&cli->out);
     return cli->code;
 }

@@ -21,6 +21,7 @@
 #include "cli/exit.h"
 #include "cli/flags.h"
 #include "cli/table.h"
+#include "cli/user.h"
 #include "client/client.h"
 #include "lib/base/rng.h"
 #include "lib/io/timer.h"
@@ -49,6 +50,7 @@ struct cli {
 
     /* flags that every verb has */
     const char *endpoints, *namespace_;
+    struct cli_user user;
     uint64_t timeout_ms;
 
     struct loop *loop;

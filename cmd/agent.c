@@ -10,6 +10,7 @@
 #include "api/quantity.h"
 #include "cmd/command.h"
 #include "cmd/flags.h"
+#include "cmd/login_as.h"
 #include "kubelet/kubelet.h"
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
@@ -22,7 +23,7 @@
 
 struct agent_flags {
     const char *endpoints, *node, *root, *driver, *labels, *capacity, *listen, *host_ip, *log_level,
-        *unsafe_faults;
+        *unsafe_faults, *user, *password_file;
     uint64_t lease_ttl_s;
 };
 
@@ -117,9 +118,16 @@ static int agent_open(struct agent *a, const struct agent_flags *f, struct err *
     }
     struct client_options options = { .loop = a->loop, .endpoints = endpoints, .n_endpoints = n,
                                       .seed = rng_os_seed(), .on_endpoint = on_endpoint };
+    struct login_as as = LOGIN_AS_INIT;
     if (rv == 0) {
+        rv = login_as_read(f->user, f->password_file, &as, err);
+    }
+    if (rv == 0) {
+        login_as_options(&as, &options);
         rv = client_new(&options, &a->client, err);
     }
+    login_as_fini(&as);
+    login_as_forget();
     if (rv == 0) {
         struct kubelet_options k = { .client = a->client, .driver = driver, .node = f->node,
                                      .root = f->root, .host_ip = f->host_ip, .listen = f->listen,
@@ -150,6 +158,8 @@ int command_agent(int argc, char **argv)
     const struct flag flags[] = {
         { "node", FLAG_STRING, &f.node, "NAME", "this node's name (the host name)" },
         { "endpoints", FLAG_STRING, &f.endpoints, "LIST", "store members (127.0.0.1:2379)" },
+        { "user", FLAG_STRING, &f.user, "NAME", "as whom to log in, where auth is on" },
+        { "password-file", FLAG_STRING, &f.password_file, "FILE", "its password: the first line" },
         { "root", FLAG_STRING, &f.root, "DIR", "state: epoch, pods, logs (NODE.state)" },
         { "driver", FLAG_STRING, &f.driver, "NAME", "process or fake (process)" },
         { "labels", FLAG_STRING, &f.labels, "K=V,...", "labels of the Node" },

@@ -1,6 +1,7 @@
 /* `barque master`: a store member with the controllers and the scheduler in the same process.
  *
- * They remain thin clients: they reach the store through its client port like anyone else. */
+ * They remain thin clients: they reach the store through its client port like anyone else, and log
+ * in like anyone else (--user) where authentication is on. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include "cmd/command.h"
 #include "cmd/components.h"
 #include "cmd/host.h"
+#include "cmd/login_as.h"
 #include "cmd/member.h"
 #include "lib/base/assert.h"
 #include "lib/base/log.h"
@@ -25,18 +27,24 @@ struct master {
     bool closing;
 };
 
-static int components_start(struct master *m, const char *endpoint, const char *identity,
+static int components_start(struct master *m, const char *endpoint, const struct member_flags *f,
                             struct err *err)
 {
+    struct login_as as = LOGIN_AS_INIT;
     uint64_t seed = rng_os_seed();
     struct client_options options = {
         .loop = m->loop, .endpoints = &endpoint, .n_endpoints = 1, .seed = seed,
     };
-    int rv = client_new(&options, &m->client, err);
+    int rv = login_as_read(f->user, f->password_file, &as, err);
+    if (rv == 0) {
+        login_as_options(&as, &options);
+        rv = client_new(&options, &m->client, err);
+    }
+    login_as_fini(&as);
     if (rv != 0) {
         return rv;
     }
-    m->components = components_new(m->client, identity, seed);
+    m->components = components_new(m->client, f->name, seed);
     return 0;
 }
 
@@ -97,7 +105,7 @@ int command_master(int argc, char **argv)
     char endpoint[128];
     int rv = member_open(&f, m.loop, &m.server, endpoint, &err);
     if (rv == 0) {
-        rv = components_start(&m, endpoint, f.name, &err);
+        rv = components_start(&m, endpoint, &f, &err);
     }
     if (rv != 0) {
         log_stop();

@@ -14,7 +14,7 @@ struct member_flags {
     const char *name, *data_dir, *listen_client_urls, *advertise_client_urls, *listen_http_urls,
         *listen_metrics_urls, *listen_peer_urls, *initial_advertise_peer_urls, *initial_cluster,
         *initial_cluster_token, *initial_cluster_state, *cors, *host_whitelist, *log_level,
-        *log_outputs, *unsafe_faults;
+        *log_outputs, *unsafe_faults, *user, *password_file;
     uint64_t heartbeat_ms, election_ms, snapshot_count, max_request_bytes,
         max_txn_ops, progress_notify_ms, max_learners, max_streams, catchup_entries,
         keepalive_interval_ms, keepalive_timeout_ms;

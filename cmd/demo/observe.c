@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/meta.h"
+#include "cmd/login_as.h"
 #include "lib/base/alloc.h"
 #include "lib/base/rng.h"
 
@@ -321,7 +322,13 @@ int observer_open(struct observer *o, struct loop *loop, struct demo_cluster *c,
     snprintf(o->prefix_end, sizeof o->prefix_end, "/demo/%08x0", (unsigned)seed);
     struct client_options options = { .loop = loop, .endpoints = endpoints,
                                       .n_endpoints = c->n_masters, .seed = seed };
-    int rv = client_new(&options, &o->client, err);
+    struct login_as as = LOGIN_AS_INIT; /* as masters and agents, who inherit the variables */
+    int rv = login_as_read(NULL, NULL, &as, err);
+    if (rv == 0) {
+        login_as_options(&as, &options);
+        rv = client_new(&options, &o->client, err);
+    }
+    login_as_fini(&as);
     if (rv != 0) {
         return rv;
     }

@@ -23,5 +23,6 @@ int main(void)
     failed += test_exit_run();
     failed += test_describe_run();
     failed += test_why_run();
+    failed += test_user_run();
     return failed != 0;
 }

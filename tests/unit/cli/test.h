@@ -21,5 +21,6 @@ int test_merge_run(void);
 int test_exit_run(void);
 int test_describe_run(void);
 int test_why_run(void);
+int test_user_run(void);
 
 #endif

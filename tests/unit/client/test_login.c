@@ -10,7 +10,6 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
-#include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/rpc/server.h"
 #include "proto/rpc.pb-c.h"

@@ -65,5 +65,6 @@ int main(void)
     failed += test_values_run();
     failed += test_options_run();
     failed += test_config_file_run();
+    failed += test_login_as_run();
     return failed != 0;
 }

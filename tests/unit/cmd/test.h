@@ -35,5 +35,6 @@ void environment_set(const char *variable, const char *value);
 int test_values_run(void);
 int test_options_run(void);
 int test_config_file_run(void);
+int test_login_as_run(void);
 
 #endif

@@ -1,0 +1,138 @@
+#!/bin/sh
+# Authentication is on, and the orchestration goes on: masters, agents and the command line log in, each as
+# a user who may no more than it needs; then a node is lost, passwords change under all of them, a leader dies.
+. "$(dirname "$0")/lib.sh"
+
+echo of-control >"$T/control.password"
+for n in n1 n2 n3; do echo "of-$n" >"$T/$n.password"; done
+cluster_new c master 3 --user=control "--password-file=$T/control.password" \
+    --election-timeout=500 --heartbeat-interval=50
+cluster_start c
+BARQUE_ENDPOINTS=$(endpoints c); export BARQUE_ENDPOINTS
+node_start() { # NAME USER
+    agent_start c "$1" --driver fake --capacity cpu=4,memory=4Gi,pods=50 --user "$2" \
+        --password-file "$T/$2.password"
+}
+barque() { "$BARQUE" "$@" </dev/null; }
+node_start n1 n1; node_start n2 n2 # before there is any user
+
+# --- users ---------------------------------------------------------------------------------------
+
+admin() { ctl c --user root:of-root "$@"; }
+user() { # NAME [prefix...]: which it may read and write
+    name=$1; shift
+    ctl c user add "$name:of-$name" && ctl c role add "$name" && ctl c user grant-role "$name" "$name" || return 1
+    for prefix; do ctl c role grant-permission "$name" readwrite "$prefix" --prefix || return 1; done
+}
+users() {
+    user control /registry/ /barque/ && user people /registry/ /barque/ && user other /other/ || return 1
+    for n in n1 n2 n3; do user "$n" "/barque/nodes/$n/" "/barque/alive/$n" || return 1; done
+    ctl c user add root:of-root && ctl c user grant-role root root && ctl c auth enable
+}
+node_is() { # NAME True|Unknown...
+    admin get "/registry/minions/$1" --print-value-only |
+        jq -e --arg s "$2" '.status.conditions[] | select(.type == "Ready") | .status == $s'
+}
+check 'the first node joins while authentication is off' \
+    wait_until 20 sh -c "etcdctl --endpoints $BARQUE_ENDPOINTS get /registry/minions/n1 | grep -q minions"
+check 'users are made and authentication is enabled' users
+check 'a node that was there stays ready' wait_until 20 node_is n1 True
+node_start n3 n3
+check 'another joins' wait_until 20 node_is n3 True
+
+# --- the command line -----------------------------------------------------------------------------
+
+cat >"$T/web.yaml" <<'Y'
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web }
+spec:
+  replicas: 3
+  selector: { matchLabels: { app: web } }
+  template:
+    metadata: { labels: { app: web } }
+    spec:
+      containers: [{ name: c, image: x, command: [sleep, "1000"] }]
+Y
+said() { barque "$@" 2>&1; echo "exit $?"; }
+like 'nobody is told to log in' "$(said get pods)" \
+    'etcdserver: user name is empty\. Next: --user NAME'
+like 'a wrong password is refused' "$(said get pods --user people:wrong)" \
+    'user people: etcdserver: authentication failed, invalid user ID or password\. Next: check --user'
+is '... with exit code 1' "$(said get pods --user people:wrong | tail -1)" 'exit 1'
+like 'a user who may not is told so' "$(said get pods --user other:of-other)" \
+    'etcdserver: permission denied\. Next: a user who may'
+if command -v setsid >/dev/null; then
+    # No terminal to ask at.
+    like 'a user without a password is a mistake' \
+        "$(setsid -w "$BARQUE" get pods --user people </dev/null 2>&1; echo "exit $?")" 'exit 2'
+fi
+BARQUE_USER=people:of-people; export BARQUE_USER
+check 'who may applies' barque apply -f "$T/web.yaml" --timeout 60s
+BARQUE_USER=people BARQUE_PASSWORD=of-people
+export BARQUE_USER BARQUE_PASSWORD
+check 'scales' barque scale deployment/web --replicas 4
+ready() { [ "$(barque get pods | grep -c ' Running ')" = "$1" ]; }
+check 'and sees four pods' wait_until 30 ready 4
+check 'the state of the cluster is told' barque status
+spawn "$T/watch" "$BARQUE" kv watch --prefix /registry/deployments/ -o json
+watch_pid=$PID
+in_argv() { tr '\0' ' ' <"/proc/$1/cmdline" | grep -q "$2"; }
+spawn "$T/argv" "$BARQUE" kv watch --prefix /registry/nothing/ --user people:of-people
+argv_pid=$PID
+hidden() { ! in_argv "$argv_pid" of-people && in_argv "$argv_pid" xxxx; }
+check 'the password is gone from the command line' wait_until 10 hidden
+
+# --- a node is lost --------------------------------------------------------------------------------
+
+end "$(cat "$T/c/n1.pid")" KILL
+moved() { ready 4 && ! barque get pods -o wide | grep -q ' n1 '; }
+check 'the pods of a lost node are replaced' wait_until 30 moved
+node_start n1 n2 # as another node's user
+kept_out() { file_has "$T/c/n1.log" 'permission denied'; }
+check 'who logs in as another node may not be this one' wait_until 20 kept_out
+end "$(cat "$T/c/n1.pid")" KILL
+
+# --- passwords change under them --------------------------------------------------------------------
+
+# All tokens of a user are void with a new password. First the file, then the store.
+new_password() {
+    echo "new-$1" >"$T/$1.password"
+    printf 'new-%s\n' "$1" | admin user passwd "$1" --interactive=false
+}
+alive() { for n in n2 n3; do admin get "/barque/alive/$n" -w json | jq '.kvs[0].create_revision'; done; }
+before=$(alive)
+for u in control n2 n3; do check "the password of $u is changed" new_password "$u"; done
+check 'the next scaling is carried out' barque scale deployment/web --replicas 6
+check '... by all of them' wait_until 30 ready 6
+is 'no node has lost its lease meanwhile' "$(alive)" "$before"
+watched() { file_has "$T/watch" 'replicas[^,]{1,4}:6'; }
+check 'the watch that was open has seen it' wait_until 20 watched
+new_people() { printf 'of-people\n' | admin user passwd people --interactive=false; }
+check 'the password of the watcher is set anew, to the same' new_people
+
+# --- the leader dies --------------------------------------------------------------------------------
+
+leader=$(ETCDCTL_USER=root:of-root leader_of c)
+check 'there is a leader' [ "$leader" != 0 ]
+member_end c "$leader" KILL
+check 'without it the next scaling is carried out' wait_until 30 barque scale deployment/web --replicas 5
+check '... too' wait_until 40 ready 5
+watched_too() { file_has "$T/watch" 'replicas[^,]{1,4}:5'; }
+check 'the watch goes on with a new token at another member' wait_until 20 watched_too
+end "$watch_pid" TERM
+is 'no revision came twice' "$(jq -r 'select(.mod_revision != null) | .mod_revision' "$T/watch" | sort | uniq -d)" ''
+
+# --- a wrong password in a file -----------------------------------------------------------------------
+
+echo wrong >"$T/n1.password"
+node_start n1 n1
+check 'an agent with a wrong password says so' wait_until 20 \
+    file_has "$T/c/n1.log" 'cannot log in user=n1 .*authentication failed'
+tries() { grep -c 'cannot log in' "$T/c/n1.log"; }
+echo of-n1 >"$T/n1.password"
+check 'and joins once it is corrected' wait_until 60 node_is n1 True
+check 'after few tries' [ "$(tries)" -le 8 ]
+check 'an agent does not start without a password' sh -c \
+    "env -u BARQUE_PASSWORD timeout 30 '$BARQUE' agent --node n9 --user n9 2>&1 | grep -q 'no password'"
+plan
