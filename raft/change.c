@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "lib/base/assert.h"
+#include "lib/base/bug.h"
 #include "lib/base/limits.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -250,6 +251,9 @@ static void promote_wished(struct rnode *n)
     struct membership *m = &n->membership;
     const struct raft_configuration *conf = &n->core.configuration;
     if (!m->wishes || !driver_leads(n) || n->closing != CLOSE_NO) {
+        return;
+    }
+    if (BUG(BUG_LEARNER_FOR_EVER)) {
         return;
     }
     node_sweep(n); /* looked at again, until there is none */

@@ -13,6 +13,7 @@
 #include <inttypes.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/bug.h"
 #include "lib/base/log.h"
 #include "server/guard.h"
 #include "server/internal.h"
@@ -36,7 +37,9 @@ static bool is_member(const struct server *s, uint64_t id)
 
 bool server_over_quota(const struct server *s)
 {
-    return s->options.quota_bytes > 0 && store_live_bytes(s->store) > s->options.quota_bytes;
+    int64_t bytes = BUG(BUG_QUOTA_OF_HISTORY) ? store_size_bytes(s->store)
+                                              : store_live_bytes(s->store);
+    return s->options.quota_bytes > 0 && bytes > s->options.quota_bytes;
 }
 
 static void add(const struct server *s, struct alarm *ret_alarms, size_t *n, uint64_t member,
@@ -113,6 +116,9 @@ static void propose(struct server *s, bool active, uint64_t member, enum alarm_t
 /* The quota's own alarm has room to breathe: it ends well below the line, not at it. */
 static bool has_room(const struct server *s)
 {
+    if (BUG(BUG_ALARM_FOR_EVER)) {
+        return false;
+    }
     return s->options.quota_bytes <= 0 ||
            store_live_bytes(s->store) < s->options.quota_bytes / 10 * 9;
 }

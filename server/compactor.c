@@ -13,6 +13,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
+#include "lib/base/bug.h"
 #include "lib/base/log.h"
 #include "server/internal.h"
 
@@ -77,7 +78,8 @@ static int64_t wanted(const struct compactor *c, uint64_t now_ms, int64_t revisi
         return revision > c->keep && revision - c->keep != c->last ? revision - c->keep : 0;
     }
     uint64_t wait_ms = c->done_once ? c->interval_ms : c->period_ms;
-    return now_ms - c->success_ms >= wait_ms && c->noted[0] != c->last ? c->noted[0] : 0;
+    int64_t oldest = c->noted[BUG(BUG_COMPACT_HASTY) ? c->n_noted / 2 : 0];
+    return now_ms - c->success_ms >= wait_ms && oldest != c->last ? oldest : 0;
 }
 
 int64_t compactor_due(struct compactor *c, uint64_t now_ms, int64_t revision, bool leading)

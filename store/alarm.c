@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/bug.h"
 #include "lib/base/limits.h"
 #include "lib/codec/mp.h"
 #include "store/snapshot.h"
@@ -93,6 +94,7 @@ int alarms_apply(struct alarms *a, const struct alarm_change *c, bool *ret_told)
 bool alarm_adds_bytes(const struct command *c)
 {
     return c->type == COMMAND_PUT || c->type == COMMAND_LEASE_GRANT ||
+           (BUG(BUG_NOSPACE_FOR_DELETES) && c->type == COMMAND_DELETE) ||
            (c->type == COMMAND_TXN && txn_has_put(&c->txn));
 }
 

@@ -79,6 +79,10 @@ static const struct bug_info INFOS[BUGS] = {
                                     "what a received snapshot may contain is proposed again",
                                     "dedupe by log only", "raft/snapshot_install.c" },
 
+    [BUG_LEARNER_FOR_EVER] = { "learner-for-ever",
+                               "a member that was added to vote stays a learner",
+                               "a promotion left to whoever added it", "raft/change.c" },
+
     [BUG_G1] = { "G1", "an answer to an old request acknowledges at random",
                  "libraft 0.22.1", "raft/gates.c" },
     [BUG_G2A] = { "G2a", "the only voter leads its old term again after a restart",
@@ -119,6 +123,17 @@ static const struct bug_info INFOS[BUGS] = {
                           "soft state left out of a backup", "store/snapshot.c" },
     [BUG_ALARMS_UNTOLD] = { "alarms-untold", "alarms are missing from snapshots",
                             "soft state left out of a backup", "store/snapshot.c" },
+    [BUG_NOSPACE_FOR_DELETES] = { "nospace-for-deletes",
+                                  "without space deletes are refused, too",
+                                  "a full store that cannot be emptied", "store/alarm.c" },
+
+    [BUG_QUOTA_OF_HISTORY] = { "quota-of-history",
+                               "old versions count for the quota: deletes make it worse",
+                               "etcd's quota before compaction", "server/alarm.c" },
+    [BUG_ALARM_FOR_EVER] = { "alarm-for-ever", "there is space again, and the alarm stays",
+                             "etcd's alarm disarm by hand", "server/alarm.c" },
+    [BUG_COMPACT_HASTY] = { "compact-hasty", "automatic compaction keeps half its retention",
+                            "a window read from its middle", "server/compactor.c" },
 
     [BUG_WATCH_START_LATE] = { "watch-start-late", "a watch begins one revision late",
                                "etcd's watch guarantees", "store/watch_hub.c" },

@@ -50,6 +50,8 @@ enum bug {
     BUG_PROPOSE_RETRY_EARLY,
     BUG_PROPOSE_NEVER_SENT,
     BUG_PROPOSE_OVER_SNAPSHOT,
+    /* raft/: membership */
+    BUG_LEARNER_FOR_EVER,
     /* raft/: libraft's own, each with its gate open (raft/gates.c). Those that are missing
      * are shown by tests/unit/raft/test_gates.c and kept runs of the simulator. */
     BUG_G1,
@@ -71,6 +73,11 @@ enum bug {
     BUG_AUTH_ROLE_KEPT,
     BUG_AUTH_UNTOLD,
     BUG_ALARMS_UNTOLD,
+    BUG_NOSPACE_FOR_DELETES,
+    /* server/: room */
+    BUG_QUOTA_OF_HISTORY,
+    BUG_ALARM_FOR_EVER,
+    BUG_COMPACT_HASTY,
     /* store/, server/, client/: watches */
     BUG_WATCH_START_LATE,
     BUG_WATCH_FUTURE_EARLY,

@@ -50,6 +50,8 @@ static const struct plan PLANS[BUGS] = {
     [BUG_PROPOSE_NEVER_SENT] = { FINDER_SIM, NULL, false },
     [BUG_PROPOSE_OVER_SNAPSHOT] = { FINDER_SIM, NULL, false },
 
+    [BUG_LEARNER_FOR_EVER] = { FINDER_WORLD, NULL, false },
+
     [BUG_G1] = { FINDER_SIM, NULL, false },
     [BUG_G2A] = { FINDER_SIM, NULL, false },
     [BUG_G2B] = { FINDER_SIM, "--with 0x21 --founders 2", false },
@@ -69,6 +71,11 @@ static const struct plan PLANS[BUGS] = {
     [BUG_AUTH_ROLE_KEPT] = { FINDER_STORE, NULL, false },
     [BUG_AUTH_UNTOLD] = { FINDER_STORE, NULL, false },
     [BUG_ALARMS_UNTOLD] = { FINDER_STORE, NULL, false },
+    [BUG_NOSPACE_FOR_DELETES] = { FINDER_STORE, NULL, false },
+
+    [BUG_QUOTA_OF_HISTORY] = { FINDER_WORLD, NULL, false },
+    [BUG_ALARM_FOR_EVER] = { FINDER_WORLD, NULL, false },
+    [BUG_COMPACT_HASTY] = { FINDER_WORLD, NULL, false },
 
     [BUG_WATCH_START_LATE] = { FINDER_WORLD, NULL, false },
     [BUG_WATCH_FUTURE_EARLY] = { FINDER_WORLD, NULL, false },

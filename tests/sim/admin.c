@@ -11,12 +11,21 @@ enum { ALARM_MEMBERS = 3, KEY_BYTES = 3 };
 static const char *const USERS[] = { "ann", "bob", "cid", "root" };
 static const char *const ROLES[] = { "r1", "r2", "r3", "root" };
 
-unsigned admin_draw(uint64_t seed)
+static unsigned draw_world(struct rng *r, const struct sim_options *o)
 {
-    static const unsigned DRAWN[] = { 0, 0, ADMIN_AUTH, ADMIN_AUTH, ADMIN_ALARM, ADMIN_ALL };
+    bool small = o->payload_max <= ADMIN_QUOTA_PAYLOAD && o->agents == 0;
+    unsigned quota = rng_chance(r, 0.5) && small ? ADMIN_QUOTA : 0;
+    unsigned compact = rng_chance(r, 0.4) ? ADMIN_COMPACT : 0;
+    return quota | compact | (rng_chance(r, 0.5) ? ADMIN_MEMBERS : 0);
+}
+
+unsigned admin_draw(const struct sim_options *o, bool world)
+{
+    static const unsigned DRAWN[] = { 0,          0,           ADMIN_AUTH,
+                                      ADMIN_AUTH, ADMIN_ALARM, ADMIN_AUTH | ADMIN_ALARM };
     struct rng r;
-    rng_init(&r, hash_u64(seed ^ 0x61646d696e)); /* "admin" */
-    return DRAWN[rng_range(&r, 0, ARRAY_LEN(DRAWN) - 1)];
+    rng_init(&r, hash_u64(o->seed ^ 0x61646d696e)); /* "admin" */
+    return world ? draw_world(&r, o) : DRAWN[rng_range(&r, 0, ARRAY_LEN(DRAWN) - 1)];
 }
 
 static struct slice some_name(struct sim *s, const char *const *names, size_t n)

@@ -1,6 +1,7 @@
-/* Administration in runs of the store: users, roles and permissions that come and go while clients
- * write, alarms set and cleared by hand. Which of it a run has is drawn from a generator of its own
- * (sim_options.admin), so that runs without it stay what they were.
+/* Administration. In runs of the store: users, roles and permissions that come and go while clients
+ * write, alarms set and cleared by hand. In worlds: a quota, automatic compaction
+ * (world_upkeep.c). Which of it a run has is drawn from a generator of its own (sim_options.admin),
+ * so that runs without it stay what they were.
  *
  * admin.c asks; admin_model.c is a naive state machine beside the store's: it says of each command
  * whether it must be refused and for what, as the first member applies it. Others are held to the
@@ -14,11 +15,15 @@
 enum admin_part {
     ADMIN_AUTH = 1,  /* users, roles, on and off; clients are users */
     ADMIN_ALARM = 2, /* NOSPACE and CORRUPT, set and disarmed */
-    ADMIN_ALL = 3,
+    ADMIN_QUOTA = 4, /* of worlds, from here on */
+    ADMIN_COMPACT = 8,
+    ADMIN_MEMBERS = 16, /* learners that stay some, and are promoted by hand */
+    ADMIN_QUOTA_PAYLOAD = 3000, /* where values are longer there is no quota */
 };
 
 /* --- admin.c ----------------------------------------------------------------------------- */
-unsigned admin_draw(uint64_t seed);
+/* All else is drawn. */
+unsigned admin_draw(const struct sim_options *o, bool world);
 /* Sometimes: a command of administration, asked at a member with this store. */
 bool admin_command(struct sim *s, const struct store *store, struct command *ret);
 /* Who asks for c there: as its member knew users and roles then, or a little before. */

@@ -180,7 +180,7 @@ void sim_draw(const struct sim_setup *setup, struct sim_options *o, uint64_t see
     if (setup->machine == &WORLD_OPS) {
         draw_world(setup, &r, o);
     }
-    o->admin = setup->machine == &STORE_OPS ? admin_draw(seed) : 0;
+    o->admin = setup->machine != &CHAIN_OPS ? admin_draw(o, setup->machine == &WORLD_OPS) : 0;
     for (size_t i = 0; i < ARRAY_LEN(OPTIONS); i++) {
         if ((setup->set_mask >> i & 1) != 0) {
             option_copy(&OPTIONS[i], o, &setup->set);

@@ -211,6 +211,9 @@ static void world_event(struct sim *s, const struct event *e)
         break;
     case EV_SPACE:
         sim_fs_set_full(s->nodes[e->a].fs, false);
+        if (s->world != NULL) {
+            upkeep_space(s->world->upkeep);
+        }
         break;
     case EV_FLAP:
         nemesis_flap(s);
@@ -377,7 +380,7 @@ struct sim *sim_new(const struct sim_setup *setup, uint64_t seed, struct sim_sta
     rng_init(&s->rng, seed ^ 0x5deece66d ^ hash_u64(s->o.salt));
     s->check = check_new();
     s->clients = clients_new(s);
-    s->admin = s->o.admin != 0 ? admin_model_new() : NULL;
+    s->admin = s->machine == &STORE_OPS && s->o.admin != 0 ? admin_model_new() : NULL;
     u64map_init(&s->conns);
     u64map_init(&s->connects);
     return s;

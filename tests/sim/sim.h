@@ -98,7 +98,7 @@ struct sim_options {
     size_t wal_segment_bytes;
     unsigned inflight_max;
     bool no_pre_vote;
-    unsigned admin;        /* enum admin_part: of runs of the store */
+    unsigned admin;        /* enum admin_part (admin.h) */
     /* with whole members: */
     unsigned clients;      /* machines */
     unsigned masters, agents; /* the same; 0: no orchestration */

@@ -7,8 +7,8 @@ SIM_RAFT := $(filter-out $(wildcard raft/transport*.c) raft/peer_frame.c,$(wildc
 SIM_OBJ := $(SIM_SRC:%.c=$(B)/%.o) $(SIM_RAFT:%.c=$(B)/%.o) $(B)/lib/io/address.o $(B)/cmd/components.o
 # Seen or answered by the simulator: world_member.c, world_wire.c, check.c.
 SIM_WRAP := raft_step rnode_open store_apply store_restore_finish rng_os_seed \
-	server_watch_publish server_lease_changed rpc_call_unary rpc_request_cancel rpc_stream_open rpc_stream_send \
-	rpc_stream_cancel
+	server_watch_publish server_lease_changed server_propose_own rpc_call_unary rpc_request_cancel \
+	rpc_stream_open rpc_stream_send rpc_stream_cancel
 
 $(B)/sim: $(SIM_OBJ) $(call archives,server controllers scheduler kubelet client check api store lib/rpc proto lib/codec lib/base)
 	@echo "  LD $@"

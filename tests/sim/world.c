@@ -71,6 +71,7 @@ void world_new(struct sim *s)
     w->judge = judge_new(s);
     w->wire = wire_new(s);
     w->orch = orch_new(s);
+    w->upkeep = upkeep_new(s);
     s->world = w;
     for (size_t i = 0; i < ARRAY_LEN(MACHINES); i++) {
         for (unsigned k = MACHINES[i].count(&s->o); k > 0; k--) {
@@ -90,6 +91,7 @@ void world_free(struct world *w)
     if (w != NULL) {
         wire_free(w->wire);
         orch_free(w->orch);
+        upkeep_free(w->upkeep);
         judge_free(w->judge);
         mem_free(w);
     }

@@ -16,12 +16,15 @@
 struct judge;
 struct wire;
 struct orch;
+struct upkeep;
+struct check_op;
 
 struct world {
     struct sim *sim;
     struct judge *judge; /* world_wire.h: what was seen, and the verdicts on it */
     struct wire *wire;
     struct orch *orch; /* world_orch.h */
+    struct upkeep *upkeep;
     struct node *actors[SIM_NODES_MAX]; /* machines whose kind can act */
     unsigned n_actors;
     uint64_t next_value; /* unique values */
@@ -50,6 +53,25 @@ struct store *world_store(const struct node *n);
 struct node *world_member_new(struct sim *s, const struct rnode_member *members, size_t n);
 /* In the end: a member of the leader's cluster, so it must be there. */
 bool world_member_expected(const struct node *n);
+
+/* --- world_upkeep.c ---------------------------------------------------------------------- */
+struct upkeep *upkeep_new(struct sim *s);
+void upkeep_free(struct upkeep *u);
+/* Options of a member; 0: none. */
+int64_t upkeep_quota(const struct sim_options *o);
+int64_t upkeep_retention_ms(const struct sim_options *o);
+/* A member's store after an apply or a restore. */
+void upkeep_state(struct upkeep *u, const struct node *n, const struct store *store);
+/* The first member has applied this compaction. */
+void upkeep_compacted(struct upkeep *u, int64_t revision);
+/* A disk has room again. */
+void upkeep_space(struct upkeep *u);
+/* A client was told that there is no room. */
+void upkeep_refused(struct upkeep *u, const struct check_op *op);
+/* A client asks for the promotion of a learner. */
+void upkeep_promotes(struct upkeep *u, uint64_t member_id);
+/* In the end. PRE: somebody leads. */
+void upkeep_check(struct upkeep *u, const struct node *n, const struct store *store);
 
 /* --- world_change.c ---------------------------------------------------------------------- */
 /* A client asks for some change. */

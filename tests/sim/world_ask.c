@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "lib/base/alloc.h"
+#include "tests/sim/admin.h"
 #include "tests/sim/world_client.h"
 
 struct ask {
@@ -215,8 +216,43 @@ static void ask_cas(struct client_machine *m)
     a->call = client_cas(m->client, guards, n_guards, writes, n, on_answer, a);
 }
 
+/* Where there is a quota: keys that fill it, and now and then none of them any more. */
+static void ask_fill(struct client_machine *m)
+{
+    enum { FILLERS = 40, FILL_BYTES = 4096 };
+    struct name key = key_name('f', (unsigned)rng_range(dice(m), 0, FILLERS - 1));
+    autobuf value = BUF_INIT;
+    buf_printf(&value, "v%" PRIu64, ++m->node->sim->world->next_value);
+    size_t len = (size_t)rng_range(dice(m), 1, FILL_BYTES);
+    memset(buf_reserve(&value, len), '.', len);
+    buf_advance(&value, len);
+    struct client_put put = { .key = slice_str(key.text), .value = buf_slice(&value) };
+    struct ask *a = ask_new(m);
+    a->call = client_put_kv(m->client, &put, on_answer, a);
+}
+
+void ask_relief(struct client_machine *m)
+{
+    struct ask *a = ask_new(m);
+    a->call = client_delete(m->client, slice_str("f"), slice_str("g"), on_answer, a);
+}
+
+static bool ask_room(struct client_machine *m)
+{
+    double what = rng_double(dice(m));
+    if (what < 0.15) {
+        ask_fill(m);
+    } else if (what < 0.157) {
+        ask_relief(m);
+    }
+    return what < 0.157;
+}
+
 static void ask_compact(struct client_machine *m)
 {
+    if ((m->node->sim->o.admin & ADMIN_COMPACT) != 0) {
+        return; /* the members do */
+    }
     int64_t back = (int64_t)rng_range(dice(m), 0, 60);
     bool physical = rng_chance(dice(m), 0.3);
     if (m->revision > back + 1) {
@@ -240,6 +276,9 @@ void ask_something(struct client_machine *m)
     uint64_t what = rng_range(dice(m), 0, 99);
     if (rng_chance(dice(m), 0.02)) {
         cancel_one(m);
+    }
+    if ((m->node->sim->o.admin & ADMIN_QUOTA) != 0 && ask_room(m)) {
+        return;
     }
     if (what < 35) {
         ask_put(m);

@@ -1,6 +1,7 @@
 /* The kind of machine that runs a client (world_client.h): its lives, and what must have happened
  * in the end: an answer since healing, and a holder of the lock. What it was told in all its lives
  * is judged by world_judge.c. */
+#include "tests/sim/admin.h"
 #include "tests/sim/world_client.h"
 
 #include <stdio.h>
@@ -119,14 +120,20 @@ static void act(struct node *n)
 
 static void do_probe(struct node *n, void *arg)
 {
+    const struct client_machine *m = n->data;
     (void)arg;
-    ask_put(n->data);
+    if ((n->sim->o.admin & ADMIN_QUOTA) != 0) {
+        ask_relief(n->data);
+    }
+    if (!m->answered) {
+        ask_put(n->data);
+    }
 }
 
 static void probe(struct node *n)
 {
     const struct client_machine *m = n->data;
-    if (!m->answered) {
+    if (!m->answered || (n->sim->o.admin & ADMIN_QUOTA) != 0) {
         node_enter(n, do_probe, NULL);
     }
 }

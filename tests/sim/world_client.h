@@ -42,6 +42,8 @@ struct client_machine {
 /* One read, write, txn or compaction; drawn. PRE: runs as the machine's code. */
 void ask_something(struct client_machine *m);
 void ask_put(struct client_machine *m);
+/* Deletes what fills a quota. */
+void ask_relief(struct client_machine *m);
 /* Writes what the lock protects, guarded by the lock. */
 void ask_fenced(struct client_machine *m);
 /* The machine's life is over: nothing is answered any more. */

@@ -99,6 +99,25 @@ static int64_t lease_us(const struct judge *j)
 
 /* --- operations ------------------------------------------------------------------------------- */
 
+static uint32_t note_call(struct judge *j, const struct node *n, unsigned member,
+                          const struct check_request *request)
+{
+    uint32_t op = history_call(&j->history, n->id, member, now_us(j), request);
+    if (op != CHECK_NO_OP) {
+        j->twins = mem_grow(j->twins, &j->cap_twins, j->history.n, sizeof *j->twins);
+        j->twins[op] = request->kind >= CHECK_GRANT
+                           ? history_call(&j->leases, n->id, member, lease_us(j), request)
+                           : CHECK_NO_OP;
+    }
+    return op;
+}
+
+void judge_compacts(struct judge *j, const struct node *n, int64_t revision)
+{
+    struct check_request request = { .kind = CHECK_COMPACT, .revision = revision };
+    (void)note_call(j, n, n->id, &request);
+}
+
 uint32_t judge_call(struct judge *j, const struct node *n, unsigned member,
                     const ProtobufCMessage *msg)
 {
@@ -107,13 +126,7 @@ uint32_t judge_call(struct judge *j, const struct node *n, unsigned member,
     uint32_t op = CHECK_NO_OP;
     arena_init(&arena);
     if (pack_request(&arena, msg, &request)) {
-        op = history_call(&j->history, n->id, member, now_us(j), &request);
-        if (op != CHECK_NO_OP) {
-            j->twins = mem_grow(j->twins, &j->cap_twins, j->history.n, sizeof *j->twins);
-            j->twins[op] = request.kind >= CHECK_GRANT
-                               ? history_call(&j->leases, n->id, member, lease_us(j), &request)
-                               : CHECK_NO_OP;
-        }
+        op = note_call(j, n, member, &request);
         j->sim->stats->proposed += request.kind != CHECK_RANGE && request.kind != CHECK_KEEPALIVE;
     } else if (msg->descriptor == &etcdserverpb__txn_request__descriptor) {
         j->history.others_write = true;
@@ -179,6 +192,9 @@ void judge_return(struct judge *j, uint32_t op, int err, bool never_sent,
     arena_init(&arena);
     if (err == 0) {
         pack_response(&arena, msg, &response);
+    }
+    if (err == E_NOSPACE) {
+        upkeep_refused(j->sim->world->upkeep, &j->history.ops[op]);
     }
     enum check_outcome outcome = err == 0 ? CHECK_OK : outcome_of(j, err, never_sent);
     history_return(&j->history, op, now_us(j), outcome, err, &response);

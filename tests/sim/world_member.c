@@ -74,8 +74,12 @@ void __wrap_store_apply(struct store *store, uint64_t index, const struct comman
     struct node *n = member_running();
     __real_store_apply(store, index, c, ret_result);
     if (n != NULL) {
-        check_state(n, index, store_digest(store));
+        bool first = check_state(n, index, store_digest(store));
         judge_digest(n->sim->world->judge, n, index, store_digest(store));
+        upkeep_state(n->sim->world->upkeep, n, store);
+        if (first && c->type == COMMAND_COMPACT && ret_result->status == 0) {
+            upkeep_compacted(n->sim->world->upkeep, c->compact.revision);
+        }
     }
 }
 
@@ -104,6 +108,7 @@ int __wrap_store_restore_finish(struct store_restore *r, struct store **ret_stor
     int rv = __real_store_restore_finish(r, ret_store, err);
     if (n != NULL && rv == 0) {
         check_restored(n, store_applied_index(*ret_store), store_digest(*ret_store));
+        upkeep_state(n->sim->world->upkeep, n, *ret_store);
     }
     return rv;
 }
@@ -147,6 +152,9 @@ static void add(struct node *n)
         .election_ms = 1000,
         .snapshot_count = s->o.snapshot_entries,
         .progress_notify_ms = 3000,
+        .quota_bytes = upkeep_quota(&s->o),
+        .compact_mode = COMPACT_PERIODIC,
+        .compact_retention = upkeep_retention_ms(&s->o),
         .fatal = member_fatal,
         .arg = n,
     };
@@ -251,6 +259,7 @@ static void check(struct node *n)
     if (store_digest(store) != store_digest(world_store(leader))) {
         sim_violation(s, "STATE DIVERGED: member %u in the end", n->id);
     }
+    upkeep_check(s->world->upkeep, n, store);
 }
 
 const struct node_kind STORE_KIND = {

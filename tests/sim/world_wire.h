@@ -40,6 +40,8 @@ void judge_revision(struct judge *j, int64_t revision, struct record *const *rec
 void judge_digest(struct judge *j, const struct node *n, uint64_t index, uint64_t digest);
 void judge_lease_end(struct judge *j, int64_t lease);
 void judge_leader(struct judge *j);
+/* A member proposes a compaction by itself. */
+void judge_compacts(struct judge *j, const struct node *n, int64_t revision);
 /* A client library told these events of [key, range_end): all there are in (after, revision]. */
 void judge_told(struct judge *j, const struct node *n, struct slice key, struct slice range_end,
                 int64_t after, int64_t revision, const struct client_event *events,
