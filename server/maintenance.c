@@ -45,6 +45,7 @@ static void status(struct rpc_call *call, ProtobufCMessage *msg)
     reply.raftterm = s->status.term;
     reply.raftappliedindex = s->status.applied_index;
     reply.islearner = s->status.learner;
+    reply.dbsizequota = s->options.quota_bytes;
     status_errors(s, rpc_call_arena(call), &reply);
     rpc_reply(call, &reply.base);
 }
@@ -79,6 +80,9 @@ static void hash_kv(struct rpc_call *call, ProtobufCMessage *msg)
     reply.header = server_header(s, &header, store_revision(s->store));
     reply.hash = value;
     reply.compact_revision = store_compact_revision(s->store);
+    if (reply.compact_revision == 0) {
+        reply.compact_revision = -1; /* as etcd tells that nothing has been compacted yet */
+    }
     reply.hash_revision = revision;
     rpc_reply(call, &reply.base);
 }

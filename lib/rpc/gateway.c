@@ -8,16 +8,18 @@
  * does not read stops the source (rpc_writable) and then the requests of its own stream.
  *
  * Shapes and statuses are grpc-gateway's as etcd 3.5 has it. */
+#include <stdio.h>
 #include <strings.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/base/limits.h"
+#include "lib/base/str.h"
 #include "lib/rpc/pb.h"
 #include "lib/rpc/pb_json.h"
 #include "lib/rpc/server_int.h"
 
-enum { LARGE_BYTES = 1024 * 1024, GROWTH = 4 };
+enum { LARGE_BYTES = 1024 * 1024, GROWTH = 4, LONGEST_ROUTE = 128 };
 
 /* --- the table -------------------------------------------------------------------------------- */
 
@@ -28,8 +30,14 @@ void rpc_server_gateway(struct rpc_server *s, const struct rpc_gateway_route *ro
     }
 }
 
+/* /v3beta/ is what etcd 3.3 called /v3/; 3.4 to 3.6 take it still. */
 const struct rpc_gateway_route *gateway_find(const struct rpc_server *s, const char *path)
 {
+    char now[LONGEST_ROUTE];
+    if (str_starts(path, "/v3beta/")) {
+        snprintf(now, sizeof now, "/v3/%s", path + strlen("/v3beta/"));
+        path = now;
+    }
     return map_get_str(&s->gateway, path);
 }
 

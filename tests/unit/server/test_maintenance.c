@@ -92,12 +92,57 @@ static void an_alarm_is_told_when_it_is_set_and_when_it_is_cleared(void **state)
     assert_int_equal(put_bytes(m, "a", 1), 0);
 }
 
+/* As an etcd 3.6 tells it. */
+static void a_status_tells_the_quota(void **state)
+{
+    struct member *m = *state;
+    Etcdserverpb__StatusRequest ask = ETCDSERVERPB__STATUS_REQUEST__INIT;
+    struct reply r;
+    call(m, "/etcdserverpb.Maintenance/Status", &ask, &etcdserverpb__status_response__descriptor,
+         &r);
+    assert_int_equal(r.code, 0);
+    int64_t quota = ((const Etcdserverpb__StatusResponse *)(const void *)r.msg)->dbsizequota;
+    assert_true(quota > 0);
+    assert_int_equal(quota, m->server->options.quota_bytes);
+    reply_fini(&r);
+}
+
+static int64_t compact_revision_of_hash(struct member *m)
+{
+    Etcdserverpb__HashKVRequest ask = ETCDSERVERPB__HASH_KVREQUEST__INIT;
+    struct reply r;
+    call(m, "/etcdserverpb.Maintenance/HashKV", &ask, &etcdserverpb__hash_kvresponse__descriptor,
+         &r);
+    assert_int_equal(r.code, 0);
+    const Etcdserverpb__HashKVResponse *kv = (const Etcdserverpb__HashKVResponse *)(void *)r.msg;
+    int64_t revision = kv->compact_revision;
+    reply_fini(&r);
+    return revision;
+}
+
+static void a_hash_tells_what_is_compacted_and_minus_one_before(void **state)
+{
+    struct member *m = *state;
+    assert_int_equal(compact_revision_of_hash(m), -1);
+    assert_int_equal(put_bytes(m, "a", 1), 0);
+    assert_int_equal(put_bytes(m, "a", 1), 0);
+    Etcdserverpb__CompactionRequest ask = ETCDSERVERPB__COMPACTION_REQUEST__INIT;
+    struct reply r;
+    ask.revision = 2;
+    call(m, "/etcdserverpb.KV/Compact", &ask, &etcdserverpb__compaction_response__descriptor, &r);
+    assert_int_equal(r.code, 0);
+    reply_fini(&r);
+    assert_int_equal(compact_revision_of_hash(m), 2);
+}
+
 int test_maintenance_run(void)
 {
     const struct CMUnitTest tests[] = {
         SERVER_TEST(there_is_no_version_to_go_back_to),
         SERVER_TEST(no_downgrade_is_under_way),
         SERVER_TEST(an_alarm_is_told_when_it_is_set_and_when_it_is_cleared),
+        SERVER_TEST(a_status_tells_the_quota),
+        SERVER_TEST(a_hash_tells_what_is_compacted_and_minus_one_before),
     };
     return cmocka_run_group_tests_name("server/maintenance", tests, NULL, NULL);
 }
