@@ -81,7 +81,7 @@ PROTO_H := $(PROTO_C:.c=.h)
 
 .DEFAULT_GOAL := all
 .PHONY: all help deps test tsan test-unit test-scenario test-sim test-integration demo sim fuzz bench \
-        lint analyze flags format cov install clean check-deps
+        lint analyze flags etcd-page format cov install clean check-deps
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
@@ -183,8 +183,12 @@ demo: ## the scripted tour: kills masters and nodes, and measures
 lint: ## layers, file and function sizes, forbidden calls
 	@tools/lint.sh
 
-flags: $(B)/barque ## docs/flags.md from the table of options
+flags: $(B)/barque ## docs/flags.md (and docs/etcd.md) from the table of options
 	@$(B)/barque store --help markdown >docs/flags.md
+	@tools/etcd-page.sh put
+
+etcd-page: ## the flags in docs/etcd.md, from tools/etcd-flags.txt and docs/flags.md
+	@tools/etcd-page.sh put
 
 analyze: $(PROTO_H) ## clang-tidy and cppcheck, without findings
 	@tools/analyze.sh $(B)
