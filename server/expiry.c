@@ -2,7 +2,9 @@
  *
  * The clock is soft state of the member that leads: a new leader starts every lease afresh with its
  * full TTL, and lease.c moves deadlines on it for keepalives. What has run out is revoked by one
- * entry in the log for many leases. */
+ * entry in the log for many leases. While the CORRUPT alarm refuses that on every member, nothing
+ * is proposed (etcd tries each lease again every 3 s): the clock keeps what has run out, which may
+ * still be renewed, and hands it out when the alarm is cleared. */
 #include "lib/base/alloc.h"
 #include "lib/base/bug.h"
 #include "server/internal.h"
@@ -91,6 +93,12 @@ void server_lease_changed(void *arg, const struct lease_info *lease, bool remove
     }
 }
 
+/* As it is applied: to propose it anyway would fill the log for as long as nobody acts. */
+static bool are_refused(const struct server *s)
+{
+    return alarms_active(store_alarms(s->store), ALARM_CORRUPT);
+}
+
 /* Those that are gone by now, or were granted anew, are left out. */
 static void expiry_again(struct timer *t)
 {
@@ -98,6 +106,10 @@ static void expiry_again(struct timer *t)
     struct server *s = e->server;
     uint64_t now = loop_now_ms(s->loop);
     size_t kept = 0;
+    if (are_refused(s)) {
+        timer_start(&e->again, EXPIRE_AGAIN_MS);
+        return;
+    }
     for (size_t i = 0; i < e->n; i++) {
         struct lease_info info;
         if (store_lease_get(s->store, e->ids[i], &info) &&
@@ -133,8 +145,8 @@ static void expiry_over(struct expiry *e, int status)
 static void expiry_done(struct rnode_proposal *p, int status)
 {
     struct expiry *e = CONTAINER_OF(p, struct expiry, proposal);
-    if (status == 0 && alarms_active(store_alarms(e->server->store), ALARM_CORRUPT)) {
-        status = E_CORRUPT; /* it is in the log and was refused as it was applied */
+    if (status == 0 && are_refused(e->server)) {
+        status = E_CORRUPT; /* it is in the log: the alarm was before it */
     }
     e->maybe = e->maybe || status == E_TIMEOUT || status == E_LEADER_CHANGED;
     metric_add(e->server->m.leases_expired, status == 0 ? (double)e->n : 0);
@@ -149,8 +161,8 @@ static void expiry_checked(struct rnode_read *check, int status)
         expiry_over(e, status != 0 ? status : E_NOTLEADER);
         return;
     }
-    if (e->n == 0) {
-        expiry_over(e, 0);
+    if (e->n == 0 || are_refused(s)) {
+        expiry_over(e, e->n == 0 ? 0 : E_CORRUPT);
         return;
     }
     struct command c = { .type = COMMAND_LEASE_REVOKE,
@@ -169,7 +181,7 @@ static void expiry_checked(struct rnode_read *check, int status)
 
 void server_lease_tick(struct server *s, uint64_t now_ms)
 {
-    if (s->lease_clock == NULL || s->expiring != NULL || s->closing) {
+    if (s->lease_clock == NULL || s->expiring != NULL || s->closing || are_refused(s)) {
         return;
     }
     int64_t ids[SERVER_EXPIRE_BATCH];

@@ -6,6 +6,7 @@
 
 #include "lib/base/alloc.h"
 #include "server/internal.h"
+#include "store/capability.h"
 
 static Etcdserverpb__LeaseTimeToLiveResponse *time_to_live(struct member *m, int64_t id,
                                                            struct reply *r)
@@ -229,6 +230,63 @@ static void a_lease_runs_out_and_takes_its_keys(void **state)
     reply_fini(&r);
 }
 
+static void set_alarm(struct member *m, bool active)
+{
+    Etcdserverpb__AlarmRequest a = ETCDSERVERPB__ALARM_REQUEST__INIT;
+    struct reply r;
+    a.action = active ? ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__ACTIVATE
+                      : ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__DEACTIVATE;
+    a.memberid = 6;
+    a.alarm = ETCDSERVERPB__ALARM_TYPE__CORRUPT;
+    call(m, "/etcdserverpb.Maintenance/Alarm", &a, &etcdserverpb__alarm_response__descriptor, &r);
+    assert_int_equal(r.code, 0);
+    reply_fini(&r);
+}
+
+/* A member has told the others, here itself, which commands it understands. */
+static bool knows_alarms(void *arg)
+{
+    return ((const struct member *)arg)->server->status.level >= command_level(COMMAND_ALARM);
+}
+
+struct overdue {
+    struct member *m;
+    uint64_t since_ms; /* 0: not yet */
+};
+
+/* For longer than two tries would take a lease has run out, and nobody tries. */
+static bool left_alone(void *arg)
+{
+    struct overdue *o = arg;
+    const struct server *s = o->m->server;
+    uint64_t now = loop_now_ms(o->m->loop);
+    assert_null(s->expiring);
+    if (o->since_ms == 0 && lease_clock_remaining_ms(s->lease_clock, 5, now) == 0) {
+        o->since_ms = now;
+    }
+    return o->since_ms != 0 && now - o->since_ms > 2500;
+}
+
+static bool no_lease(void *arg)
+{
+    struct lease_info info;
+    return !store_lease_get(((const struct member *)arg)->server->store, 5, &info);
+}
+
+static void nothing_is_revoked_while_an_alarm_refuses_it(void **state)
+{
+    struct member *m = *state;
+    struct overdue o = { .m = m };
+    run_until(m->loop, knows_alarms, m);
+    must_grant(m, 5, 1);
+    must_put_lease(m, "k", 5);
+    set_alarm(m, true);
+    run_until(m->loop, left_alone, &o);
+    assert_false(no_lease(m));
+    set_alarm(m, false);
+    run_until(m->loop, no_lease, m);
+}
+
 int test_lease_run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +300,7 @@ int test_lease_run(void)
         SERVER_TEST(what_was_asked_before_half_closing_is_answered),
         SERVER_TEST(a_stream_cancelled_with_questions_open_leaves_nothing),
         SERVER_TEST(a_lease_runs_out_and_takes_its_keys),
+        SERVER_TEST(nothing_is_revoked_while_an_alarm_refuses_it),
     };
     return cmocka_run_group_tests_name("leases", tests, NULL, NULL);
 }
