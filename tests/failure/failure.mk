@@ -1,7 +1,7 @@
 # Failure loops: whole members in the simulator's world, which fail at every N. (README.md)
 
-# All of the simulator but its command line (tests/sim/sim.mk is read after this).
-FAILURE_SIM := $(filter-out tests/sim/main.c,$(wildcard tests/sim/*.c)) lib/io/address.c cmd/components.c \
+# All of the simulator but its command line and its malloc (tests/sim/sim.mk is read after this).
+FAILURE_SIM := $(filter-out tests/sim/main.c tests/sim/malloc.c,$(wildcard tests/sim/*.c)) lib/io/address.c cmd/components.c \
                $(filter-out $(wildcard raft/transport*.c) raft/peer_frame.c,$(wildcard raft/*.c))
 FAILURE_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/failure/*.c) tests/scenario/words.c \
                tests/scenario/requests.c $(FAILURE_SIM))

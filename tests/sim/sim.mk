@@ -1,7 +1,7 @@
 # The simulator: the real objects of raft/, server/, client/ and what they stand on, over this folder's
 # loop, disk and network instead of lib/io and the transport.
 
-SIM_SRC := $(wildcard tests/sim/*.c)
+SIM_SRC := $(filter-out $(if $(SAN),tests/sim/malloc.c),$(wildcard tests/sim/*.c))
 SIM_RAFT := $(filter-out $(wildcard raft/transport*.c) raft/peer_frame.c,$(wildcard raft/*.c))
 # Addresses and URLs are text: the real ones.
 SIM_OBJ := $(SIM_SRC:%.c=$(B)/%.o) $(SIM_RAFT:%.c=$(B)/%.o) $(B)/lib/io/address.o $(B)/cmd/components.o
