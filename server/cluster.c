@@ -12,6 +12,11 @@
 #include "raft/membership.h"
 #include "server/internal.h"
 
+#include <stdlib.h>
+
+/* What is told of members has nothing to do with the store's revision: in etcd's headers, too. */
+enum { NO_REVISION = 0 };
+
 enum { RETRY_MS = 100, UNHEALTHY_TRIES = 5 /* a leader needs a moment to hear from all */ };
 
 /* --- the list --------------------------------------------------------------------------------- */
@@ -43,6 +48,14 @@ static Etcdserverpb__Member *member_pb(struct arena *arena, const struct rnode_m
     return m;
 }
 
+static int by_id(const void *a, const void *b)
+{
+    uint64_t x = (*(Etcdserverpb__Member *const *)a)->id;
+    uint64_t y = (*(Etcdserverpb__Member *const *)b)->id;
+    return x < y ? -1 : x > y;
+}
+
+/* In the order of their ids, as etcd has them. */
 static size_t members_pb(struct server *s, struct arena *arena, Etcdserverpb__Member ***ret_members)
 {
     size_t n;
@@ -51,6 +64,7 @@ static size_t members_pb(struct server *s, struct arena *arena, Etcdserverpb__Me
     for (size_t i = 0; i < n; i++) {
         (*ret_members)[i] = member_pb(arena, &members[i]);
     }
+    qsort(*ret_members, n, sizeof **ret_members, by_id);
     return n;
 }
 
@@ -59,7 +73,7 @@ static void members_read(struct read_call *r)
     struct server *s = r->server;
     Etcdserverpb__ResponseHeader header;
     Etcdserverpb__MemberListResponse reply = ETCDSERVERPB__MEMBER_LIST_RESPONSE__INIT;
-    reply.header = server_header(s, &header, store_revision(s->store));
+    reply.header = server_header(s, &header, NO_REVISION);
     reply.n_members = members_pb(s, rpc_call_arena(r->call), &reply.members);
     rpc_reply(r->call, &reply.base);
 }
@@ -134,7 +148,7 @@ static void change_read(struct rnode_read *read, int status)
     struct server *s = c->server;
     Etcdserverpb__ResponseHeader header;
     (void)status;
-    server_header(s, &header, store_revision(s->store));
+    server_header(s, &header, NO_REVISION);
     if (c->kind == MEMBER_ADD_LEARNER) {
         reply_added(c, &header);
     } else {

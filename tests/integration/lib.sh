@@ -230,8 +230,8 @@ serving() {
     for i in $(members "$1"); do wait_until 30 ctl_at "$1" "$i" get nothing || return 1; done
 }
 
-ctl() { c=$1; shift; etcdctl --endpoints "$(endpoints "$c")" --dial-timeout 2s "$@"; }
-ctl_at() { c=$1; i=$2; shift 2; etcdctl --endpoints "$(endpoint "$c" "$i")" --dial-timeout 2s "$@"; }
+ctl() { c=$1; shift; "${ETCDCTL:-etcdctl}" --endpoints "$(endpoints "$c")" --dial-timeout 2s "$@"; }
+ctl_at() { c=$1; i=$2; shift 2; "${ETCDCTL:-etcdctl}" --endpoints "$(endpoint "$c" "$i")" --dial-timeout 2s "$@"; }
 
 # The member that leads, by its own word; 0 when none does.
 leader_of() {
