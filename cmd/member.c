@@ -16,6 +16,7 @@
 #include "lib/base/limits.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/codec/secret.h"
 #include "lib/io/conn.h"
 #include "lib/io/fault.h"
 #include "lib/io/process.h"
@@ -232,6 +233,14 @@ static int check(struct member_flags *m, struct err *err)
     if (zero != NULL) {
         return err_set(err, E_INVAL, "%s must be at least 1", zero);
     }
+    if (m->token_ttl_s == 0 || m->token_ttl_s > SERVER_TOKEN_TTL_MAX_S) {
+        return err_set(err, E_INVAL, "--auth-token-ttl must be between 1 and %d",
+                       SERVER_TOKEN_TTL_MAX_S);
+    }
+    if (m->bcrypt_cost < SECRET_COST_MIN || m->bcrypt_cost > SECRET_COST_MAX) {
+        return err_set(err, E_INVAL, "--bcrypt-cost must be between %d and %d", SECRET_COST_MIN,
+                       SECRET_COST_MAX);
+    }
     enum log_level level;
     int rv = log_level_parse(m->log_level, &level);
     INVARIANT(rv == 0); /* the option's choices are these */
@@ -386,6 +395,8 @@ static struct server_options plain_options(struct member_flags *m)
         .catchup_entries = m->catchup_entries,
         .max_learners = m->max_learners,
         .max_streams = m->max_streams,
+        .token_ttl_s = m->token_ttl_s,
+        .bcrypt_cost = (unsigned)m->bcrypt_cost,
         .keepalive_interval_ms = m->keepalive_interval_ms,
         .keepalive_timeout_ms = m->keepalive_timeout_ms,
         .quota_bytes = m->quota_bytes,

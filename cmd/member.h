@@ -17,7 +17,7 @@ struct member_flags {
         *log_outputs, *unsafe_faults, *user, *password_file;
     uint64_t heartbeat_ms, election_ms, snapshot_count, max_request_bytes,
         max_txn_ops, progress_notify_ms, max_learners, max_streams, catchup_entries,
-        keepalive_interval_ms, keepalive_timeout_ms;
+        keepalive_interval_ms, keepalive_timeout_ms, token_ttl_s, bcrypt_cost;
     bool grpc_gateway, memory_mlock, unsafe_no_fsync;
     char damage_note[4096]; /* path: where a running member notes that its state is wrong */
     int64_t quota_bytes, compact_retention;

@@ -212,10 +212,10 @@ const struct option option_table[] = {
       "the first line of it is this user's password; read anew at each log-in" },
     { "auth-token", GROUP_SECURITY, OPT_ABSENT, FLAG_STRING, "KIND", "simple", 0,
       "tokens are signed by the members, and any member takes them; no JWTs" },
-    { "auth-token-ttl", GROUP_SECURITY, OPT_MOOT, FLAG_U64, "SECONDS", "300", 0,
-      "a token is valid for 300 s after its last use" },
-    { "bcrypt-cost", GROUP_SECURITY, OPT_MOOT, FLAG_U64, "N", "10", 0,
-      "passwords are hashed at 10" },
+    { "auth-token-ttl", GROUP_SECURITY, OPT_WORKS, FLAG_U64, "SECONDS", "300", AT(token_ttl_s),
+      "how long a token is valid after it was given or used (1 to 31536000)" },
+    { "bcrypt-cost", GROUP_SECURITY, OPT_WORKS, FLAG_U64, "N", "10", AT(bcrypt_cost),
+      "what hashing a new password costs; one more doubles it (4 to 15)" },
 
     /* --- log and metrics --- */
     { "log-level", GROUP_OBSERVE, OPT_WORKS, FLAG_CHOICE,

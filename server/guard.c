@@ -20,14 +20,13 @@
 #include "server/internal.h"
 #include "server/token.h"
 
-enum { TOKEN_TTL_S = 300 /* etcd's simple tokens' */ };
-
 /* --- tokens ----------------------------------------------------------------------------------- */
 
 void server_token_make(struct server *s, const struct auth_user *u, struct buf *out)
 {
+    uint64_t until_ms = (uint64_t)loop_wall_ms(s->loop) + s->options.token_ttl_s * 1000;
     struct token t = { .user_len = u->name.len, .since = u->since,
-                       .expiry_s = (uint64_t)(loop_wall_ms(s->loop) / 1000) + TOKEN_TTL_S };
+                       .expiry_s = (until_ms + 999) / 1000 };
     memcpy(t.user, u->name.data, u->name.len);
     token_write(store_auth(s->store)->secret, &t, out);
 }
@@ -46,13 +45,14 @@ static void forget_overdue(struct server *s, uint64_t now)
 /* True when it is in time; in the later half of its time, or after, that is remembered. */
 static bool token_use(struct server *s, struct slice token, uint64_t expiry_s)
 {
+    uint64_t ttl_s = s->options.token_ttl_s;
     uint64_t now = loop_now_ms(s->loop), key = hash_bytes(token.data, token.len);
     int64_t left_s = (int64_t)expiry_s - loop_wall_ms(s->loop) / 1000;
     uint64_t *until = u64map_get(&s->tokens, key);
     if (left_s <= 0 && (until == NULL || *until < now)) {
         return false;
     }
-    if (until == NULL && left_s < TOKEN_TTL_S / 2) {
+    if (until == NULL && (uint64_t)left_s * 2 <= ttl_s + 1) { /* left_s > 0 */
         if (s->tokens.n >= LIMIT_AUTH_TOKENS) {
             forget_overdue(s, now);
         }
@@ -62,7 +62,7 @@ static bool token_use(struct server *s, struct slice token, uint64_t expiry_s)
         }
     }
     if (until != NULL) {
-        *until = now + TOKEN_TTL_S * UINT64_C(1000);
+        *until = now + ttl_s * 1000;
     }
     return true;
 }

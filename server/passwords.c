@@ -28,7 +28,7 @@ static void ask_run(struct job *job)
 {
     struct password_ask *a = CONTAINER_OF(job, struct password_ask, job);
     a->status = a->check ? secret_check(a->password, buf_slice(&a->hashed))
-                         : secret_hash(a->password, a->salt, &a->hashed);
+                         : secret_hash(a->password, a->salt, a->cost, &a->hashed);
 }
 
 static void ask_next(struct server *s);
@@ -86,6 +86,7 @@ void password_ask(struct server *s, struct rpc_call *call, struct slice password
     a->call = call;
     a->password = slice_make(mem_dup(password.data, password.len), password.len);
     a->check = hashed.len > 0;
+    a->cost = s->options.bcrypt_cost;
     buf_append_slice(&a->hashed, hashed);
     for (size_t i = 0; i < sizeof a->salt; i += sizeof(uint64_t)) {
         uint64_t random = rng_os_seed();

@@ -18,6 +18,7 @@ struct password_ask {
     uint8_t salt[16];
     struct buf hashed; /* to hold it against, or what became of it */
     bool check;
+    unsigned cost; /* of a new hash */
     int status;
     void *data;
     void (*done)(struct password_ask *a);

@@ -12,6 +12,7 @@
 #include "lib/base/limits.h"
 #include "lib/base/log.h"
 #include "lib/base/rng.h"
+#include "lib/codec/secret.h"
 #include "raft/join.h"
 #include "server/guard.h"
 #include "server/internal.h"
@@ -380,6 +381,8 @@ static void defaults(struct server *s, const struct server_options *options)
     o->election_ms = o->election_ms != 0 ? o->election_ms : 1000;
     o->max_request_bytes = o->max_request_bytes != 0 ? o->max_request_bytes
                                                      : (size_t)LIMIT_REQUEST_BYTES;
+    o->token_ttl_s = o->token_ttl_s != 0 ? o->token_ttl_s : SERVER_TOKEN_TTL_S;
+    o->bcrypt_cost = o->bcrypt_cost != 0 ? o->bcrypt_cost : (unsigned)SECRET_COST;
     o->max_learners = o->max_learners != 0 ? o->max_learners : 1;
     o->progress_notify_ms = o->progress_notify_ms != 0 ? o->progress_notify_ms : 600000;
     o->quota_bytes = o->quota_bytes != 0 ? o->quota_bytes : SERVER_QUOTA_BYTES;

@@ -18,6 +18,7 @@
 struct server;
 struct join_answer;
 
+enum { SERVER_TOKEN_TTL_S = 300 /* etcd's simple tokens' */, SERVER_TOKEN_TTL_MAX_S = 31536000 };
 #define SERVER_QUOTA_BYTES (INT64_C(2) * 1024 * 1024 * 1024) /* etcd's; here of live bytes */
 
 struct server_options {
@@ -52,6 +53,8 @@ struct server_options {
     int64_t quota_bytes;              /* 0 = SERVER_QUOTA_BYTES; < 0 = none */
     enum compactor_mode compact_mode; /* automatic compaction (compactor.h) */
     int64_t compact_retention;        /* ms or revisions; 0: never */
+    uint64_t token_ttl_s;             /* of auth: since it was given or used; 0 = default */
+    unsigned bcrypt_cost;             /* of new passwords (lib/codec/secret.h); 0 = SECRET_COST */
     size_t max_request_bytes;         /* 0 = LIMIT_REQUEST_BYTES */
     size_t max_txn_ops;               /* 0 = LIMIT_TXN_OPS */
     uint64_t progress_notify_ms;      /* 0 = 10 min */

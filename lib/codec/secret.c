@@ -15,7 +15,7 @@
 #include "lib/base/assert.h"
 #include "lib/base/err.h"
 
-enum { BCRYPT_COST = 10, BCRYPT_COST_MAX = 15, BCRYPT_PASSWORD_MAX = 72, BCRYPT_LEN = 60 };
+enum { BCRYPT_PASSWORD_MAX = 72, BCRYPT_LEN = 60 };
 
 enum {
     COST_LOG2 = 14,
@@ -100,10 +100,10 @@ static int bcrypt_run(struct slice password, const char *setting,
 }
 
 static int bcrypt_hash(struct slice password, const uint8_t salt[SECRET_SALT_BYTES],
-                       struct buf *out)
+                       unsigned cost, struct buf *out)
 {
     char setting[CRYPT_GENSALT_OUTPUT_SIZE], hash[BCRYPT_LEN + 1];
-    INVARIANT(crypt_gensalt_rn("$2a$", BCRYPT_COST, (const char *)salt, SECRET_SALT_BYTES, setting,
+    INVARIANT(crypt_gensalt_rn("$2a$", cost, (const char *)salt, SECRET_SALT_BYTES, setting,
                                sizeof setting) != NULL);
     int rv = bcrypt_run(password, setting, hash);
     INVARIANT(rv == 0);
@@ -121,7 +121,7 @@ static int bcrypt_check(struct slice password, struct slice hashed)
     memcpy(want, hashed.data, BCRYPT_LEN);
     want[BCRYPT_LEN] = '\0';
     bool digits = want[4] >= '0' && want[4] <= '9' && want[5] >= '0' && want[5] <= '9';
-    if (want[3] != '$' || !digits || (want[4] - '0') * 10 + want[5] - '0' > BCRYPT_COST_MAX) {
+    if (want[3] != '$' || !digits || (want[4] - '0') * 10 + want[5] - '0' > SECRET_COST_MAX) {
         return E_AUTH_FAILED;
     }
     int rv = bcrypt_run(password, want, is);
@@ -131,10 +131,12 @@ static int bcrypt_check(struct slice password, struct slice hashed)
 
 /* --- both ------------------------------------------------------------------------------------- */
 
-int secret_hash(struct slice password, const uint8_t salt[SECRET_SALT_BYTES], struct buf *out)
+int secret_hash(struct slice password, const uint8_t salt[SECRET_SALT_BYTES], unsigned cost,
+                struct buf *out)
 {
+    PRE(cost >= SECRET_COST_MIN && cost <= SECRET_COST_MAX);
     if (bcrypt_takes(password)) {
-        return bcrypt_hash(password, salt, out);
+        return bcrypt_hash(password, salt, cost, out);
     }
     uint8_t hash[SECRET_SUM_BYTES];
     struct cost c = { COST_LOG2, BLOCK, PARALLEL };

@@ -8,11 +8,19 @@
 
 #include "lib/base/buf.h"
 
-enum { SECRET_SALT_BYTES = 16, SECRET_SUM_BYTES = 32 };
+enum {
+    SECRET_SALT_BYTES = 16,
+    SECRET_SUM_BYTES = 32,
+    /* Of bcrypt; one more doubles the time. The most (seconds) is also what secret_check takes. */
+    SECRET_COST = 10,
+    SECRET_COST_MIN = 4,
+    SECRET_COST_MAX = 15,
+};
 
-/* Appends "$2a$10$...", or "$scrypt$14$8$1$<salt>$<hash>" (hex) for a password of over 72 bytes or
- * with a zero byte. E_NOMEM. */
-int secret_hash(struct slice password, const uint8_t salt[SECRET_SALT_BYTES], struct buf *out);
+/* Appends "$2a$10$..." (the cost), or "$scrypt$14$8$1$<salt>$<hash>" (hex; whatever the cost) for a
+ * password of over 72 bytes or with a zero byte. PRE: the cost is in its range. E_NOMEM. */
+int secret_hash(struct slice password, const uint8_t salt[SECRET_SALT_BYTES], unsigned cost,
+                struct buf *out);
 /* 0, E_AUTH_FAILED (also for a text that secret_hash did not write), E_NOMEM. */
 int secret_check(struct slice password, struct slice hashed);
 void secret_sum(struct slice key, struct slice bytes, uint8_t ret_sum[SECRET_SUM_BYTES]);

@@ -196,6 +196,11 @@ is 'it ends in order' "$RC" 0
 refused 'a log that cannot be opened' 2 '--log-outputs .*none/log: No such file' \
     "$BARQUE" store --log-outputs "$T/none/log"
 refused 'a log of two outputs' 2 'there is one output' "$BARQUE" store --log-outputs stderr,stdout
+refused 'tokens that are void at once' 2 '--auth-token-ttl must be between 1 and 31536000' \
+    "$BARQUE" store --auth-token-ttl 0
+for cost in 3 16 4294967306; do
+    refused "a hash that costs $cost" 2 '--bcrypt-cost must be between 4 and 15' "$BARQUE" store --bcrypt-cost $cost
+done
 refused 'no learner at all' 2 '--max-learners must be at least 1' "$BARQUE" store --max-learners 0
 one lock "$BARQUE" store --name lock --data-dir "$T/lock.data" --listen-client-urls "http://$client" \
     --listen-peer-urls "http://$peer" --memory-mlock

@@ -227,6 +227,34 @@ static void a_token_ends_unless_it_is_used(void **state)
     assert_int_equal(m->server->tokens.n, 1); /* a fresh one needs no remembering */
 }
 
+static void the_time_of_a_token_and_the_cost_of_a_hash_are_options(void **state)
+{
+    struct server_options o = { .token_ttl_s = 1000, .bcrypt_cost = 5 };
+    struct member *m = member_open_with(&o);
+    struct tokens t;
+    struct token read;
+    (void)state;
+    enable(m, &t);
+    const struct auth *a = store_auth(m->server->store);
+    assert_true(slice_starts(auth_user(a, slice_str("u"))->secret, slice_str("$2a$05$")));
+    assert_int_equal(token_read(a->secret, slice_str(t.u), &read), 0);
+    int64_t left_s = (int64_t)read.expiry_s - loop_wall_ms(m->loop) / 1000;
+    assert_true(left_s > 900 && left_s <= 1001);
+
+    autobuf soon = BUF_INIT;
+    sign(m, loop_wall_ms(m->loop) / 1000 + 501, &soon);
+    put_says(m, buf_str(&soon), "/a/1", 0, "");
+    assert_int_equal(m->server->tokens.n, 0); /* not in its second half */
+    buf_reset(&soon);
+    sign(m, loop_wall_ms(m->loop) / 1000 + 400, &soon);
+    put_says(m, buf_str(&soon), "/a/1", 0, "");
+    uint64_t *until = u64map_get(&m->server->tokens, hash_bytes(soon.data, soon.len));
+    assert_non_null(until);
+    int64_t longer_ms = (int64_t)(*until - loop_now_ms(m->loop));
+    assert_true(longer_ms > 900 * 1000 && longer_ms <= 1000 * 1000);
+    member_close(m);
+}
+
 static void off_and_on_again_is_another_time(void **state)
 {
     struct member *m = *state;
@@ -553,6 +581,7 @@ int test_auth_run(void)
         SERVER_TEST(a_token_is_had_for_a_password_only),
         SERVER_TEST(a_new_password_makes_the_tokens_of_before_void),
         SERVER_TEST(a_token_ends_unless_it_is_used),
+        cmocka_unit_test(the_time_of_a_token_and_the_cost_of_a_hash_are_options),
         SERVER_TEST(off_and_on_again_is_another_time),
         SERVER_TEST(every_method_asks_for_its_right),
         SERVER_TEST(alarms_are_listed_by_any_and_set_by_root),

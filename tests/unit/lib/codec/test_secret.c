@@ -12,16 +12,31 @@ static void a_password_is_known_again(void **state)
     (void)state;
     uint8_t salt[SECRET_SALT_BYTES] = { 1, 2, 3 };
     autobuf a = BUF_INIT, b = BUF_INIT;
-    assert_int_equal(secret_hash(slice_str("pass"), salt, &a), 0);
+    assert_int_equal(secret_hash(slice_str("pass"), salt, SECRET_COST, &a), 0);
     assert_int_equal(secret_check(slice_str("pass"), buf_slice(&a)), 0);
     assert_int_equal(secret_check(slice_str("Pass"), buf_slice(&a)), E_AUTH_FAILED);
     assert_int_equal(secret_check(slice_str(""), buf_slice(&a)), E_AUTH_FAILED);
     salt[0] = 2;
-    assert_int_equal(secret_hash(slice_str("pass"), salt, &b), 0);
+    assert_int_equal(secret_hash(slice_str("pass"), salt, SECRET_COST, &b), 0);
     assert_false(slice_eq(buf_slice(&a), buf_slice(&b)));
     buf_reset(&b);
-    assert_int_equal(secret_hash(slice_make(NULL, 0), salt, &b), 0); /* empty is one, too */
+    /* Empty is one, too. */
+    assert_int_equal(secret_hash(slice_make(NULL, 0), salt, SECRET_COST, &b), 0);
     assert_int_equal(secret_check(slice_str(""), buf_slice(&b)), 0);
+}
+
+static void a_hash_names_its_cost(void **state)
+{
+    (void)state;
+    uint8_t salt[SECRET_SALT_BYTES] = { 7 };
+    autobuf a = BUF_INIT, b = BUF_INIT;
+    assert_int_equal(secret_hash(slice_str("pass"), salt, SECRET_COST_MIN, &a), 0);
+    assert_int_equal(secret_hash(slice_str("pass"), salt, 11, &b), 0);
+    assert_true(slice_starts(buf_slice(&a), slice_str("$2a$04$")));
+    assert_true(slice_starts(buf_slice(&b), slice_str("$2a$11$")));
+    assert_int_equal(secret_check(slice_str("pass"), buf_slice(&a)), 0);
+    assert_int_equal(secret_check(slice_str("past"), buf_slice(&a)), E_AUTH_FAILED);
+    assert_int_equal(secret_check(slice_str("pass"), buf_slice(&b)), 0);
 }
 
 /* What bcrypt would cut short, at a zero or at 72 bytes, counts whole. */
@@ -32,14 +47,14 @@ static void all_bytes_of_a_password_count(void **state)
     char longer[100];
     autobuf a = BUF_INIT, b = BUF_INIT;
     memset(longer, 'x', sizeof longer);
-    assert_int_equal(secret_hash(slice_make(longer, sizeof longer), salt, &a), 0);
+    assert_int_equal(secret_hash(slice_make(longer, sizeof longer), salt, SECRET_COST, &a), 0);
     assert_int_equal(secret_check(slice_make(longer, sizeof longer), buf_slice(&a)), 0);
     assert_int_equal(secret_check(slice_make(longer, 99), buf_slice(&a)), E_AUTH_FAILED);
-    assert_int_equal(secret_hash(slice_make("a\0b", 3), salt, &b), 0);
+    assert_int_equal(secret_hash(slice_make("a\0b", 3), salt, SECRET_COST, &b), 0);
     assert_int_equal(secret_check(slice_make("a\0b", 3), buf_slice(&b)), 0);
     assert_int_equal(secret_check(slice_make("a\0c", 3), buf_slice(&b)), E_AUTH_FAILED);
     buf_reset(&b);
-    assert_int_equal(secret_hash(slice_make(longer, 72), salt, &b), 0);
+    assert_int_equal(secret_hash(slice_make(longer, 72), salt, SECRET_COST, &b), 0);
     assert_int_equal(secret_check(slice_make(longer, 72), buf_slice(&b)), 0);
     assert_int_equal(secret_check(slice_make(longer, 73), buf_slice(&b)), E_AUTH_FAILED);
 }
@@ -59,11 +74,11 @@ static void a_hash_of_another_kind_fits_nothing(void **state)
     uint8_t salt[SECRET_SALT_BYTES] = { 0 };
     autobuf a = BUF_INIT, cheap = BUF_INIT;
     struct slice p = slice_make("p\0", 2);
-    assert_int_equal(secret_hash(p, salt, &a), 0);
+    assert_int_equal(secret_hash(p, salt, SECRET_COST, &a), 0);
     for (size_t n = 0; n < a.len; n++) { /* cut anywhere */
         assert_int_equal(secret_check(p, slice_make(a.data, n)), E_AUTH_FAILED);
     }
-    assert_int_equal(secret_hash(slice_str("p"), salt, &cheap), 0);
+    assert_int_equal(secret_hash(slice_str("p"), salt, SECRET_COST, &cheap), 0);
     for (size_t n = 0; n < cheap.len; n++) {
         assert_int_equal(secret_check(slice_str("p"), slice_make(cheap.data, n)), E_AUTH_FAILED);
     }
@@ -93,7 +108,7 @@ static void a_hash_that_is_malformed_fits_nothing(void **state)
     struct slice p = slice_make("p\0", 2);
     uint8_t salt[SECRET_SALT_BYTES] = { 3 };
     autobuf s = BUF_INIT;
-    assert_int_equal(secret_hash(p, salt, &s), 0);
+    assert_int_equal(secret_hash(p, salt, SECRET_COST, &s), 0);
     for (size_t i = 0; i < ARRAY_LEN(bcrypts); i++) {
         char text[] = ETCDS_HASH;
         text[bcrypts[i].at] = bcrypts[i].is;
@@ -133,6 +148,7 @@ int test_secret_run(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_password_is_known_again),
+        cmocka_unit_test(a_hash_names_its_cost),
         cmocka_unit_test(all_bytes_of_a_password_count),
         cmocka_unit_test(a_hash_of_etcds_is_read),
         cmocka_unit_test(a_hash_of_another_kind_fits_nothing),
