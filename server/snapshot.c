@@ -13,6 +13,7 @@
 #include <inttypes.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/bug.h"
 #include "lib/codec/json.h"
 #include "lib/codec/sha256.h"
 #include "server/internal.h"
@@ -59,7 +60,7 @@ static bool is_pinned(const struct server *s, const struct store *store)
 
 bool server_snapshot_keep_store(const struct server *s, const struct store *store)
 {
-    return is_pinned(s, store);
+    return is_pinned(s, store) && !BUG(BUG_BACKUP_STORE_FREED);
 }
 
 static void stream_free(struct snapshot_stream *st)
@@ -293,6 +294,7 @@ static void writable(struct rpc_call *call)
 {
     struct snapshot_stream *st = rpc_call_data(call);
     if (st != NULL && !st->running && !st->closed) {
+        st->at = BUG(BUG_BACKUP_STALLED) ? st->chunk.len : st->at;
         pump(st);
     }
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/bug.h"
 #include "lib/base/assert.h"
 #include "lib/codec/mp.h"
 #include "lib/codec/pb_wire.h"
@@ -240,7 +241,8 @@ struct etcd_db *etcd_db_new(struct store_pin *pin, const struct etcd_db_facts *f
         items_bucket("authUsers", &db->auth.users),
         items_bucket("cluster", &theirs[ETCD_DB_CLUSTER]),
         { "key", db->n_records, key_size, key_key, key_value, db },
-        { "lease", db->pin.n_leases, lease_size, lease_key, lease_value, db },
+        { "lease", BUG(BUG_BACKUP_NO_LEASES) ? 0 : db->pin.n_leases, lease_size, lease_key,
+          lease_value, db },
         items_bucket("members", &theirs[ETCD_DB_MEMBERS]),
         items_bucket("members_removed", &theirs[ETCD_DB_MEMBERS_REMOVED]),
         items_bucket("meta", &db->meta_items),

@@ -78,6 +78,10 @@ enum bug {
     BUG_QUOTA_OF_HISTORY,
     BUG_ALARM_FOR_EVER,
     BUG_COMPACT_HASTY,
+    /* server/, store/: backups */
+    BUG_BACKUP_STALLED,
+    BUG_BACKUP_STORE_FREED,
+    BUG_BACKUP_NO_LEASES,
     /* store/, server/, client/: watches */
     BUG_WATCH_START_LATE,
     BUG_WATCH_FUTURE_EARLY,

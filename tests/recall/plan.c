@@ -18,6 +18,11 @@ static const struct finder_info FINDER_INFOS[FINDERS] = {
 /* Worlds with controllers, scheduler, agents and a person. */
 #define ORCHESTRATION "--set masters=2 --set agents=3 --set heal_us=150000000"
 
+/* Worlds with long backups of members that are sent snapshots. */
+#define BACKUPS                                                                                    \
+    "--founders 3 --set admin=32 --set payload_max=300000 --set keys=12 --set window_bytes=65536 " \
+    "--set snapshot_entries=20 --set snapshot_trailing=5"
+
 /* enum sim_fault in tests/sim/sim.h: 0x1 crash, 0x2 crash-in-write, 0x4 pause, 0x8 partition,
  * 0x20 membership, 0x400 reorder, 0x8000 bit-flip. */
 static const struct plan PLANS[BUGS] = {
@@ -76,6 +81,9 @@ static const struct plan PLANS[BUGS] = {
     [BUG_QUOTA_OF_HISTORY] = { FINDER_WORLD, NULL, false },
     [BUG_ALARM_FOR_EVER] = { FINDER_WORLD, NULL, false },
     [BUG_COMPACT_HASTY] = { FINDER_WORLD, NULL, false },
+    [BUG_BACKUP_STALLED] = { FINDER_WORLD, BACKUPS, false },
+    [BUG_BACKUP_STORE_FREED] = { FINDER_WORLD, BACKUPS " --with 0x8 --without 0x2043", false },
+    [BUG_BACKUP_NO_LEASES] = { FINDER_WORLD, NULL, false },
 
     [BUG_WATCH_START_LATE] = { FINDER_WORLD, NULL, false },
     [BUG_WATCH_FUTURE_EARLY] = { FINDER_WORLD, NULL, false },

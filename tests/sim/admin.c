@@ -16,7 +16,8 @@ static unsigned draw_world(struct rng *r, const struct sim_options *o)
     bool small = o->payload_max <= ADMIN_QUOTA_PAYLOAD && o->agents == 0;
     unsigned quota = rng_chance(r, 0.5) && small ? ADMIN_QUOTA : 0;
     unsigned compact = rng_chance(r, 0.4) ? ADMIN_COMPACT : 0;
-    return quota | compact | (rng_chance(r, 0.5) ? ADMIN_MEMBERS : 0);
+    unsigned members = rng_chance(r, 0.5) ? ADMIN_MEMBERS : 0;
+    return quota | compact | members | (rng_chance(r, 0.4) ? ADMIN_BACKUP : 0);
 }
 
 unsigned admin_draw(const struct sim_options *o, bool world)

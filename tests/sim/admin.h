@@ -18,6 +18,7 @@ enum admin_part {
     ADMIN_QUOTA = 4, /* of worlds, from here on */
     ADMIN_COMPACT = 8,
     ADMIN_MEMBERS = 16, /* learners that stay some, and are promoted by hand */
+    ADMIN_BACKUP = 32,  /* clients take backups */
     ADMIN_QUOTA_PAYLOAD = 3000, /* where values are longer there is no quota */
 };
 

@@ -182,8 +182,8 @@ static void print_summary(const struct sim_stats *t, uint64_t wall_ms, unsigned 
            t->forgotten, t->applied);
     if (t->administered + t->alarmed + t->backups > 0) {
         printf("  administered %" PRIu64 "  refused for a right %" PRIu64 "  for an alarm %" PRIu64
-               "  backups %" PRIu64 "\n",
-               t->administered, t->no_right, t->alarmed, t->backups);
+               "  backups %" PRIu64 " (hashes compared %" PRIu64 ")\n",
+               t->administered, t->no_right, t->alarmed, t->backups, t->backups_hashed);
     }
     if (t->breaks + t->stalls + t->flaps + t->clock_sets > 0) {
         printf("  connections broken %" PRIu64 "  stalled %" PRIu64 "  flaps %" PRIu64

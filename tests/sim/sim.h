@@ -114,7 +114,8 @@ struct sim_stats {
     uint64_t proposed, acked, unknown, refused, reads, reads_failed, asks, applied;
     uint64_t frames, frames_lost;
     uint64_t flips, lost, replaced, full, forgotten, disk_stalls, handovers;
-    uint64_t administered, no_right, alarmed, backups; /* changes; refused for a right, an alarm */
+    uint64_t administered, no_right, alarmed; /* changes; refused for a right, an alarm */
+    uint64_t backups, backups_hashed;
     uint64_t choices[CHOICES_SKIPPABLE], skipped[CHOICES_SKIPPABLE];
 };
 

@@ -55,6 +55,7 @@ static void stop(struct node *n)
 {
     struct client_machine *m = n->data;
     hold_close(m);
+    backup_stop(m);
     client_close(m->client, 1000, on_closed, n);
 }
 
@@ -62,6 +63,7 @@ static void abandon(struct node *n)
 {
     struct client_machine *m = n->data;
     hold_close(m);
+    backup_stop(m);
     client_free(TAKE(m->client));
 }
 
@@ -69,6 +71,7 @@ static void gone(struct node *n, bool within)
 {
     (void)within;
     asks_forget(n->data);
+    backup_forget(n->data);
 }
 
 static void add(struct node *n)
@@ -88,7 +91,12 @@ static void machine_end(struct node *n)
 
 static void do_one(struct client_machine *m)
 {
-    uint64_t what = rng_range(&m->node->sim->dice, 0, 99);
+    struct sim *s = m->node->sim;
+    uint64_t what = rng_range(&s->dice, 0, 99);
+    if ((s->o.admin & ADMIN_BACKUP) != 0 && rng_chance(&s->dice, 0.005)) {
+        backup_start(m);
+        return;
+    }
     if (what < 70) {
         ask_something(m);
     } else if (what < 90 && elector_leading(m->elector)) {
@@ -125,6 +133,9 @@ static void do_probe(struct node *n, void *arg)
     if ((n->sim->o.admin & ADMIN_QUOTA) != 0) {
         ask_relief(n->data);
     }
+    if (backup_due(m)) {
+        backup_start(n->data);
+    }
     if (!m->answered) {
         ask_put(n->data);
     }
@@ -133,7 +144,7 @@ static void do_probe(struct node *n, void *arg)
 static void probe(struct node *n)
 {
     const struct client_machine *m = n->data;
-    if (!m->answered || (n->sim->o.admin & ADMIN_QUOTA) != 0) {
+    if (!m->answered || (n->sim->o.admin & ADMIN_QUOTA) != 0 || backup_due(m)) {
         node_enter(n, do_probe, NULL);
     }
 }
@@ -143,6 +154,9 @@ static void check(struct node *n)
     const struct client_machine *m = n->data;
     if (!m->answered) {
         sim_violation(n->sim, "LIVENESS: client %u has had no answer since healing", n->id);
+    }
+    if (backup_due(m)) {
+        sim_violation(n->sim, "LIVENESS: client %u has got no backup since healing", n->id);
     }
     if (elector_leader(m->elector)[0] == '\0') {
         sim_violation(n->sim, "LIVENESS: client %u knows no holder of the lock", n->id);

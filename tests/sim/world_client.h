@@ -1,6 +1,6 @@
 /* A client machine: one client for all it does, one elector that stands for a lock, a few watches
  * and leases. world_client.c lives, world_ask.c asks, world_hold.c keeps watches, leases and the
- * lock. */
+ * lock, world_backup.c takes backups. */
 #ifndef BARQUE_TESTS_SIM_WORLD_CLIENT_H
 #define BARQUE_TESTS_SIM_WORLD_CLIENT_H
 
@@ -36,6 +36,8 @@ struct client_machine {
     int64_t known[2 * CLIENT_KEYS_MAX]; /* mod_revision as last heard, by key */
     int64_t revision;                   /* the newest heard of */
     bool answered;                      /* something asked after healing was done */
+    struct backup *backup;              /* under way, or NULL */
+    bool backed_up;                     /* since healing */
 };
 
 /* --- world_ask.c ------------------------------------------------------------------------- */
@@ -48,6 +50,15 @@ void ask_relief(struct client_machine *m);
 void ask_fenced(struct client_machine *m);
 /* The machine's life is over: nothing is answered any more. */
 void asks_forget(struct client_machine *m);
+
+/* --- world_backup.c ---------------------------------------------------------------------- */
+/* Unless one is under way. PRE: runs as the machine's code. */
+void backup_start(struct client_machine *m);
+void backup_stop(struct client_machine *m);
+/* The machine's life is over. */
+void backup_forget(struct client_machine *m);
+/* There must be one in the end, and is none yet. */
+bool backup_due(const struct client_machine *m);
 
 /* --- world_hold.c ------------------------------------------------------------------------ */
 void hold_open(struct client_machine *m);

@@ -203,13 +203,15 @@ static void stop(struct node *n)
     server_close(n->process, on_closed, n);
 }
 
-/* What is big goes; the calls under way are left behind. */
+/* What is big goes; the calls under way are left behind, with what they have pinned. */
 static void abandon(struct node *n)
 {
     struct server *server = n->process;
     if (server != NULL) {
         rnode_abandon(n->rnode);
-        store_free(server->store);
+        if (list_empty(&server->snapshots)) {
+            store_free(server->store);
+        }
         metrics_free(server->metrics);
     }
 }
