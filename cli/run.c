@@ -135,6 +135,11 @@ static const char *next_for_refused(int status)
     }
 }
 
+bool cli_is_refusal(int status)
+{
+    return next_for_refused(status) != NULL || status == E_NO_PASSWORD || status == E_AUTH_TOKEN;
+}
+
 void cli_fail_call(struct cli *cli, int status, const struct err *err)
 {
     enum cli_exit code = exit_of_status(status);

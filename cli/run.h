@@ -80,6 +80,8 @@ void cli_fail(struct cli *cli, enum cli_exit code, const char *next, const char 
     __attribute__((format(printf, 4, 5)));
 /* The end of a call: `status` gives the code, `err` the text, the code the next command. */
 void cli_fail_call(struct cli *cli, int status, const struct err *err);
+/* The store has said no to this user. */
+bool cli_is_refusal(int status);
 /* Wrong arguments: exit code 2 and where to read more. */
 void cli_fail_usage(struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A line on stderr that is no error. */

@@ -73,6 +73,19 @@ static struct status_member *member_add(struct status *s, const char *name, cons
     return m;
 }
 
+/* Who is not let in is told so; else nobody answers for all. */
+static void failed(struct status *s, int status, const struct err *err)
+{
+    const char *text = err != NULL ? err->msg : err_text(status);
+
+    if (cli_is_refusal(status)) {
+        err_set(&s->refused, status, "%s", text);
+        return;
+    }
+    s->no_quorum = true;
+    str_copy(s->problem, sizeof s->problem, text);
+}
+
 /* Nobody can say who the members are: ask the endpoints that we were given. */
 static void members_from_endpoints(struct status *s)
 {
@@ -95,8 +108,7 @@ static void on_member_list(void *arg, int status, const struct client_member *me
         return;
     }
     if (status != 0) {
-        s->no_quorum = true;
-        str_copy(s->problem, sizeof s->problem, err != NULL ? err->msg : err_text(status));
+        failed(s, status, err);
         members_from_endpoints(s);
     }
     for (size_t i = 0; status == 0 && i < n && i < LIMIT_ENDPOINTS; i++) {
@@ -128,8 +140,7 @@ static void on_objects(void *arg, struct objects_result *r)
 
     if (r->status != 0) {
         if (!s->cli.ended) {
-            s->no_quorum = true;
-            str_copy(s->problem, sizeof s->problem, r->err->msg);
+            failed(s, r->status, r->err);
             status_show(s);
         }
         return;
@@ -151,8 +162,7 @@ static void on_leaders(void *arg, const struct client_result *r)
 
     if (r->status != 0) {
         if (!s->cli.ended) {
-            s->no_quorum = true;
-            str_copy(s->problem, sizeof s->problem, r->err->msg);
+            failed(s, r->status, r->err);
             status_show(s);
         }
         return;
@@ -191,7 +201,7 @@ static void ask_leaders(struct status *s)
     autobuf end = BUF_INIT;
     struct client_range range = { .key = slice_str(LEADERS_PREFIX) };
 
-    if (s->no_quorum || status_without_quorum(s)) {
+    if (s->refused.code != 0 || s->no_quorum || status_without_quorum(s)) {
         status_show(s);
         return;
     }

@@ -36,6 +36,7 @@ struct status {
     size_t at;
     bool no_quorum;
     char problem[512];
+    struct err refused; /* code 0: this user may see all that is shown */
 };
 
 /* Half of the members or more do not answer: says so in s->problem and sets s->no_quorum. */

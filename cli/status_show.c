@@ -236,6 +236,10 @@ void status_show(struct status *s)
 {
     size_t off = put_members(s);
 
+    if (s->refused.code != 0) {
+        cli_fail_call(&s->cli, s->refused.code, &s->refused);
+        return;
+    }
     if (s->no_quorum) {
         cli_fail(&s->cli, CLI_UNREACHABLE,
                  "start the others (more than half must run); stale reads go on: "

@@ -43,6 +43,10 @@ int client_new(const struct client_options *options, struct client **ret_client,
 /* "NAME" or "NAME:PASSWORD", cut in place; the password is NULL when there is none. E_INVAL. */
 int client_user_split(char *text, const char **ret_user, const char **ret_password,
                       struct err *err);
+/* The first line of a password file; wipe it after use. E_INVAL when it is empty, or why the file
+ * cannot be read. fs NULL: this machine's. */
+struct fs;
+int client_password_read(struct fs *fs, const char *path, struct buf *out, struct err *err);
 /* Cancels everything (done callbacks get E_CANCELED later) and frees. */
 void client_free(struct client *c);
 /* An orderly end: waits until the calls under way are answered (a leader's resignation is one), at

@@ -193,11 +193,9 @@ static void on_answer(void *arg, const struct rpc_result *result)
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
-/* The first line of the file. */
-static int password_read(struct client *c, struct buf *out, struct err *err)
+int client_password_read(struct fs *fs, const char *path, struct buf *out, struct err *err)
 {
-    int rv = fs_read_file(loop_fs(c->loop), c->login.password_file, CLIENT_PASSWORD_BYTES, out,
-                          err);
+    int rv = fs_read_file(fs, path, CLIENT_PASSWORD_BYTES, out, err);
 
     if (rv != 0) {
         return rv;
@@ -206,8 +204,7 @@ static int password_read(struct client *c, struct buf *out, struct err *err)
         out->len = strcspn(buf_str(out), "\r\n");
         out->data[out->len] = '\0';
     }
-    return out->len > 0 ? 0 : err_set(err, E_INVAL, "no password in the first line of %s",
-                                      c->login.password_file);
+    return out->len > 0 ? 0 : err_set(err, E_INVAL, "no password in the first line of %s", path);
 }
 
 static void login_ask(struct client *c, const char *password)
@@ -237,7 +234,7 @@ void login_start(struct client *c)
         return;
     }
     if (l->password_file != NULL) {
-        rv = password_read(c, &password, &err);
+        rv = client_password_read(loop_fs(c->loop), l->password_file, &password, &err);
     }
     if (rv != 0) {
         login_refused(c, rv, "--password-file", err.msg);

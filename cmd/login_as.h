@@ -1,5 +1,6 @@
-/* As whom the parts of Barque that run for long log in to the store: master, agent, demo. From
- * --user and --password-file, or BARQUE_USER (NAME:PASSWORD) and BARQUE_PASSWORD. */
+/* As whom the parts of Barque that run for long log in to the store (master, agent, demo), and who
+ * takes backups. From --user and --password-file, or BARQUE_USER (NAME:PASSWORD) and
+ * BARQUE_PASSWORD. */
 #ifndef BARQUE_CMD_LOGIN_AS_H
 #define BARQUE_CMD_LOGIN_AS_H
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/snapshot.h"
+#include "cmd/login_as.h"
 #include "cmd/snapshot/state.h"
 #include "lib/base/alloc.h"
 #include "lib/io/file.h"
@@ -12,8 +13,8 @@
 enum { TELL_MS = 1000 };
 
 struct fetch {
-    char *user; /* "NAME" and its password, or NULL */
-    const char *password;
+    struct login_as as;
+    struct buf secret; /* of a password file */
     struct loop *loop;
     struct file *file;
     uint64_t at, told_ms;
@@ -49,7 +50,7 @@ static void on_done(void *arg, int status, const struct err *err)
 static int fetch_one(struct fetch *f, const char *endpoint, struct err *err)
 {
     struct client_snapshot_options o = { .loop = f->loop, .endpoint = endpoint,
-                                         .user = f->user, .password = f->password,
+                                         .user = f->as.user, .password = f->as.password,
                                          .on_blob = on_blob, .done = on_done, .arg = f };
     struct client_snapshot *stream;
     f->at = f->told_ms = 0;
@@ -92,32 +93,42 @@ static int check(const char *part, struct err *err)
     return rv;
 }
 
-static void split_user(struct fetch *f, const char *user)
+static int log_in_as(struct fetch *f, const struct fetch_user *user, struct err *err)
 {
-    if (user == NULL) {
-        return;
+    int rv = login_as_read(user->user, user->password_file, &f->as, err);
+    if (rv == 0 && f->as.password_file != NULL) {
+        rv = client_password_read(NULL, f->as.password_file, &f->secret, err);
+        f->as.password = buf_str(&f->secret);
     }
-    f->user = mem_strdup(user);
-    char *colon = strchr(f->user, ':');
-    if (colon != NULL) {
-        *colon = '\0';
-        f->password = colon + 1;
-    }
+    return rv;
 }
 
-int fetch_snapshot(const char *endpoints, const char *user, const char *path, struct err *err)
+static void forget_who(struct fetch *f)
+{
+    if (f->secret.data != NULL) {
+        explicit_bzero(f->secret.data, f->secret.cap);
+    }
+    buf_fini(&f->secret);
+    login_as_fini(&f->as);
+}
+
+int fetch_snapshot(const char *endpoints, const struct fetch_user *user, const char *path,
+                   struct err *err)
 {
     autofree char *part = mem_printf("%s.part", path);
-    struct fetch f = { 0 };
-    int rv = file_open(NULL, part, FILE_WRITE | FILE_CREATE | FILE_TRUNC, &f.file, err);
+    struct fetch f = { .as = LOGIN_AS_INIT };
+    int rv = log_in_as(&f, user, err);
+    if (rv == 0) {
+        rv = file_open(NULL, part, FILE_WRITE | FILE_CREATE | FILE_TRUNC, &f.file, err);
+    }
     if (rv != 0) {
+        forget_who(&f);
         return rv;
     }
-    split_user(&f, user);
     f.loop = loop_new();
     rv = fetch_any(&f, endpoints, err);
     loop_free(f.loop);
-    mem_free(f.user);
+    forget_who(&f);
     if (rv == 0) {
         rv = file_truncate(f.file, f.at, err);
     }

@@ -6,9 +6,14 @@
 
 #include "lib/base/err.h"
 
-/* Of the first of `endpoints` (with commas between) that answers, as `user`
- * ("NAME:PASSWORD"; NULL: nobody). The file gets its name only when
- * its sum is right. E_UNAVAILABLE, E_TIMEOUT, E_CORRUPT, E_DISKFULL... */
-int fetch_snapshot(const char *endpoints, const char *user, const char *path, struct err *err);
+/* As whom, as in login_as.h; either may be NULL. */
+struct fetch_user {
+    const char *user, *password_file;
+};
+
+/* Of the first of `endpoints` (with commas between) that answers. The file gets its name only when
+ * its sum is right. E_INVAL: the user. E_UNAVAILABLE, E_TIMEOUT, E_CORRUPT, E_DISKFULL... */
+int fetch_snapshot(const char *endpoints, const struct fetch_user *user, const char *path,
+                   struct err *err);
 
 #endif

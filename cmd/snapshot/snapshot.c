@@ -28,7 +28,8 @@
 enum { RESTORED_INDEX = 1, RESTORED_TERM = 1, ETCD_REVISION_BYTES = 17 };
 
 struct snapshot_flags {
-    const char *endpoints, *user, *data_dir, *output;
+    const char *endpoints, *data_dir, *output;
+    struct fetch_user as;
     const char *name, *initial_cluster, *initial_cluster_token, *initial_advertise_peer_urls;
     int64_t bump_revision;
     bool mark_compacted, skip_hash_check;
@@ -185,7 +186,7 @@ static int import(const struct snapshot_flags *f, const char *source, struct err
         rv = state_dir_free(f->data_dir, err);
     }
     if (rv == 0) {
-        rv = fetch_snapshot(source, f->user, path, err);
+        rv = fetch_snapshot(source, &f->as, path, err);
     }
     if (rv == 0) {
         rv = restore(f, path, err);
@@ -219,7 +220,7 @@ static int export_stopped(const char *data_dir, const char *path, struct err *er
 static int save(const struct snapshot_flags *f, const char *path, struct err *err)
 {
     int rv = f->data_dir != NULL ? export_stopped(f->data_dir, path, err)
-                                 : fetch_snapshot(f->endpoints, f->user, path, err);
+                                 : fetch_snapshot(f->endpoints, &f->as, path, err);
     if (rv == 0) {
         printf("saved to %s. Next: barque snapshot status %s\n", path, path);
     }
@@ -343,8 +344,10 @@ static int run(int argc, char **argv, int words)
     const struct flag flags[] = {
         { "endpoints", FLAG_STRING, &f.endpoints, "A,B", "members to save from, one after the "
           "other (127.0.0.1:2379)" },
-        { "user", FLAG_STRING, &f.user, "NAME:PASSWORD", "who asks, where authentication is on "
+        { "user", FLAG_STRING, &f.as.user, "NAME:PASSWORD", "who asks, where authentication is on "
           "(better in BARQUE_USER: others see arguments)" },
+        { "password-file", FLAG_STRING, &f.as.password_file, "FILE",
+          "the user's password is this file's first line" },
         { "data-dir", FLAG_STRING, &f.data_dir, "DIR", "restore, import: to be made (NAME.barque). "
           "export, save: of a member that does not run" },
         { "name", FLAG_STRING, &f.name, "NAME", "of the restored member (default)" },

@@ -25,7 +25,7 @@ user() { # NAME [prefix...]: which it may read and write
     for prefix; do ctl c role grant-permission "$name" readwrite "$prefix" --prefix || return 1; done
 }
 users() {
-    user control /registry/ /barque/ && user people /registry/ /barque/ && user other /other/ || return 1
+    user control /registry/ /barque/ && user people /registry/ && user other /other/ || return 1
     for n in n1 n2 n3; do user "$n" "/barque/nodes/$n/" "/barque/alive/$n" || return 1; done
     ctl c user add root:of-root && ctl c user grant-role root root && ctl c auth enable
 }
@@ -74,7 +74,11 @@ export BARQUE_USER BARQUE_PASSWORD
 check 'scales' barque scale deployment/web --replicas 4
 ready() { [ "$(barque get pods | grep -c ' Running ')" = "$1" ]; }
 check 'and sees four pods' wait_until 30 ready 4
+like 'who may not see the elections is told so' "$(said status)" 'etcdserver: permission denied\. Next: a user who may'
+is '... after what it may see' "$(barque status 2>/dev/null | grep -c '^m[123] .*127.0.0.1')" 3
+check 'it may' admin role grant-permission people read /barque/leaders/ --prefix
 check 'the state of the cluster is told' barque status
+is 'a wrong password is not called a lost quorum' "$(barque status --user people:wrong >/dev/null 2>&1; echo $?)" 1
 spawn "$T/watch" "$BARQUE" kv watch --prefix /registry/deployments/ -o json
 watch_pid=$PID
 in_argv() { tr '\0' ' ' <"/proc/$1/cmdline" | grep -q "$2"; }
@@ -82,6 +86,29 @@ spawn "$T/argv" "$BARQUE" kv watch --prefix /registry/nothing/ --user people:of-
 argv_pid=$PID
 hidden() { ! in_argv "$argv_pid" of-people && in_argv "$argv_pid" xxxx; }
 check 'the password is gone from the command line' wait_until 10 hidden
+
+is 'a backup is what root may take' "$(barque snapshot save "$T/no.db" >"$T/backup.out" 2>&1; echo $?)" 1
+like '... as people are told' "$(cat "$T/backup.out")" 'permission denied'
+echo of-root >"$T/root.password"
+check 'root takes it' barque snapshot save "$T/root.db" --user root --password-file "$T/root.password"
+
+# --- the same at an etcd ---------------------------------------------------------------------------------
+
+if [ -x "$ETCD" ]; then
+    cluster_new e etcd 1
+    cluster_start e
+    etcds() { env -u BARQUE_USER -u BARQUE_PASSWORD "$BARQUE" kv "$@" --endpoints "$(endpoints e)" </dev/null; }
+    ctl e user add root:rp >/dev/null && ctl e user grant-role root root >/dev/null
+    check 'a user is taken where there is no authentication' etcds put k v --user root:rp
+    ctl e auth enable >/dev/null
+    check 'an etcd gives a token, too' etcds put k w --user root:rp
+    is '... which it takes' "$(etcds get k --user root:rp)" w
+    like 'it refuses what is wrong' "$(etcds get k --user root:no 2>&1)" 'user root: etcdserver: authentication failed'
+    like 'and nobody' "$(etcds get k 2>&1)" 'etcdserver: user name is empty'
+    member_end e 1
+else
+    skip 'an etcd gives a token, too' 'there is no etcd'
+fi
 
 # --- a node is lost --------------------------------------------------------------------------------
 
@@ -121,7 +148,9 @@ check '... too' wait_until 40 ready 5
 watched_too() { file_has "$T/watch" 'replicas[^,]{1,4}:5'; }
 check 'the watch goes on with a new token at another member' wait_until 20 watched_too
 end "$watch_pid" TERM
-is 'no revision came twice' "$(jq -r 'select(.mod_revision != null) | .mod_revision' "$T/watch" | sort | uniq -d)" ''
+revisions() { sed -n 's/^.*"mod_revision": *\([0-9]*\).*/\1/p' "$T/watch"; }
+check 'it has seen many revisions' [ "$(revisions | wc -l)" -ge 4 ]
+is 'each once, in order' "$(revisions)" "$(revisions | sort -nu)"
 
 # --- a wrong password in a file -----------------------------------------------------------------------
 
