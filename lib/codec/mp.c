@@ -41,9 +41,18 @@ enum {
 
 /* --- writing --- */
 
-static int write_buf(void *data, const char *bytes, size_t len)
+/* The packer's callers know each length when they are compiled, and this is part of them: a number
+ * is a store and not a call. */
+static inline int write_buf(void *data, const char *bytes, size_t len)
 {
-    buf_append(data, bytes, len);
+    struct buf *b = data;
+    if (len < b->cap - b->len) {
+        memcpy(b->data + b->len, bytes, len);
+        b->len += len;
+        b->data[b->len] = 0;
+    } else {
+        buf_append(b, bytes, len);
+    }
     return 0;
 }
 

@@ -46,6 +46,17 @@ static bool part_fill(struct grpc_reader *r, struct slice *bytes, size_t want)
     return r->part.len == want;
 }
 
+/* The first bytes of a message. Room for all of it spares copies; beyond a window of HTTP/2 it is
+ * made only for what has come, so that a length alone costs nobody memory. */
+static void part_begin(struct grpc_reader *r, struct slice bytes, size_t total)
+{
+    enum { TRUSTED_BYTES = 64 * 1024 };
+    if (total <= TRUSTED_BYTES) {
+        (void)buf_reserve(&r->part, total);
+    }
+    buf_append_slice(&r->part, bytes);
+}
+
 /* The message begun earlier. Sets *ret_again when it is whole and was passed on. */
 static int part_feed(struct grpc_reader *r, struct slice *bytes,
                      bool (*message)(void *arg, struct slice payload), void *arg, size_t *ret_len)
@@ -86,7 +97,7 @@ int grpc_reader_feed(struct grpc_reader *r, struct slice bytes,
         }
         size_t total = GRPC_PREFIX_BYTES + *ret_len;
         if (bytes.len < total) {
-            buf_append_slice(&r->part, bytes);
+            part_begin(r, bytes, total);
             return 0;
         }
         struct slice payload = slice_make(bytes.data + GRPC_PREFIX_BYTES, *ret_len);

@@ -10,10 +10,18 @@ static char *labels_of(const struct rpc_method *m, const char *code)
 {
     const char *slash = strrchr(m->path, '/');
     PRE(m->path[0] == '/' && slash != m->path);
-    return mem_printf("%s%s%sgrpc_method=\"%s\",grpc_service=\"%.*s\",grpc_type=\"%s\"",
-                      code != NULL ? "grpc_code=\"" : "", code != NULL ? code : "",
-                      code != NULL ? "\"," : "", slash + 1, (int)(slash - m->path - 1), m->path + 1,
-                      m->kind == RPC_UNARY ? "unary" : "stream");
+    struct buf b = BUF_INIT;
+    if (code != NULL) {
+        buf_append_str(&b, "grpc_code=\"");
+        buf_append_str(&b, code);
+        buf_append_str(&b, "\",");
+    }
+    buf_append_str(&b, "grpc_method=\"");
+    buf_append_str(&b, slash + 1);
+    buf_append_str(&b, "\",grpc_service=\"");
+    buf_append(&b, m->path + 1, (size_t)(slash - m->path - 1));
+    buf_append_str(&b, m->kind == RPC_UNARY ? "\",grpc_type=\"unary\"" : "\",grpc_type=\"stream\"");
+    return buf_take(&b);
 }
 
 void rpc_server_methods(struct rpc_server *s, const struct rpc_method *methods, size_t n)
