@@ -241,14 +241,22 @@ static void names_remove(struct names *t, const char *path)
     }
 }
 
-static void names_put(struct names *t, const char *path, struct inode *inode)
+/* PRE: it has no such name. */
+static void names_add(struct names *t, const char *path, struct inode *inode)
 {
     inode->refs++;
-    names_remove(t, path);
     t->items = mem_grow(t->items, &t->cap, t->n + 1, sizeof *t->items);
     struct name *it = &t->items[t->n++];
     INVARIANT(str_copy(it->path, sizeof it->path, path));
     it->inode = inode;
+}
+
+static void names_put(struct names *t, const char *path, struct inode *inode)
+{
+    inode->refs++;
+    names_remove(t, path);
+    names_add(t, path, inode);
+    inode->refs--;
 }
 
 static void names_clear(struct names *t)
@@ -439,7 +447,7 @@ void sim_fs_crash(struct fs *fs)
     }
     names_clear(&fs->seen);
     for (size_t i = 0; i < fs->durable.n; i++) {
-        names_put(&fs->seen, fs->durable.items[i].path, fs->durable.items[i].inode);
+        names_add(&fs->seen, fs->durable.items[i].path, fs->durable.items[i].inode);
     }
 }
 

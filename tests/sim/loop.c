@@ -28,6 +28,7 @@ struct loop {
     bool in_ready;
     uint64_t now_ms;
     uint64_t timer_at;   /* virtual time of the posted EV_TIMER, 0 none */
+    uint64_t due_ms, due_at; /* of the first timer when it was last looked at, in both times */
     bool turn_posted;
     uint64_t next_worker;
 };
@@ -212,7 +213,11 @@ void sim_loop_after(struct loop *l)
     }
     struct heap_item *it = heap_peek(&l->timers);
     if (it != NULL) {
-        uint64_t t = virtual_time(l->node, it->key);
+        if (it->key != l->due_ms) {
+            l->due_ms = it->key;
+            l->due_at = virtual_time(l->node, it->key);
+        }
+        uint64_t t = l->due_at;
         if (l->timer_at == 0 || t < l->timer_at) {
             l->timer_at = t > s->now ? t : s->now;
             sim_post(s, l->timer_at, EV_TIMER, l->node, l->timer_at, NULL);

@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check/digest.h"
@@ -215,9 +216,10 @@ void judge_return(struct judge *j, uint32_t op, int err, bool never_sent,
 static void note_written(struct judge *j, int64_t revision, struct slice value)
 {
     char text[24] = { 0 };
-    unsigned long long number;
+    char *end;
     memcpy(text, value.data, value.len < sizeof text ? value.len : sizeof text - 1);
-    if (sscanf(text, "v%llu", &number) != 1) {
+    unsigned long long number = strtoull(text + 1, &end, 10);
+    if (text[0] != 'v' || end == text + 1) {
         return;
     }
     size_t had = j->cap_written;

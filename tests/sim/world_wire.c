@@ -8,7 +8,8 @@
  * ends nothing is answered any more: the calls' outcomes stay unknown, the watches end. */
 #include "tests/sim/world_streams.h"
 
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/alloc.h"
 #include "lib/rpc/channel_int.h"
@@ -72,8 +73,9 @@ static struct wire *current(void)
 
 static unsigned member_of(const struct rpc_channel *ch)
 {
-    unsigned member = 0;
-    return sscanf(ch->address, "10.0.0.%u:", &member) == 1 ? member : 0;
+    static const char NETWORK[] = "10.0.0.";
+    bool ours = strncmp(ch->address, NETWORK, sizeof NETWORK - 1) == 0;
+    return ours ? (unsigned)strtoul(ch->address + sizeof NETWORK - 1, NULL, 10) : 0;
 }
 
 /* --- unary calls ------------------------------------------------------------------------------ */
