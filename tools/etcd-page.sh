@@ -128,6 +128,10 @@ flag_table() {
                 else if (fate[f] == "works") { mine = standard[f]; if (mine == "") mine = "\047\047"
                     if (row[f, 6] !~ /^=/ && mine != theirs && theirs !~ /^(hidden|\?)$/ && mine != "\047\047" ) how = "default " mine ", etcd " theirs }
                 else how = fate[f] ": " text[f]
+                # What works is not absent, what is refused is nothing else.
+                if (fate[f] == "works" && verdict == "absent" || fate[f] == "refused" && verdict != "absent")
+                    print "docs/etcd.md:1: --" f " is told as " verdict ", but it " \
+                        (fate[f] == "works" ? "works" : "is refused") ": tools/etcd-flags.txt" >"/dev/stderr"
                 sub(/^= ?/, "", row[f, 6])
                 if (row[f, 6] != "") how = how (how != "" ? "; " : "") row[f, 6]
                 print "| `--" f "` | " versions(r) " | " verdict " | " how " |"; told[f] = 1 }

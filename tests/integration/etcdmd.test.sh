@@ -46,9 +46,11 @@ for p in /health /livez /readyz /version /metrics; do echo "$p $(code c HEAD $p)
 is 'HEAD is answered everywhere' "$(grep -c ' 200$' "$T/heads")" 5
 
 # A path that nobody knows is told in words; a route's 404 is JSON.
-rows Methods | cut -f2 | tr ' ' '\n' | grep . | while read -r route; do
+rows Methods | cut -f2 | tr ' ' '\n' | grep . >"$T/routes"
+check 'the page has routes' test "$(wc -l <"$T/routes")" -gt 40
+while read -r route; do
     curl -s -m 1 -X POST -d '{}' "http://$(endpoint c 1)$route" | grep -q 'page not found' && echo "$route"
-done >"$T/unknown"
+done <"$T/routes" >"$T/unknown"
 is 'each route of the page is one' "$(cat "$T/unknown")" ''
 
 # --- etcd's own lists --------------------------------------------------------------------------
@@ -56,6 +58,7 @@ is 'each route of the page is one' "$(cat "$T/unknown")" ''
 if [ -n "$have_etcd" ] && [ "$of" = 3.4 ]; then
     "$ETCD" --help 2>&1 | sed -nE 's/^ +--([a-z0-9-]+).*/\1/p' | sort -u >"$T/flags.etcd"
     awk -F'\t' '!/^#/ && $2 != "-" && $2 != "hidden" { print $1 }' tools/etcd-flags.txt | sort >"$T/flags.told"
+    check 'etcd has flags' test "$(wc -l <"$T/flags.etcd")" -gt 60
     same "all flags of etcd $of are told" "$T/flags.told" "$T/flags.etcd"
     awk -F'\t' '!/^#/ && $2 == "hidden" { print $1 }' tools/etcd-flags.txt | while read -r f; do
         timeout 20 "$ETCD" --version "--$f=x" </dev/null 2>&1 | grep -q 'not defined' && echo "$f"
@@ -65,9 +68,11 @@ else
     skip 'all flags of etcd are told' "the list is of 3.4.23, here is ${of:-none}"
 fi
 ctl=$(version_of etcdctl version)
+# `completion` comes and goes with the library that a build of etcdctl was made with.
 etcdctl help | sed -n '/COMMANDS/,/OPTIONS/p' |
-    sed -nE 's/^(\t|  )(completion|[a-z-]+( [a-z-]+)?)( [a-z]+)?(\t|  ).*/etcdctl \2/p' | sort -u >"$T/commands.etcdctl"
-rows Tools | awk -F'\t' -v v="$ctl" '/^etcdctl/ && index($2, v) { print $1 }' | sort >"$T/commands.told"
+    sed -nE 's/^(\t|  )([a-z-]+( [a-z-]+)?)(\t|  ).*/etcdctl \2/p' | grep -v completion | sort >"$T/commands.etcdctl"
+rows Tools | awk -F'\t' -v v="$ctl" '/^etcdctl/ && index($2, v) { print $1 }' | grep -v completion | sort >"$T/commands.told"
+check 'etcdctl has commands' test "$(wc -l <"$T/commands.etcdctl")" -gt 40
 same "all commands of etcdctl $ctl are told" "$T/commands.told" "$T/commands.etcdctl"
 
 # --- what the page says of tools ---------------------------------------------------------------
