@@ -7,11 +7,11 @@
 # reads them side by side.
 HERE=${HERE:-tests/etcdctl}
 SAY=$T/say
-SESSIONS_ALL='kv txn lease watch compaction lock cluster tools auth'
+SESSIONS_ALL='kv txn lease watch compaction pages lock cluster tools auth check'
 WHOLE=${SESSIONS:+0}; WHOLE=${WHOLE:-1}
 SESSIONS=${SESSIONS:-$SESSIONS_ALL}
-SECONDS_MAX=30 # for whatever is waited for
-WORDS=' at all stdin keep revision proto retry within live seen typed start end '
+SECONDS_MAX=120 # for whatever is waited for
+WORDS=' at all stdin keep revision proto retry within live seen typed fill start restart end '
 
 # --- the words ---------------------------------------------------------------------------------
 
@@ -19,7 +19,7 @@ WORDS=' at all stdin keep revision proto retry within live seen typed start end 
 go() {
     case "$WORDS" in
         *" $1 "*) "word_$@" ;;
-        *) timeout -k 1 $SECONDS_MAX "$ETCDCTL" --command-timeout 20s --dial-timeout 5s --endpoints "$EP" "$@" ;;
+        *) timeout -k 1 $SECONDS_MAX "$ETCDCTL" --command-timeout 60s --dial-timeout 10s --endpoints "$EP" "$@" ;;
     esac
 }
 
@@ -84,7 +84,7 @@ word_live() {
     live=$T/$C.live.$1; shift
     before=$(watchers)
     # Its own shell's process is the one that is ended, so no function may stand in between.
-    "$ETCDCTL" --command-timeout 20s --dial-timeout 5s --endpoints "$EP" "$@" </dev/null >"$live" 2>&1 &
+    "$ETCDCTL" --command-timeout 60s --dial-timeout 10s --endpoints "$EP" "$@" </dev/null >"$live" 2>&1 &
     echo $! >"$live.pid"; echo $! >>"$T/pids"
     case $1 in
         watch | make-mirror) wait_until $SECONDS_MAX more_watchers "${before:-0}" || return 124 ;;
@@ -112,6 +112,12 @@ word_typed() {
     return $typed_rc
 }
 
+# fill KEYS: as many keys bench/..., a hundred a transaction.
+word_fill() {
+    "$BARQUE" bench --load fill --keys "$1" --batch 100 --value-bytes 1200 --clients 1 --conns 1 \
+        --endpoints "$EP" >/dev/null
+}
+
 # start I: the member that was added as mI, with the addresses of the cluster file.
 word_start() {
     initial=$(cat "$T/$C/initial")
@@ -121,7 +127,10 @@ word_start() {
     echo "$PID" >>"$T/pids"
 }
 
-# end I: that member, for good. (How is no command's exit code.)
+# restart I: a member of the first three that was ended.
+word_restart() { member_start "$C" "$1"; echo "$PID" >>"$T/pids"; RESTARTED=$1; }
+
+# end I: that member. (How is no command's exit code.)
 word_end() { member_end "$C" "$1"; RC=0; }
 
 # --- a session ---------------------------------------------------------------------------------
@@ -142,15 +151,17 @@ id_of() { awk -F', ' -v name="$1" '$3 == name { print $1 }' "$T/$C.members"; }
 session() {
     C=$1
     mkdir -p "$SAY/$C" "$T/$C.dir"
-    D=$T/$C.dir; N=0
+    D=$T/$C.dir; N=0; RESTARTED=
     P1=127.0.0.1:$(cat "$T/$C/m1.peer") P4=127.0.0.1:$(cat "$T/$C/m4.peer")
-    M1=$(id_of m1) M2=$(id_of m2)
+    M1=$(id_of m1) M2=$(id_of m2) M3=$(id_of m3)
     while IFS='	' read -r _ line <&3; do
         N=$((N + 1)); EP=$(endpoint "$C" $((N % 3 + 1)))
         RC=0
         eval "go $line" >"$SAY/$C/$N.out" 2>"$SAY/$C/$N.err" </dev/null || RC=$?
         echo $RC >"$SAY/$C/$N.rc"
     done 3<"$T/lines"
+    # It is a child of this shell, so nobody else can wait for it.
+    [ -z "$RESTARTED" ] || { member_end "$C" "$RESTARTED"; echo "$RC" >"$T/$C.ended"; }
 }
 
 # The names of the cluster and its members, as compare.awk reads them: value, tab, name.
@@ -216,6 +227,7 @@ sessions_compare() {
     cat "$T/tap"
     TESTS=$(grep -cE '^(not )?ok ' "$T/tap")
     self_check
+    [ ! -f "$T/b.ended" ] || is 'the member that was started again ends in order' "$(cat "$T/b.ended")" 0
     echo "# measured: $(tail -1 "$REPORT"), in $took s"
     plan
 }
