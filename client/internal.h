@@ -190,6 +190,8 @@ struct watch_mux *watch_mux_new(struct client *c);
 void watch_mux_free(struct watch_mux *m);
 void watch_mux_endpoint(struct watch_mux *m); /* c->current has changed */
 bool watch_mux_open(const struct watch_mux *m);
+/* The log-in was refused: what was never watched ends with login.why, the rest waits on. */
+void watch_mux_refuse(struct watch_mux *m);
 struct lease_keeper *lease_keeper_new(struct client *c);
 void lease_keeper_free(struct lease_keeper *k);
 void lease_keeper_endpoint(struct lease_keeper *k);

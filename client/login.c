@@ -8,11 +8,11 @@
  *       +------- after 1 s .. 30 s ----- REFUSED                     |
  *       +-- a member does not take the token any more ---------------+
  *
- * While WANTED or ASKING calls and streams wait, until their deadline; while REFUSED calls end at
- * once with the reason, and streams wait on. A token is void when its time is over, when auth was
- * enabled anew or the password changed; whatever was refused for that has not been done and is sent
- * again with the next token, so nobody above sees it. One token that is void at once after another
- * is a member's fault: asked for again after a back-off.
+ * While WANTED or ASKING calls and streams wait, until their deadline; while REFUSED calls and new
+ * watches end at once with the reason, and what was watched before waits on. A token is void when
+ * its time is over, when auth was enabled anew or the password changed; whatever was refused for
+ * that has not been done and is sent again with the next token, so nobody above sees it. One token
+ * that is void at once after another is a member's fault: asked for again after a back-off.
  *
  * Where auth is off, nobody can log in (E_AUTH_NOT_ENABLED): then there is no token, and the first
  * refusal for want of one, when auth is switched on, leads here again. Any member takes any other's
@@ -137,6 +137,7 @@ static void login_refused(struct client *c, int code, const char *where, const c
     log_warn("client", "cannot log in", "user=%s where=%s why=\"%s\"", l->user, where, text);
     login_again(c, &backoff);
     login_tell(c);
+    watch_mux_refuse(c->watches);
 }
 
 /* Nobody has said no: the member's or the moment's fault. */

@@ -469,10 +469,38 @@ static void mux_open(struct watch_mux *m)
     mux_flush(m);
 }
 
+/* The next one that no member has ever created, of those up to `last_id`. */
+static struct client_watch *never_begun(const struct watch_mux *m, int64_t last_id)
+{
+    LIST_FOREACH(it, &m->watches) {
+        struct client_watch *w = LIST_ENTRY(it, struct client_watch, link);
+
+        if (w->state == WATCH_PENDING && !w->resumed && w->id <= last_id) {
+            return w;
+        }
+    }
+    return NULL;
+}
+
+void watch_mux_refuse(struct watch_mux *m)
+{
+    int64_t last_id = m->last_id; /* on_end may begin others, and stop any */
+    struct err why = m->client->login.why;
+    struct client_watch *w;
+
+    while ((w = never_begun(m, last_id)) != NULL) {
+        watch_end(w, why.code, 0, why.msg);
+    }
+}
+
 static void on_flush(struct ready *r)
 {
     struct watch_mux *m = CONTAINER_OF(r, struct watch_mux, flush);
 
+    if (m->client->login.state == LOGIN_REFUSED) {
+        watch_mux_refuse(m);
+        return;
+    }
     if (m->stream != NULL) {
         mux_flush(m);
     } else if (!timer_active(&m->pause)) {

@@ -18,7 +18,7 @@ node_start n1 n1; node_start n2 n2 # before there is any user
 
 # --- users ---------------------------------------------------------------------------------------
 
-admin() { ctl c --user root:of-root "$@"; }
+admin() { ctl c --command-timeout 30s --user root:of-root "$@"; }
 user() { # NAME [prefix...]: which it may read and write
     name=$1; shift
     ctl c user add "$name:of-$name" && ctl c role add "$name" && ctl c user grant-role "$name" "$name" || return 1
@@ -59,6 +59,7 @@ like 'nobody is told to log in' "$(said get pods)" \
     'etcdserver: user name is empty\. Next: --user NAME'
 like 'a wrong password is refused' "$(said get pods --user people:wrong)" \
     'user people: etcdserver: authentication failed, invalid user ID or password\. Next: check --user'
+like 'so is a watch' "$(said kv watch --prefix /registry/ --user people:wrong)" 'user people: etcdserver: authentication failed'
 is '... with exit code 1' "$(said get pods --user people:wrong | tail -1)" 'exit 1'
 like 'a user who may not is told so' "$(said get pods --user other:of-other)" \
     'etcdserver: permission denied\. Next: a user who may'
@@ -129,14 +130,14 @@ new_password() {
 }
 alive() { for n in n2 n3; do admin get "/barque/alive/$n" -w json | jq '.kvs[0].create_revision'; done; }
 before=$(alive)
-for u in control n2 n3; do check "the password of $u is changed" new_password "$u"; done
+for u in control n2 n3; do check "the password of $u is changed" wait_until 60 new_password "$u"; done
 check 'the next scaling is carried out' barque scale deployment/web --replicas 6
 check '... by all of them' wait_until 30 ready 6
 is 'no node has lost its lease meanwhile' "$(alive)" "$before"
 watched() { file_has "$T/watch" 'replicas[^,]{1,4}:6'; }
 check 'the watch that was open has seen it' wait_until 20 watched
 new_people() { printf 'of-people\n' | admin user passwd people --interactive=false; }
-check 'the password of the watcher is set anew, to the same' new_people
+check 'the password of the watcher is set anew, to the same' wait_until 60 new_people
 
 # --- the leader dies --------------------------------------------------------------------------------
 
