@@ -7,6 +7,8 @@
 #include "lib/base/alloc.h"
 #include "lib/io/file.h"
 #include "lib/io/timer.h"
+#include "server/internal.h"
+#include "store/capability.h"
 
 enum { DEADLINE_MS = 10000 };
 
@@ -44,9 +46,11 @@ static bool flag_set(void *arg)
     return *(const bool *)arg;
 }
 
+/* It leads, and has told the others, here itself, which commands it understands. */
 static bool is_ready(void *arg)
 {
-    return server_ready(arg);
+    const struct server *s = arg;
+    return server_ready(s) && s->status.level >= store_level();
 }
 
 struct member *member_open_with(const struct server_options *options)

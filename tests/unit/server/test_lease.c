@@ -6,7 +6,6 @@
 
 #include "lib/base/alloc.h"
 #include "server/internal.h"
-#include "store/capability.h"
 
 static Etcdserverpb__LeaseTimeToLiveResponse *time_to_live(struct member *m, int64_t id,
                                                            struct reply *r)
@@ -153,6 +152,11 @@ static void a_renewal_gives_the_full_time_and_none_to_the_unknown(void **state)
     rpc_stream_cancel(s);
 }
 
+static bool clock_runs(void *arg)
+{
+    return ((const struct server *)arg)->lease_clock != NULL;
+}
+
 /* Deposed, elected again, and Status was answered in the very turn of the election, before the
  * server was told of it. */
 static void status_asked_in_the_turn_of_an_election_does_not_stop_leases(void **state)
@@ -162,6 +166,7 @@ static void status_asked_in_the_turn_of_an_election_does_not_stop_leases(void **
     server_lease_leading(s, false);
     s->status.state = RNODE_FOLLOWER;
     rnode_get_status(s->node, &s->status); /* as Status does */
+    run_until(m->loop, clock_runs, s);     /* it is told with the next tick at the latest */
     must_grant(m, 5, 100);
     struct keeping k = { .want = 1 };
     struct rpc_stream *stream = keep_open(m, &k);
@@ -243,12 +248,6 @@ static void set_alarm(struct member *m, bool active)
     reply_fini(&r);
 }
 
-/* A member has told the others, here itself, which commands it understands. */
-static bool knows_alarms(void *arg)
-{
-    return ((const struct member *)arg)->server->status.level >= command_level(COMMAND_ALARM);
-}
-
 struct overdue {
     struct member *m;
     uint64_t since_ms; /* 0: not yet */
@@ -277,7 +276,6 @@ static void nothing_is_revoked_while_an_alarm_refuses_it(void **state)
 {
     struct member *m = *state;
     struct overdue o = { .m = m };
-    run_until(m->loop, knows_alarms, m);
     must_grant(m, 5, 1);
     must_put_lease(m, "k", 5);
     set_alarm(m, true);

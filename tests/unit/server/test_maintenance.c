@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "server/internal.h"
-#include "store/capability.h"
 
 static void ask_downgrade(struct member *m, Etcdserverpb__DowngradeRequest__DowngradeAction action,
                           const char *version, struct reply *ret_reply)
@@ -65,17 +64,10 @@ static size_t alarm(struct member *m, Etcdserverpb__AlarmRequest__AlarmAction ac
     return n;
 }
 
-/* A member has told the others, here itself, which commands it understands. */
-static bool is_capable(void *arg)
-{
-    return ((const struct member *)arg)->server->status.level >= command_level(COMMAND_ALARM);
-}
-
 /* The answers' lists are etcd's: what is set, what was cleared, what of a type there is. */
 static void an_alarm_is_told_when_it_is_set_and_when_it_is_cleared(void **state)
 {
     struct member *m = *state;
-    run_until(m->loop, is_capable, m);
 #define ACTION(a) ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__##a
 #define TYPE(t) ETCDSERVERPB__ALARM_TYPE__##t
     assert_int_equal(alarm(m, ACTION(ACTIVATE), 5, TYPE(NOSPACE)), 1);
