@@ -178,12 +178,23 @@ static void done(void *arg, int status, const struct err *err)
     drop(m);
 }
 
+/* One of the founders; once all is well one that runs, as some may have been removed by then. */
+static unsigned whom(struct sim *s)
+{
+    unsigned member = (unsigned)rng_range(&s->dice, 1, s->o.founders);
+    for (unsigned i = 1; s->healed && world_store(&s->nodes[member]) == NULL && i < s->o.founders;
+         i++) {
+        member = member % s->o.founders + 1;
+    }
+    return member;
+}
+
 void backup_start(struct client_machine *m)
 {
     struct sim *s = m->node->sim;
     char endpoint[32];
     struct err err = ERR_INIT;
-    unsigned member = (unsigned)rng_range(&s->dice, 1, s->o.founders);
+    unsigned member = whom(s);
     if (m->backup != NULL) {
         return;
     }
