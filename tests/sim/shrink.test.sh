@@ -1,7 +1,7 @@
 #!/bin/sh
 # Shrinking, proven with gates turned off (raft/gates.h): tests/sim/shrink.test.sh BUILD. TAP on stdout.
 # What each of three gates prevents is found by a seed; the shrunk run is much smaller, still breaks the same
-# invariant with the bug, holds with the gate, and shrinking again gives the same file.
+# invariant with the bug, holds with the gate; of one, shrinking again gives the same file.
 set -u
 sim=$1/sim
 dir=$(mktemp -d)
