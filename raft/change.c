@@ -55,18 +55,21 @@ void change_heard(struct rnode *n, uint64_t id)
     m->heard[i] = (struct peer_heard){ id, loop_now_ms(n->loop) };
 }
 
-bool rnode_member_active(const struct rnode *n, uint64_t id)
+bool change_heard_lately(const struct rnode *n, uint64_t id)
 {
     const struct membership *m = &n->membership;
-    if (id == n->id) {
-        return true;
-    }
     for (size_t i = 0; i < m->heard_n && m->heard_term == n->lead_term; i++) {
         if (m->heard[i].id == id) {
             return loop_now_ms(n->loop) - m->heard[i].ms <= n->options.election_timeout_ms;
         }
     }
     return false;
+}
+
+/* A member that has just died was heard a moment ago; its connections are gone already. */
+bool rnode_member_active(const struct rnode *n, uint64_t id)
+{
+    return id == n->id || (transport_peer_up(n->transport, id) && change_heard_lately(n, id));
 }
 
 /* --- one change ------------------------------------------------------------------------------- */
@@ -265,7 +268,7 @@ static void promote_wished(struct rnode *n)
     }
     for (unsigned i = 0; i < conf->n; i++) {
         const struct raft_server *s = &conf->servers[i];
-        if (change_wished(s) && rnode_member_active(n, s->id) && caught_up(n, s->id)) {
+        if (change_wished(s) && change_heard_lately(n, s->id) && caught_up(n, s->id)) {
             struct rnode_member who = { .id = s->id };
             rnode_change(n, MEMBER_PROMOTE, &who, on_promoted, n);
             return;

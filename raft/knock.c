@@ -206,7 +206,7 @@ static void replace(struct knock_wait *w)
         answer(w, applied_at(n, w->knock.address) == old->id ? 0 : E_CONFLICT);
         return;
     }
-    if (old->id == n->id || rnode_member_active(n, old->id)) {
+    if (old->id == n->id || change_heard_lately(n, old->id)) {
         answer(w, E_NOTREADY);
         return;
     }

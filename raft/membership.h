@@ -32,7 +32,8 @@ bool rnode_id_promotes(uint64_t id);
 void rnode_change(struct rnode *n, enum member_change kind, const struct rnode_member *member,
                   void (*done)(void *arg, int status), void *arg);
 
-/* On the leader: itself, and who has answered it within the last election timeout. */
+/* On the leader: itself, and who is connected and has answered it within the last election
+ * timeout. */
 bool rnode_member_active(const struct rnode *n, uint64_t id);
 
 #endif

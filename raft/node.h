@@ -440,6 +440,8 @@ void membership_fail_all(struct rnode *n, int status);
 void membership_applied(struct rnode *n, uint64_t index, uint64_t term);
 void membership_leader_changed(struct rnode *n);
 void change_heard(struct rnode *n, uint64_t id); /* it has answered us, who lead */
+/* It did, within the last election timeout; it may have ended since (rnode_member_active). */
+bool change_heard_lately(const struct rnode *n, uint64_t id);
 bool change_wished(const struct raft_server *s); /* a learner that is to be promoted */
 
 /* knock.c */

@@ -1,4 +1,5 @@
-/* Members that were removed, or replaced, while they were down: they find out (raft/removed.c). */
+/* Members that end: the leader sees it at once; and those that were removed, or replaced, while
+ * they were down find out (raft/removed.c). */
 #include "tests/unit/raft/trio.h"
 
 #include <string.h>
@@ -36,6 +37,26 @@ static void wait_done(struct fixture *f, const int *done)
         run_for(f->t.loop, 1);
     }
     assert_int_equal(*done, 1);
+}
+
+/* etcd's strict reconfiguration check asks who is active, a moment after one was killed, too. */
+static void who_has_just_ended_is_not_active_although_it_was_heard(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_open(&f);
+    const struct rnode *leader = f.t.m[f.leader].node;
+    uint64_t down = victim(&f)->id;
+    uint64_t other = f.t.m[MEMBERS - f.leader - f.down].id;
+    assert_true(change_heard_lately(leader, down));
+    for (int i = 0; i < BOUND && rnode_member_active(leader, down); i++) {
+        run_for(f.t.loop, 1);
+    }
+    assert_false(rnode_member_active(leader, down));
+    assert_true(change_heard_lately(leader, down)); /* else it proves nothing */
+    assert_true(rnode_member_active(leader, other));
+    assert_true(rnode_member_active(leader, leader->id));
+    trio_close(&f.t);
 }
 
 /* It is started with all it had, and ends by itself. */
@@ -122,6 +143,7 @@ static void who_hears_nobody_waits(void **state)
 int test_removed_run(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_has_just_ended_is_not_active_although_it_was_heard),
         cmocka_unit_test(who_was_removed_while_it_was_down_finds_out),
         cmocka_unit_test(who_was_replaced_while_it_was_down_finds_out_and_marks_its_data),
         cmocka_unit_test(who_hears_nobody_waits),
