@@ -20,14 +20,15 @@ COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
         -Wvla -Wwrite-strings -Wconversion -Wno-sign-conversion -Wundef -Wno-format-zero-length
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
-OPT ?= -O2 -g
-CFLAGS_ALL := -std=gnu11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) -fno-omit-frame-pointer \
+# Sanitizers and known bugs take longer to compile than to run. (gcc knows too little of lengths at -O1.)
+OPT ?= $(if $(SAN)$(BUGS),-O1 $(if $(filter gcc,$(CC)),-Wno-format-truncation),-O2) -g
+CFLAGS_ALL := -std=gnu11 -D_GNU_SOURCE $(WARN) $(OPT) $(HARDEN) -fno-omit-frame-pointer \
               -iquote . -iquote $(B)/gen -DBARQUE_VERSION='"$(VERSION)"' $(CFLAGS)
 LDFLAGS_ALL := -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 ifeq ($(SAN),)
 CFLAGS_ALL += $(if $(COV),,-D_FORTIFY_SOURCE=2)
 else
-CFLAGS_ALL += -fsanitize=$(SAN) -fno-sanitize-recover=all
+CFLAGS_ALL += -fsanitize=$(SAN) -fno-sanitize-recover=all -DBARQUE_SANITIZED
 LDFLAGS_ALL += -fsanitize=$(SAN)
 endif
 ifneq ($(BUGS),)
@@ -174,6 +175,15 @@ test-unit: check-deps $(UNIT_BINS) ## unit tests only
 TSAN_FOLDERS := lib/base lib/io store raft
 tsan: check-deps $(foreach f,$(TSAN_FOLDERS),$(B)/tests/unit-$(subst /,-,$(f)))
 	@tests/run $(B) unit
+
+# ASan and UBSan, by clang and of the objects that the fuzz targets are made of: a build less.
+.PHONY: asan asan-failure asan-programs
+asan-programs: $(UNIT_BINS) $(B)/failure $(B)/barque
+asan: check-deps ## unit tests under ASan and UBSan
+	@+$(FUZZ_MAKE) asan-programs
+	@tests/run build/fuzz unit
+asan-failure: check-deps ## failure loops under ASan and UBSan
+	@+$(FUZZ_MAKE) FAILURE_ARGS='$(FAILURE_ARGS)' failure
 
 demo: ## the scripted tour: kills masters and nodes, and measures
 	@tools/deps.sh build

@@ -25,8 +25,7 @@ $(B)/$(1): $(B)/fuzz/$(1).o $$(call archives,$$(call fuzz_links,$(1)))
 endef
 $(foreach n,$(FUZZ_NAMES),$(eval $(call FUZZ_rules,$(n))))
 
-FUZZ_MAKE = $(MAKE) --no-print-directory CC=clang SAN=fuzzer-no-link,address,undefined COV= \
-            OPT='-O1 -g' B=build/fuzz
+FUZZ_MAKE = $(MAKE) --no-print-directory CC=clang SAN=fuzzer-no-link,address,undefined COV= B=build/fuzz
 
 .PHONY: fuzz-programs fuzz-build fuzz-replay
 fuzz-programs: $(FUZZ_BINS)

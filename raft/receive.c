@@ -79,7 +79,7 @@ static void receive_append(struct rnode *n, struct raft_message *m)
         if (k > 0 && gate_on(n, GATE_SPLIT_CHANGES)) {
             k = gate_split_length(entries, at, total);
         }
-        feed_part(n, m, entries + at, k);
+        feed_part(n, m, k > 0 ? entries + at : NULL, k); /* a heartbeat has no array */
         if (k > 0) {
             ae->prev_log_index += k;
             ae->prev_log_term = entries[at + k - 1].term;

@@ -25,6 +25,8 @@ fuzz() {
         "$t" "fuzz/corpus/${t##*/cov-}" || return 1
     done
 }
+only=${TEST_ONLY:-}
+unset TEST_ONLY # it is about integration tests
 part 'unit tests' tests/run "$B" unit
 part 'golden traces' tests/run "$B" scenario
 part 'kept fuzz inputs' fuzz
@@ -34,5 +36,5 @@ part 'simulator, store' "$B/sim" --hours "$hours" --jobs 2 --fsm store
 part 'simulator, slow disks' "$B/sim" --hours 1 --jobs 2 --with 0x200000
 part 'simulator, worlds' "$B/sim" --hours "$hours" --jobs 2 --world
 timed=yes
-part 'integration tests' tests/run "$B" integration
+part 'integration tests' env TEST_ONLY="$only" tests/run "$B" integration
 part 'demo' "$B/barque" demo --script

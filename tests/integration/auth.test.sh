@@ -103,8 +103,8 @@ during() {
 questions() { C=$1; before; during; }
 
 if [ -x "$ETCD" ]; then
-    cluster_new e etcd 1
-    cluster_new one barque 1
+    cluster_new e etcd 1 --bcrypt-cost=4
+    cluster_new one barque 1 --bcrypt-cost=4
     cluster_start e
     cluster_start one
     questions e >"$T/of-etcd"
@@ -119,7 +119,7 @@ fi
 
 # --- three members -----------------------------------------------------------------------------
 
-cluster_new b barque 3 --election-timeout=500 --heartbeat-interval=50 --snapshot-count=200
+cluster_new b barque 3 --bcrypt-cost=4 --election-timeout=500 --heartbeat-interval=50 --snapshot-count=200
 cluster_start b
 C=b
 before >"$T/before"

@@ -2,7 +2,7 @@
 # Users, roles and passwords in snapshots: from Barque to a real etcd and to Barque, and back from etcd.
 . "$(dirname "$0")/lib.sh"
 
-cluster_new b barque 1
+cluster_new b barque 1 --bcrypt-cost=4
 cluster_start b
 users() {
     ctl b user add root:rp && ctl b user grant-role root root && ctl b user add u:up &&

@@ -3,9 +3,9 @@
 # where etcd 3.4 has the same answer; streams, errors, a reader that does not read.
 . "$(dirname "$0")/lib.sh"
 
-cluster_new c barque 3 --election-timeout=500 --heartbeat-interval=50
+cluster_new c barque 3 --bcrypt-cost=4 --election-timeout=500 --heartbeat-interval=50
 cluster_start c
-cluster_new e etcd 1
+cluster_new e etcd 1 --bcrypt-cost=4
 have_etcd=
 [ -x "$ETCD" ] && cluster_start e && have_etcd=1
 

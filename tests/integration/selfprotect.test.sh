@@ -66,7 +66,7 @@ chatter() {
     done
 }
 rm -f "$T/stop"; chatter & chatter=$!; PIDS="$PIDS $chatter"
-ops() { "$BARQUE" bench --load put --seconds 2 --clients 20 --endpoints "$(endpoint l 1)" -o json | jq .ops_per_second; }
+ops() { "$BARQUE" bench --load put --seconds 1 --clients 20 --endpoints "$(endpoint l 1)" -o json | jq .ops_per_second; }
 dropping() { [ "$(metric "$(endpoint l 1)" barque_log_lines_dropped_total)" -gt 0 ]; }
 kill -STOP "$reader"
 check 'with nobody reading, lines are dropped and counted' wait_until 60 dropping

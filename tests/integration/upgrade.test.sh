@@ -11,11 +11,11 @@ if ! commit=$(git rev-parse --verify -q "$from^{commit}"); then
     exit 0
 fi
 
-# Built once a commit, without its history: all that is needed of it is the program.
+# Built once a commit, without its history and fast: all that is needed of it is the program.
 root=build/upgrade/$commit
 if [ ! -x "$root/build/barque" ]; then
     rm -rf "$root" && mkdir -p "$root" && git archive "$commit" | tar -x -C "$root" &&
-        make -s -C "$root" -j"$(nproc)" B=build COMMIT="$(echo "$commit" | cut -c1-12)" MAKEFLAGS= build/barque >"$T/build.log" 2>&1
+        make -s -C "$root" -j"$(nproc)" B=build OPT=-O1 COMMIT="$(echo "$commit" | cut -c1-12)" MAKEFLAGS= build/barque >"$T/build.log" 2>&1
 fi
 if [ ! -x "$root/build/barque" ]; then
     not_ok "the program of $from is built"; note "$(tail -20 "$T/build.log")"

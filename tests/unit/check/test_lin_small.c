@@ -7,7 +7,7 @@
 #include "tests/unit/check/naive.h"
 #include "tests/unit/check/tests.h"
 
-enum { OPS = 8, HISTORIES = 30000 };
+enum { OPS = 8, HISTORIES = 30000 / SHARE };
 
 /* --- the exhaustive search -------------------------------------------------------------------- */
 

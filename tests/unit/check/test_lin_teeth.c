@@ -7,7 +7,7 @@
 #include "tests/unit/check/naive.h"
 #include "tests/unit/check/tests.h"
 
-enum { SEEDS = 200 };
+enum { SEEDS = 200 / SHARE };
 
 /* --- judging ---------------------------------------------------------------------------------- */
 

@@ -7,7 +7,7 @@
 #include "lib/base/rng.h"
 #include "tests/unit/check/tests.h"
 
-enum { SEEDS = 1000, WAITERS = 6, WRITES = 40 };
+enum { SEEDS = 1000 / SHARE, WAITERS = 6, WRITES = 40 };
 
 enum fault {
     NONE,

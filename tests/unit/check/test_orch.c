@@ -7,7 +7,7 @@
 #include "tests/unit/check/cluster.h"
 #include "tests/unit/check/tests.h"
 
-enum { SEEDS = 150 };
+enum { SEEDS = 150 / SHARE };
 
 static const char *const verdict_of[FAULTS] = {
     [DOUBLE_BIND] = "bound once",

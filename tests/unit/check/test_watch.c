@@ -5,7 +5,7 @@
 #include "tests/unit/check/stream.h"
 #include "tests/unit/check/tests.h"
 
-enum { SEEDS = 200 };
+enum { SEEDS = 200 / SHARE };
 
 static void test_right_streams_pass(void **state)
 {
