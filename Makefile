@@ -152,7 +152,7 @@ ETCD ?= $(abspath build/peer/usr/bin/etcd)
 export ETCD
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps: ## install what is missing (Debian packages; root or sudo)
 	@tools/deps.sh test
@@ -173,8 +173,11 @@ test-unit: check-deps $(UNIT_BINS) ## unit tests only
 
 # The folders that have threads: log writer, workers, snapshots read while the loop goes on.
 TSAN_FOLDERS := lib/base lib/io store raft
-tsan: check-deps $(foreach f,$(TSAN_FOLDERS),$(B)/tests/unit-$(subst /,-,$(f)))
-	@tests/run $(B) unit
+.PHONY: tsan-programs
+tsan-programs: $(foreach f,$(TSAN_FOLDERS),$(B)/tests/unit-$(subst /,-,$(f)))
+tsan: check-deps ## unit tests of what has threads, under TSan
+	@+$(MAKE) --no-print-directory SAN=thread CC=gcc tsan-programs
+	@tests/run build/thread unit
 
 # ASan and UBSan, by clang and of the objects that the fuzz targets are made of: a build less.
 .PHONY: asan asan-failure asan-programs
