@@ -222,7 +222,11 @@ static void tell(struct run *r, const struct check_verdict *v)
     c->checked = v->checked;
     switch (v->result) {
     case CHECK_HOLDS:
-        c->result = CHAOS_CHECK_HELD;
+        if (v->checked == 0) { /* silence is no proof */
+            c->reason = "nothing came up that it could have judged";
+        } else {
+            c->result = CHAOS_CHECK_HELD;
+        }
         break;
     case CHECK_VIOLATED:
         c->result = CHAOS_CHECK_VIOLATED;
