@@ -75,5 +75,6 @@ int test_election_run(void);
 int test_health_run(void);
 int test_snapshot_run(void);
 int test_auth_run(void);
+int test_token_run(void);
 
 #endif

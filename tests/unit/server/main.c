@@ -31,5 +31,6 @@ int main(void)
     failed += test_health_run();
     failed += test_snapshot_run();
     failed += test_auth_run();
+    failed += test_token_run();
     return failed != 0;
 }
