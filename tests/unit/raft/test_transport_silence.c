@@ -1,9 +1,11 @@
 /* A path that takes bytes and gives none back: the peer is cut off and connected anew, since TCP
- * itself would wait for minutes. The far end is a listener that welcomes and then says nothing. */
+ * itself would wait for minutes. The far end is a listener that welcomes and then says nothing; or,
+ * of a stream, that it arrives. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -26,23 +28,40 @@ struct mute {
     struct timer beat;
     uint64_t started_ms, down_ms, deadline_ms;
     bool done;
+    unsigned chunks; /* of the stream that is sent, and what became of it */
+    bool told_alive;
+    int stream_status;
 };
+
+static void say(struct mute *m, enum peer_code code)
+{
+    autobuf answer = BUF_INIT;
+    uint8_t head[PEER_FRAME_HEAD_BYTES];
+    peer_answer_encode(code, "", &answer);
+    peer_frame_head(head, buf_slice(&answer), slice_make(NULL, 0));
+    conn_write(m->conns[m->accepted - 1], slice_make(head, sizeof head));
+    conn_write(m->conns[m->accepted - 1], buf_slice(&answer));
+}
+
+static const char LAST[] = "the end";
 
 static void mute_on_read(void *arg, struct slice bytes)
 {
     struct mute *m = arg;
-    struct slice payload;
+    struct slice payload, all = bytes;
     struct peer_hello hello;
-    if (peer_frame_next(&bytes, PEER_HELLO_MAX_BYTES, &payload) != 1 ||
-        peer_hello_decode(payload, &hello) != 0) {
-        return; /* heartbeats: swallowed */
-    }
-    autobuf answer = BUF_INIT;
-    uint8_t head[PEER_FRAME_HEAD_BYTES];
-    peer_answer_encode(PEER_WELCOME, "welcome", &answer);
-    peer_frame_head(head, buf_slice(&answer), slice_make(NULL, 0));
-    conn_write(m->conns[m->accepted - 1], slice_make(head, sizeof head));
-    conn_write(m->conns[m->accepted - 1], buf_slice(&answer));
+    if (peer_frame_next(&bytes, PEER_HELLO_MAX_BYTES, &payload) == 1 &&
+        peer_hello_decode(payload, &hello) == 0) {
+        say(m, PEER_WELCOME);
+    } else if (m->chunks > 0) {
+        size_t n = sizeof LAST - 1;
+        bool last = all.len >= n && memcmp(all.data + all.len - n, LAST, n) == 0;
+        m->told_alive = true;
+        say(m, PEER_ALIVE);
+        if (last) {
+            say(m, PEER_RECEIVED);
+        }
+    } /* heartbeats: swallowed */
 }
 
 static void mute_on_close(void *arg, int status)
@@ -148,10 +167,57 @@ static void a_peer_that_answers_nothing_is_cut_off_and_connected_anew(void **sta
     loop_free(m.loop);
 }
 
+static int next_chunk(void *arg, struct buf *out)
+{
+    struct mute *m = arg;
+    m->chunks++;
+    buf_append_str(out, m->chunks < 3 ? "chunk" : LAST);
+    return m->chunks < 3;
+}
+
+static void on_stream_done(void *arg, int status)
+{
+    struct mute *m = arg;
+    m->stream_status = status;
+    loop_stop(m->loop);
+}
+
+/* As every half second of one that takes longer. */
+static void a_stream_that_is_said_to_arrive_goes_on(void **state)
+{
+    struct mute m = { .loop = loop_new(), .stream_status = 1 };
+    struct err err = ERR_INIT;
+    struct transport_options o = {
+        .loop = m.loop, .cluster_id = 7, .member_id = 1, .name = "a",
+        .listen_address = "127.0.0.1:0", .on_frame = on_frame, .on_stream = on_stream,
+        .on_stream_broken = on_stream_broken, .on_peer = on_peer, .arg = &m,
+    };
+    (void)state;
+    int rv = listener_open(m.loop, "127.0.0.1:0", mute_on_accept, &m, &m.listener, &err);
+    assert_int_equal(rv, 0);
+    assert_int_equal(transport_open(&o, &m.t, &err), 0);
+    transport_peer_set(m.t, 2, listener_address(m.listener));
+    while (m.ups == 0) { /* so that the newest connection is the stream's */
+        run_for(m.loop, 5);
+    }
+    transport_stream_start(m.t, 2, 42, next_chunk, on_stream_done, &m);
+    loop_run(m.loop);
+    assert_int_equal(m.stream_status, 0);
+    assert_int_equal(m.chunks, 3);
+    assert_true(m.told_alive);
+    listener_close(m.listener);
+    transport_close(m.t, on_closed, &m);
+    while (!m.done || m.closed < m.accepted) {
+        run_for(m.loop, 5);
+    }
+    loop_free(m.loop);
+}
+
 int test_transport_silence_run(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_peer_that_answers_nothing_is_cut_off_and_connected_anew),
+        cmocka_unit_test(a_stream_that_is_said_to_arrive_goes_on),
     };
     log_set_level(LOG_OFF);
     return cmocka_run_group_tests_name("raft/transport_silence", tests, NULL, NULL);
