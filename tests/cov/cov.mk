@@ -1,11 +1,9 @@
 # make cov: which lines and branches the tests reach, a row a folder: unit tests, golden traces, kept fuzz inputs, failure
 # loops, simulated runs, integration tests and the demo together. Its objects are in build/cov. COV_HOURS: simulated hours a mode;
 # COV_ONLY: of the integration tests, those that reach the most for what they take, "integration/chaos ..." (CI's are in
-# .ci/run); COV_TRIES: points of each failure script; COV_SLACK: branches that may be untaken without being listed, since
-# which of those that hang on time are met differs from run to run.
+# .ci/run); COV_TRIES: points of each failure script.
 COV_ONLY ?=
 COV_TRIES ?= 40
-COV_SLACK ?= 0
 COV_HOURS ?= 4
 COV_MAKE = $(MAKE) --no-print-directory COV=1 SAN= CC=gcc B=build/cov
 COV_FUZZ := $(FUZZ_NAMES:%=$(B)/cov-%)
@@ -25,4 +23,4 @@ cov: check-deps ## lines and branches that the tests reach, by folder
 	@+$(COV_MAKE) cov-programs
 	@TEST_ONLY='$(COV_ONLY)' FAILURE_TRIES=$(COV_TRIES) tests/cov/run.sh build/cov $(COV_HOURS)
 	@tests/cov/cov.sh build/cov
-	@COV_SLACK=$(COV_SLACK) tests/cov/cov.sh build/cov bars
+	@tests/cov/cov.sh build/cov bars
