@@ -1,6 +1,7 @@
 #!/bin/sh
 # The house rules, checked: includes point down (tools/layers.txt), foreign headers only where they belong,
-# files <= 600 lines, functions <= 70, lines <= 100, no forbidden calls, a README a folder; docs/etcd.md is true.
+# files <= 600 lines, functions <= 70, lines <= 100, no forbidden calls, a README a folder; docs/etcd.md is true;
+# nothing left behind by a run.
 # Prints every problem as file:line: what; ends with `N problems`; exit 1 when there are any.
 set -eu
 cd "$(dirname "$0")/.."
@@ -91,6 +92,10 @@ rm -f "$out.bugs"
 
 # 7. docs/etcd.md has every method, route, field of a request, path and flag, and no others.
 tools/etcd-page.sh >>"$out"
+
+# 8. What a run has left behind is not the project's: nothing else in the top folder, no empty file but fuzz inputs.
+git ls-files | grep -v / | grep -vE '^(\..*|.*\.md|LICENSE|Makefile)$' | sed 's/$/:1: what is this in the top folder?/' >>"$out" || true
+git ls-files -s | sed -n 's/^[0-9]* e69de29[0-9a-f]* 0\t//p' | grep -v '^fuzz/corpus/' | sed 's/$/:1: an empty file/' >>"$out" || true
 
 cat "$out"
 n=$(wc -l <"$out")
