@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "lib/base/bug.h"
 #include "lib/base/log.h"
 #include "server/internal.h"
 
@@ -92,6 +93,37 @@ static void on_snapshot_unpin(void *arg, void *pin)
     server_wake_background(s);
 }
 
+/* --- who reads it beside the loop ------------------------------------------------------------- */
+
+static bool is_held(const struct server *s, const struct store *store)
+{
+    LIST_FOREACH(it, &s->holds) {
+        if (LIST_ENTRY(it, struct store_hold, link)->store == store) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void server_hold_store(struct server *s, struct store_hold *hold)
+{
+    hold->store = s->store;
+    list_push_back(&s->holds, &hold->link);
+}
+
+void server_release_store(struct server *s, struct store_hold *hold)
+{
+    list_remove(&hold->link);
+    if (hold->store == s->store) {
+        s->compacting = true; /* a compaction waits while anything is pinned */
+        server_wake_background(s);
+    } else if (!is_held(s, hold->store)) {
+        store_free(hold->store);
+    }
+}
+
+/* --- a snapshot from the leader --------------------------------------------------------------- */
+
 static void *on_restore_begin(void *arg)
 {
     return store_restore_begin(&((struct server *)arg)->store_options);
@@ -116,7 +148,7 @@ static int on_restore_commit(void *arg, void *restore, uint64_t index, struct er
     s->store = store;
     server_follow_store(s);
     watch_hub_rebase(s->hub, store);
-    if (!server_snapshot_keep_store(s, old)) {
+    if (!is_held(s, old) || BUG(BUG_BACKUP_STORE_FREED)) {
         store_free(old);
     }
     if (s->lease_clock != NULL) { /* a leader of a moment ago: its leases are other ones now */

@@ -68,8 +68,12 @@ struct server {
     struct list watch_streams;
     size_t watch_bytes;               /* of all watches, about */
     struct publish *publish;          /* only while watch_hub_publish runs */
+    struct list holds;                /* who reads a store beside the loop (fsm.c) */
     struct list snapshots;            /* being streamed as etcd's database file */
     struct worker *snapshot_worker;   /* NULL before the first of them */
+    struct list hashes;               /* HashKV calls; the first may be at work */
+    bool hash_running;
+    struct worker *hash_worker;       /* NULL before the first of them */
     struct list range_walks;          /* long lists being answered page by page */
     struct list range_streams;
     struct list line;                 /* places of locks and elections (line.c) */
@@ -164,6 +168,14 @@ void server_read(struct server *s, struct rpc_call *call, void *data,
 struct rnode_fsm server_fsm(struct server *s);
 /* Hears of events and leases of s->store, which is a new one. */
 void server_follow_store(struct server *s);
+/* A worker reads the store as it is now. Should a snapshot from the leader take its place, it lives
+ * until nobody holds it. Its pins are the holder's own affair, and are gone before the release. */
+struct store_hold {
+    struct list link; /* server.holds */
+    struct store *store;
+};
+void server_hold_store(struct server *s, struct store_hold *hold);
+void server_release_store(struct server *s, struct store_hold *hold);
 /* This member cannot go on: rnode's `fatal`. Does not return. */
 void server_fatal(void *arg, const struct err *err);
 
@@ -202,11 +214,13 @@ void server_range_stop(struct server *s);
 void server_range_stream_stop(struct server *s); /* range_stream.c */
 
 /* --- snapshot.c ------------------------------------------------------------------------------- */
-/* Somebody still reads this store, which was replaced: it is freed after that. */
-bool server_snapshot_keep_store(const struct server *s, const struct store *store);
 /* Ends streams that nobody reads. */
 void server_snapshot_tick(struct server *s, uint64_t now_ms);
 void server_snapshot_stop(struct server *s);
+
+/* --- hash.c ----------------------------------------------------------------------------------- */
+void server_hash_kv(struct rpc_call *call, ProtobufCMessage *msg);
+void server_hash_stop(struct server *s);
 
 /* --- watch.c ---------------------------------------------------------------------------------- */
 extern const struct watch_hub_events server_watch_events;

@@ -1,8 +1,7 @@
-/* etcdserverpb.Maintenance: Status, Hash, HashKV, Defragment, Alarm (alarm.c), MoveLeader,
- * Downgrade.
+/* etcdserverpb.Maintenance: Status, Hash, HashKV (hash.c), Defragment, Alarm (alarm.c), MoveLeader,
+ * Downgrade; Snapshot has a service of its own (snapshot.c).
  * Defragment answers at once: memory is freed by compaction itself and there is no file to rewrite.
- * HashKV is of our own (comparable between Barque members, not with etcd). Snapshot is
- * in snapshot.c. */
+ * Hash is of the state, not of a file: equal on equal members. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -59,31 +58,6 @@ static void hash(struct rpc_call *call, ProtobufCMessage *msg)
     Etcdserverpb__HashResponse reply = ETCDSERVERPB__HASH_RESPONSE__INIT;
     reply.header = server_header(s, &header, store_revision(s->store));
     reply.hash = (uint32_t)(digest ^ (digest >> 32));
-    rpc_reply(call, &reply.base);
-}
-
-static void hash_kv(struct rpc_call *call, ProtobufCMessage *msg)
-{
-    struct server *s = rpc_call_arg(call);
-    int64_t revision = ((const Etcdserverpb__HashKVRequest *)(const void *)msg)->revision;
-    if (revision == 0) {
-        revision = store_revision(s->store);
-    }
-    uint32_t value = 0;
-    int rv = store_hash_kv(s->store, revision, &value);
-    if (rv != 0) {
-        rpc_fail_err(call, rv);
-        return;
-    }
-    Etcdserverpb__ResponseHeader header;
-    Etcdserverpb__HashKVResponse reply = ETCDSERVERPB__HASH_KVRESPONSE__INIT;
-    reply.header = server_header(s, &header, store_revision(s->store));
-    reply.hash = value;
-    reply.compact_revision = store_compact_revision(s->store);
-    if (reply.compact_revision == 0) {
-        reply.compact_revision = -1; /* as etcd tells that nothing has been compacted yet */
-    }
-    reply.hash_revision = revision;
     rpc_reply(call, &reply.base);
 }
 
@@ -190,7 +164,7 @@ static const struct rpc_method methods[] = {
     { "/etcdserverpb.Maintenance/Hash", RPC_UNARY, &etcdserverpb__hash_request__descriptor, hash,
       NULL, NULL, NULL, NULL },
     { "/etcdserverpb.Maintenance/HashKV", RPC_UNARY, &etcdserverpb__hash_kvrequest__descriptor,
-      hash_kv, NULL, NULL, NULL, NULL },
+      server_hash_kv, NULL, NULL, NULL, NULL },
     { "/etcdserverpb.Maintenance/Defragment", RPC_UNARY,
       &etcdserverpb__defragment_request__descriptor, defragment, NULL, NULL, NULL, NULL },
     { "/etcdserverpb.Maintenance/Alarm", RPC_UNARY, &etcdserverpb__alarm_request__descriptor,

@@ -430,7 +430,9 @@ int server_open(const struct server_options *options, struct server **ret_server
     list_init(&s->renewals);
     list_init(&s->range_walks);
     list_init(&s->range_streams);
+    list_init(&s->holds);
     list_init(&s->snapshots);
+    list_init(&s->hashes);
     list_init(&s->line);
     list_init(&s->observers);
     list_init(&s->health_watches);
@@ -487,6 +489,7 @@ static void rpc_stopped(void *arg)
     server_range_stop(s);
     server_range_stream_stop(s);
     server_snapshot_stop(s);
+    server_hash_stop(s);
     server_cluster_stop(s);
     rnode_close(s->node, node_closed, s);
 }

@@ -9,7 +9,7 @@
  * that at most for a minute.
  *
  * Ways to fail: a snapshot from the leader takes the place of the store that is pinned. The old
- * store then lives until its last pin goes (server_snapshot_keep_store). */
+ * store then lives until nobody holds it (fsm.c). */
 #include <inttypes.h>
 
 #include "lib/base/alloc.h"
@@ -30,7 +30,7 @@ struct snapshot_stream {
     struct list link; /* server.snapshots */
     struct server *server;
     struct rpc_call *call;
-    struct store *store; /* the pinned one */
+    struct store_hold hold;
     struct arena arena;  /* of the facts */
     struct etcd_db_facts facts;
     uint64_t moved_ms;   /* when a blob was last taken */
@@ -48,33 +48,12 @@ struct snapshot_stream {
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
-static bool is_pinned(const struct server *s, const struct store *store)
-{
-    LIST_FOREACH(it, &s->snapshots) {
-        if (LIST_ENTRY(it, struct snapshot_stream, link)->store == store) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool server_snapshot_keep_store(const struct server *s, const struct store *store)
-{
-    return is_pinned(s, store) && !BUG(BUG_BACKUP_STORE_FREED);
-}
-
 static void stream_free(struct snapshot_stream *st)
 {
-    struct server *s = st->server;
     list_remove(&st->link);
     etcd_db_free(st->db);
-    store_unpin(st->store, st->pin);
-    if (st->store == s->store) {
-        s->compacting = true; /* a compaction waits while anything is pinned */
-        server_wake_background(s);
-    } else if (!is_pinned(s, st->store)) {
-        store_free(st->store);
-    }
+    store_unpin(st->hold.store, st->pin);
+    server_release_store(st->server, &st->hold);
     sha256_free(st->sum);
     buf_fini(&st->chunk);
     arena_fini(&st->arena);
@@ -268,7 +247,6 @@ static void snapshot(struct rpc_call *call, ProtobufCMessage *msg)
     struct snapshot_stream *st = mem_zalloc(sizeof *st);
     st->server = s;
     st->call = call;
-    st->store = s->store;
     st->moved_ms = loop_now_ms(s->loop);
     st->more = 1;
     st->job = (struct job){ .run = on_run, .done = on_done };
@@ -277,6 +255,7 @@ static void snapshot(struct rpc_call *call, ProtobufCMessage *msg)
     buf_init(&st->chunk);
     fill_facts(st);
     st->pin = store_pin(s->store);
+    server_hold_store(s, &st->hold);
     st->sum = sha256_new();
     list_push_back(&s->snapshots, &st->link);
     rpc_call_set_data(call, st);

@@ -9,87 +9,42 @@
 #include "lib/codec/mp.h"
 #include "lib/codec/pb_wire.h"
 #include "store/etcd_db_internal.h"
+#include "store/etcd_row.h"
 #include "store/internal.h"
 #include "store/snapshot.h"
 
-enum { META_MAX = 5, REVISION_BYTES = 17 };
+enum { META_MAX = 5 };
 
 struct etcd_db {
     struct store_pin_view pin;
     const struct etcd_db_facts *facts;
-    const struct record **records; /* by revision */
-    size_t n_records, cap;
+    struct etcd_rows rows;         /* of `key` */
     struct lease_info *leases;     /* by their keys in the file */
     struct slice meta[META_MAX][2];
     struct etcd_db_items meta_items;
-    uint8_t index[8], term[8], compacted[REVISION_BYTES];
+    uint8_t index[8], term[8], compacted[ETCD_REVISION_BYTES];
     struct arena arena; /* of users and roles */
     struct etcd_db_auth auth;
     struct bolt_writer *writer;
 };
 
-static void be64(uint8_t *p, uint64_t v)
-{
-    for (int i = 0; i < 8; i++) {
-        p[i] = (uint8_t)(v >> (56 - 8 * i));
-    }
-}
-
 /* --- key -------------------------------------------------------------------------------------- */
-
-static void revision_put(uint8_t *p, int64_t main, int64_t sub)
-{
-    be64(p, (uint64_t)main);
-    p[8] = '_';
-    be64(p + 9, (uint64_t)sub);
-}
 
 static void key_size(void *arg, size_t i, size_t *ret_key, size_t *ret_value)
 {
-    const struct record *r = ((const struct etcd_db *)arg)->records[i];
-    *ret_key = REVISION_BYTES + r->tombstone;
-    size_t size = pb_wire_bytes_size(1, r->key_len);
-    if (!r->tombstone) {
-        size += pb_wire_u64_size(2, (uint64_t)r->create_revision) +
-                pb_wire_u64_size(3, (uint64_t)r->mod_revision) +
-                pb_wire_u64_size(4, (uint64_t)r->version) +
-                pb_wire_bytes_size(5, r->value_len) + pb_wire_u64_size(6, (uint64_t)r->lease);
-    }
-    *ret_value = size;
+    const struct record *r = ((const struct etcd_db *)arg)->rows.records[i];
+    *ret_key = etcd_row_key_size(r);
+    *ret_value = etcd_row_value_size(r);
 }
 
 static void key_key(void *arg, size_t i, struct buf *out)
 {
-    const struct record *r = ((const struct etcd_db *)arg)->records[i];
-    uint8_t bytes[REVISION_BYTES];
-    revision_put(bytes, r->mod_revision, r->sub);
-    buf_append(out, bytes, sizeof bytes);
-    if (r->tombstone) {
-        buf_put_u8(out, 't');
-    }
+    etcd_row_put_key(((const struct etcd_db *)arg)->rows.records[i], out);
 }
 
 static void key_value(void *arg, size_t i, struct buf *out)
 {
-    const struct record *r = ((const struct etcd_db *)arg)->records[i];
-    pb_wire_put_bytes(out, 1, record_key(r));
-    if (!r->tombstone) {
-        pb_wire_put_u64(out, 2, (uint64_t)r->create_revision);
-        pb_wire_put_u64(out, 3, (uint64_t)r->mod_revision);
-        pb_wire_put_u64(out, 4, (uint64_t)r->version);
-        pb_wire_put_bytes(out, 5, record_value(r));
-        pb_wire_put_u64(out, 6, (uint64_t)r->lease);
-    }
-}
-
-static int by_revision(const void *a, const void *b)
-{
-    const struct record *x = *(const struct record *const *)a;
-    const struct record *y = *(const struct record *const *)b;
-    if (x->mod_revision != y->mod_revision) {
-        return x->mod_revision < y->mod_revision ? -1 : 1;
-    }
-    return x->sub < y->sub ? -1 : x->sub > y->sub;
+    etcd_row_put_value(((const struct etcd_db *)arg)->rows.records[i], out);
 }
 
 static void collect(struct etcd_db *db)
@@ -101,18 +56,14 @@ static void collect(struct etcd_db *db)
         for (; r != NULL; r = r->prev) {
             bool base = r->mod_revision <= floor;
             if (!base || !r->tombstone) {
-                db->records = mem_grow(db->records, &db->cap, db->n_records + 1,
-                                       sizeof *db->records);
-                db->records[db->n_records++] = r;
+                etcd_rows_add(&db->rows, r);
             }
             if (base) {
                 break;
             }
         }
     }
-    if (db->n_records > 0) {
-        qsort(db->records, db->n_records, sizeof *db->records, by_revision);
-    }
+    etcd_rows_sort(&db->rows);
 }
 
 /* --- lease ------------------------------------------------------------------------------------ */
@@ -181,9 +132,9 @@ static void meta_add(struct etcd_db *db, const char *key, struct slice value)
 
 static void meta_fill(struct etcd_db *db)
 {
-    be64(db->index, db->pin.applied_index);
-    be64(db->term, db->facts->term);
-    revision_put(db->compacted, db->pin.compact_revision, 0);
+    etcd_u64_put(db->index, db->pin.applied_index);
+    etcd_u64_put(db->term, db->facts->term);
+    etcd_revision_put(db->compacted, db->pin.compact_revision, 0);
     db->meta_items.items = db->meta;
     if (db->facts->conf_state.len != 0) {
         meta_add(db, "confState", db->facts->conf_state);
@@ -240,7 +191,7 @@ struct etcd_db *etcd_db_new(struct store_pin *pin, const struct etcd_db_facts *f
         items_bucket("authRoles", &db->auth.roles),
         items_bucket("authUsers", &db->auth.users),
         items_bucket("cluster", &theirs[ETCD_DB_CLUSTER]),
-        { "key", db->n_records, key_size, key_key, key_value, db },
+        { "key", db->rows.n, key_size, key_key, key_value, db },
         { "lease", BUG(BUG_BACKUP_NO_LEASES) ? 0 : db->pin.n_leases, lease_size, lease_key,
           lease_value, db },
         items_bucket("members", &theirs[ETCD_DB_MEMBERS]),
@@ -268,7 +219,7 @@ void etcd_db_free(struct etcd_db *db)
     }
     bolt_writer_free(db->writer);
     arena_fini(&db->arena);
-    mem_free(db->records);
+    etcd_rows_fini(&db->rows);
     mem_free(db->leases);
     mem_free(db);
 }

@@ -1,65 +1,100 @@
-/* HashKV: a CRC-32C over everything a client could read at revisions up to `revision`: for
- * each key in key order the versions from new to old, down to the one visible at the compact
- * revision. A tombstone that is only there because nobody has swept it yet is left out, so
- * members agree however far each one's sweeping is. The sum is ours, not etcd's: it is
- * comparable between Barque members only. */
+/* HashKV: etcd's own number, so that a member can be compared with an etcd from which its data
+ * came (server/storage/mvcc/hash.go). A CRC-32C over the name of the bucket and then, by revision,
+ * over the rows up to the asked one:
+ *
+ *     above the compacted revision:  all, tombstones too
+ *     at or below it:                only what is alive at the asked revision
+ *
+ * and when nothing at all is alive there, what was alive at the compacted one: etcd takes an empty
+ * list of what is to be kept for "no compaction is under way". What nobody has swept yet is not
+ * counted, so members agree however far each one's sweeping is. */
+#include "lib/base/alloc.h"
 #include "lib/base/bug.h"
 #include "lib/codec/crc32c.h"
+#include "store/etcd_row.h"
 #include "store/internal.h"
 
-static void put_be64(uint8_t *to, uint64_t v)
+struct store_hash {
+    struct tree tree;
+    int64_t revision, compacted;
+    bool any_live; /* at `revision` */
+    struct etcd_rows rows;
+};
+
+int store_hash_begin(struct store *s, int64_t revision, struct store_hash **ret_hash)
 {
-    for (int i = 0; i < 8; i++) {
-        to[i] = (uint8_t)(v >> (56 - 8 * i));
+    int rv = range_check_revision(s, revision, s->revision);
+    if (rv != 0) {
+        return rv;
+    }
+    struct store_hash *h = mem_zalloc(sizeof *h);
+    h->tree = tree_ref(&s->tree);
+    h->revision = revision > 0 ? revision : s->revision;
+    h->compacted = BUG(BUG_STORE_HASH_OF_GARBAGE) ? 0 : s->compact_revision;
+    s->pins++;
+    *ret_hash = h;
+    return 0;
+}
+
+void store_hash_end(struct store *s, struct store_hash *h)
+{
+    s->pins--;
+    tree_fini(&h->tree);
+    etcd_rows_fini(&h->rows);
+    mem_free(h);
+}
+
+static bool any_live(const struct store_hash *h)
+{
+    struct tree_cursor c;
+    tree_seek(&h->tree, slice_make(NULL, 0), &c);
+    for (struct record *head; (head = tree_next(&c)) != NULL;) {
+        if (record_live_at(head, h->revision) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_key(struct store_hash *h, struct record *head)
+{
+    const struct record *newest = record_at(head, h->revision);
+    const struct record *r = newest;
+    for (; r != NULL && r->mod_revision > h->compacted; r = r->prev) {
+        etcd_rows_add(&h->rows, r);
+    }
+    if (r != NULL && !r->tombstone && (r == newest || !h->any_live)) {
+        etcd_rows_add(&h->rows, r);
     }
 }
 
-static uint32_t hash_record(uint32_t crc, const struct record *r)
+uint32_t store_hash_run(struct store_hash *h)
 {
-    uint8_t head[8 * 7 + 1];
-    const uint64_t numbers[7] = {
-        (uint64_t)r->mod_revision, (uint64_t)r->sub,   (uint64_t)r->create_revision,
-        (uint64_t)r->version,      (uint64_t)r->lease, r->key_len,
-        r->value_len,
-    };
-    for (size_t i = 0; i < 7; i++) {
-        put_be64(head + 8 * i, numbers[i]);
+    struct tree_cursor c;
+    autobuf row = BUF_INIT;
+    uint32_t crc = crc32c(0, "key", 3);
+    h->any_live = any_live(h);
+    tree_seek(&h->tree, slice_make(NULL, 0), &c);
+    for (struct record *head; (head = tree_next(&c)) != NULL;) {
+        add_key(h, head);
     }
-    head[8 * 7] = r->tombstone;
-    crc = crc32c(crc, head, sizeof head);
-    crc = crc32c(crc, record_key(r).data, r->key_len);
-    return crc32c(crc, record_value(r).data, r->value_len);
-}
-
-static uint32_t hash_key(uint32_t crc, struct record *head, int64_t revision, int64_t compacted)
-{
-    struct record *r = record_at(head, revision);
-    for (; r != NULL; r = r->prev) {
-        bool base = r->mod_revision <= compacted && !BUG(BUG_STORE_HASH_OF_GARBAGE);
-        if (!base || !r->tombstone) {
-            crc = hash_record(crc, r);
-        }
-        if (base) {
-            break;
-        }
+    etcd_rows_sort(&h->rows);
+    for (size_t i = 0; i < h->rows.n; i++) {
+        buf_reset(&row);
+        etcd_row_put_key(h->rows.records[i], &row);
+        etcd_row_put_value(h->rows.records[i], &row);
+        crc = crc32c(crc, row.data, row.len);
     }
     return crc;
 }
 
 int store_hash_kv(struct store *s, int64_t revision, uint32_t *ret_hash)
 {
-    int rv = range_check_revision(s, revision, s->revision);
-    if (rv != 0) {
-        return rv;
+    struct store_hash *h;
+    int rv = store_hash_begin(s, revision, &h);
+    if (rv == 0) {
+        *ret_hash = store_hash_run(h);
+        store_hash_end(s, h);
     }
-    int64_t at = revision > 0 ? revision : s->revision;
-    uint32_t crc = 0;
-    struct tree_cursor c;
-    struct record *head;
-    tree_seek(&s->tree, slice_make(NULL, 0), &c);
-    while ((head = tree_next(&c)) != NULL) {
-        crc = hash_key(crc, head, at, s->compact_revision);
-    }
-    *ret_hash = crc;
-    return 0;
+    return rv;
 }

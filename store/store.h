@@ -110,7 +110,15 @@ int64_t store_live_bytes(const struct store *s);       /* newest versions: the q
 bool store_over_quota(const struct store *s);
 /* Rolling digest of everything applied: equal at equal applied index on every member. */
 uint64_t store_digest(const struct store *s);
-/* Digest of the live content at a revision (HashKV): computed, O(n). E_COMPACTED, E_FUTURE_REV. */
+
+/* HashKV at a revision (0: the newest), the number that etcd gives the same keys: begun by the
+ * owner, for which it is O(1), run by any thread, ended by the owner. In between it is a pin, of
+ * O(1) memory and, while it runs, 8 bytes a version. E_COMPACTED, E_FUTURE_REV. */
+struct store_hash;
+int store_hash_begin(struct store *s, int64_t revision, struct store_hash **ret_hash);
+uint32_t store_hash_run(struct store_hash *h); /* O(n log n) in versions; once */
+void store_hash_end(struct store *s, struct store_hash *h);
+/* All three. */
 int store_hash_kv(struct store *s, int64_t revision, uint32_t *ret_hash);
 
 /* kvs are references in `arena`-allocated arrays; store_range_result_unref drops them. */

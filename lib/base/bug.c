@@ -139,7 +139,7 @@ static const struct bug_info INFOS[BUGS] = {
                              "back-pressure taken for an end", "server/snapshot.c" },
     [BUG_BACKUP_STORE_FREED] = { "backup-store-freed",
                                  "a snapshot from the leader frees the store a backup reads",
-                                 "a pin without a reference", "server/snapshot.c" },
+                                 "a pin without a reference", "server/fsm.c" },
     [BUG_BACKUP_NO_LEASES] = { "backup-no-leases", "leases are missing from backups",
                                "soft state left out of a backup", "store/etcd_db_write.c" },
 

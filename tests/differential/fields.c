@@ -14,6 +14,7 @@ enum freedom {
     BOTH_OR_NONE, /* names and times of its own: zero in both or in none */
     WITHIN_ONE,   /* what a clock says */
     ANY_ORDER,    /* repeated, in no order that etcd promises */
+    NEWER,        /* than that etcd: zero there */
 };
 
 static const struct {
@@ -26,6 +27,7 @@ static const struct {
     { "etcdserverpb.LeaseTimeToLiveResponse", "TTL", WITHIN_ONE },
     { "etcdserverpb.LeaseTimeToLiveResponse", "keys", ANY_ORDER }, /* of a Go map there */
     { "etcdserverpb.LeaseLeasesResponse", "leases", ANY_ORDER },   /* of expiry there */
+    { "etcdserverpb.HashKVResponse", "hash_revision", NEWER },     /* of 3.6 */
 };
 
 static enum freedom freedom_of(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
@@ -197,6 +199,7 @@ static void sort_values(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
     }
 }
 
+/* a is Barque's, b etcd's. */
 static bool same_value(const ProtobufCFieldDescriptor *f, enum freedom freedom, const void *a,
                        const void *b, struct buf *path)
 {
@@ -212,6 +215,8 @@ static bool same_value(const ProtobufCFieldDescriptor *f, enum freedom freedom, 
         return (x == 0) == (y == 0);
     case WITHIN_ONE:
         return x == y || (x >= 0 && y >= 0 && llabs(x - y) <= 1);
+    case NEWER:
+        return x == y || y == 0;
     default:
         return x == y;
     }

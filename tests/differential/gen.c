@@ -8,6 +8,8 @@
  *  - compaction to 0 before the first one (done as often as asked here, once there);
  *  - a long word in a compare (we do not send on another target's, nor nested txns that only read:
  *    neither makes a request too long);
+ *  - the hash at the compacted revision (3.4 refuses it, 3.6 may tell one of before the compaction)
+ *    and at negative ones (of nothing there, refused here);
  *  - a lease short enough to run out during the run. */
 #include "tests/differential/gen.h"
 
@@ -294,6 +296,20 @@ void gen_compact(struct gen *g, struct question *ret_question)
     }
     *ret_question = (struct question){ "/etcdserverpb.KV/Compact", &c->base,
                                        &etcdserverpb__compaction_response__descriptor };
+}
+
+void gen_hash(struct gen *g, struct question *ret_question)
+{
+    Etcdserverpb__HashKVRequest *h = message(g, &etcdserverpb__hash_kvrequest__descriptor);
+    if (gen_percent(g, 10)) {
+        h->revision = g->revision + between(g, 1, 3);
+    } else if (g->compacted > 1 && gen_percent(g, 10)) {
+        h->revision = between(g, 1, g->compacted - 1);
+    } else if (g->revision > g->compacted && gen_percent(g, 60)) {
+        h->revision = between(g, g->compacted + 1, g->revision);
+    }
+    *ret_question = (struct question){ "/etcdserverpb.Maintenance/HashKV", &h->base,
+                                       &etcdserverpb__hash_kvresponse__descriptor };
 }
 
 void gen_grant(struct gen *g, struct question *ret_question)

@@ -30,6 +30,7 @@ void gen_put(struct gen *g, struct question *ret_question);
 void gen_delete(struct gen *g, struct question *ret_question);
 void gen_txn(struct gen *g, struct question *ret_question);
 void gen_compact(struct gen *g, struct question *ret_question);
+void gen_hash(struct gen *g, struct question *ret_question);
 void gen_grant(struct gen *g, struct question *ret_question);
 void gen_revoke(struct gen *g, struct question *ret_question);
 void gen_time_to_live(struct gen *g, struct question *ret_question);

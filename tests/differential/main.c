@@ -80,6 +80,11 @@ static void do_compact(struct run *r)
     }
 }
 
+static void do_hash(struct run *r)
+{
+    ask_kv(r, gen_hash);
+}
+
 static void do_grant(struct run *r)
 {
     ask_kv(r, gen_grant);
@@ -179,7 +184,7 @@ static struct kind {
     { "revoke", 20, do_revoke },      { "ttl", 40, do_time_to_live },
     { "leases", 15, do_leases },      { "short", 6, do_short_lease },
     { "keepalive", 15, do_keepalive }, { "watch", 40, do_watch },
-    { "move", 25, do_move },
+    { "move", 25, do_move },          { "hash", 30, do_hash },
 };
 
 static const struct kind *kind_pick(struct rng *rng)

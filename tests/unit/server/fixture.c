@@ -121,6 +121,22 @@ void member_forget(struct member *m)
     mem_free(m);
 }
 
+void member_replace_store(struct member *m)
+{
+    struct rnode_fsm fsm = server_fsm(m->server);
+    struct err err = ERR_INIT;
+    autobuf bytes = BUF_INIT;
+    struct store *empty = store_new(NULL);
+    struct store_pin *pin = store_pin(empty);
+    while (store_pin_next(pin, &bytes) == 1) {
+    }
+    store_unpin(empty, pin);
+    store_free(empty);
+    void *restore = fsm.restore_begin(fsm.arg);
+    assert_int_equal(fsm.restore_chunk(fsm.arg, restore, buf_slice(&bytes), &err), 0);
+    assert_int_equal(fsm.restore_commit(fsm.arg, restore, 1, &err), 0);
+}
+
 int member_setup(void **state)
 {
     *state = member_open_with(NULL);

@@ -26,6 +26,8 @@ struct member {
 struct member *member_open_with(const struct server_options *options);
 void member_close(struct member *m); /* asserts that it closes */
 void member_forget(struct member *m); /* the same when the server has been closed by the test */
+/* By an empty one, as when it fell behind and the leader sent it everything. */
+void member_replace_store(struct member *m);
 int member_setup(void **state);
 int member_teardown(void **state);
 
@@ -74,6 +76,7 @@ int test_lock_run(void);
 int test_election_run(void);
 int test_health_run(void);
 int test_snapshot_run(void);
+int test_hash_run(void);
 int test_auth_run(void);
 int test_token_run(void);
 

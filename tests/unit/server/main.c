@@ -30,6 +30,7 @@ int main(void)
     failed += test_election_run();
     failed += test_health_run();
     failed += test_snapshot_run();
+    failed += test_hash_run();
     failed += test_auth_run();
     failed += test_token_run();
     return failed != 0;

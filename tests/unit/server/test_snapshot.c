@@ -165,23 +165,6 @@ static void a_client_may_go_away(void **state)
     must_compact(m, must_put(m, "k", "v"));
 }
 
-/* As when this member fell behind and the leader sent it everything. */
-static void replace_store(struct server *s)
-{
-    struct rnode_fsm fsm = server_fsm(s);
-    struct err err = ERR_INIT;
-    autobuf bytes = BUF_INIT;
-    struct store *empty = store_new(NULL);
-    struct store_pin *pin = store_pin(empty);
-    while (store_pin_next(pin, &bytes) == 1) {
-    }
-    store_unpin(empty, pin);
-    store_free(empty);
-    void *restore = fsm.restore_begin(fsm.arg);
-    assert_int_equal(fsm.restore_chunk(fsm.arg, restore, buf_slice(&bytes), &err), 0);
-    assert_int_equal(fsm.restore_commit(fsm.arg, restore, 1, &err), 0);
-}
-
 static void a_store_that_is_replaced_is_still_told_to_its_end(void **state)
 {
     struct member *m = *state;
@@ -190,7 +173,7 @@ static void a_store_that_is_replaced_is_still_told_to_its_end(void **state)
     save(m, &v[0], true, true);
     save(m, &v[1], true, true);
     run_until(m->loop, is_any, m->server);
-    replace_store(m->server);
+    member_replace_store(m);
     for (size_t i = 0; i < ARRAY_LEN(v); i++) {
         rpc_stream_pause(v[i].stream, false);
         struct store *s = assert_saved(m, &v[i]);

@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "lib/base/assert.h"
 #include "lib/base/rng.h"
 #include "tests/unit/store/snapshot_bytes.h"
 #include "tests/unit/store/world.h"
@@ -149,6 +150,44 @@ static void the_hash_does_not_change_by_sweeping(void **state)
     uint32_t h;
     assert_int_equal(store_hash_kv(w->store, 4, &h), E_COMPACTED);
     assert_int_equal(store_hash_kv(w->store, 7, &h), E_FUTURE_REV);
+}
+
+/* What etcd 3.4.23, 3.5.17 and 3.6.6 said of these keys. */
+static void the_hash_is_the_one_that_etcd_gives(void **state)
+{
+    static const struct {
+        int64_t revision;
+        uint32_t before, compacted; /* to 5 */
+    } told[] = {
+        { 2, 2587454935, 0 }, { 3, 2143169314, 0 },         { 4, 3086679940, 0 },
+        { 5, 1416966122, 0 }, { 6, 918906579, 3009421188 }, { 7, 2860257571, 884471949 },
+    };
+    struct world *w = *state;
+    assert_int_equal(hash_at(w, 0), 1084519789);
+    put(w, "a", "1");
+    put(w, "b", "1");
+    put(w, "a", "2");
+    del(w, "b");
+    grant(w, 7, 1000);
+    put_leased(w, "c", "3", 7);
+    struct op ops[] = { op_put("x", ""), op_del("a", "") };
+    txn(w, (struct txn_request){ .success = ops, .n_success = 2 });
+    for (size_t i = 0; i < ARRAY_LEN(told); i++) {
+        assert_int_equal(hash_at(w, told[i].revision), told[i].before);
+    }
+    compact(w, 5);
+    assert_int_equal(hash_at(w, 6), told[4].compacted);
+    assert_int_equal(hash_at(w, 0), told[5].compacted);
+    del_range(w, "a", "*");
+    assert_int_equal(hash_at(w, 8), 3559631725); /* nothing is alive */
+    put(w, "z", "1");
+    compact(w, 9);
+    del(w, "z");
+    assert_int_equal(hash_at(w, 10), 3794292878);
+    compact(w, 10);
+    put(w, "z", "2");
+    del(w, "z");
+    assert_int_equal(hash_at(w, 12), 2358578719);
 }
 
 /* --- snapshots -------------------------------------------------------------------------------- */
@@ -313,6 +352,7 @@ int test_compact_run(void)
         WORLD_TEST(history_below_the_compacted_revision_is_gone),
         WORLD_TEST(the_changes_of_the_compacted_revision_stay),
         WORLD_TEST(the_hash_does_not_change_by_sweeping),
+        WORLD_TEST(the_hash_is_the_one_that_etcd_gives),
         WORLD_TEST(a_snapshot_restores_to_an_equal_store),
         WORLD_TEST(an_empty_store_has_a_snapshot_too),
         WORLD_TEST(a_pin_does_not_see_what_comes_after_it),
