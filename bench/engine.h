@@ -119,11 +119,13 @@ void unary_get_serializable(struct caller *c);
 void unary_txn(struct caller *c);
 void unary_list(struct caller *c);
 
-/* fill.c, watch.c, stalled.c, lease.c, first_read.c */
+/* fill.c, watch.c, past.c, stalled.c, lease.c, first_read.c */
 void fill_load_start(struct bench *b);
 void watch_load_start(struct bench *b);
 void watch_load_stop(struct bench *b);
 void watch_load_free(struct bench *b);
+void past_start(struct bench *b);
+void past_free(struct bench *b);
 void stalled_start(struct bench *b);
 void stalled_free(struct bench *b);
 void lease_load_start(struct bench *b);

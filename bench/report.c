@@ -1,5 +1,6 @@
-/* Throughput is the median of the windows: one hiccup of the machine does not move it. CPU is the
- * whole measured time's, divided by all its operations. */
+/* Throughput is the median of the windows: one hiccup of the machine does not move it. Of a load
+ * that ends by itself it is that of all its time, which may be less than a window. CPU is the whole
+ * measured time's, divided by all its operations. */
 #include "bench/report.h"
 
 #include <inttypes.h>
@@ -25,6 +26,13 @@ static double per_op(uint64_t us, const struct bench_result *r)
     return r->ops != 0 ? (double)us / (double)r->ops : 0;
 }
 
+static double throughput(const struct load *load, struct bench_result *r)
+{
+    double median = report_median(r->windows, r->n_windows);
+    bool whole = (load->traits & LOAD_SELF_ENDING) != 0;
+    return whole ? 1e6 * (double)r->ops / (double)(r->measured_us + 1) : median;
+}
+
 static double ms(uint64_t us)
 {
     return (double)us / 1000;
@@ -33,16 +41,20 @@ static double ms(uint64_t us)
 void report_table(const struct bench_options *o, const struct load *load, struct bench_result *r,
                   struct buf *out)
 {
-    double median = report_median(r->windows, r->n_windows);
+    double rate = throughput(load, r);
     const struct histogram *h = &r->latency;
     buf_printf(out,
                "%s: %" PRIu64 " clients, %" PRIu64 " connections, %zu endpoint%s, %" PRIu64
                " B values, %" PRIu64 " keys\n",
                load->name, o->clients, o->conns, o->n_endpoints, o->n_endpoints == 1 ? "" : "s",
                o->value_bytes, o->keys);
-    buf_printf(out, "  throughput  %.0f %s/s (median of %zu windows: %.0f .. %.0f)\n", median,
-               load->unit, r->n_windows, r->n_windows != 0 ? r->windows[0] : 0,
-               r->n_windows != 0 ? r->windows[r->n_windows - 1] : 0);
+    buf_printf(out, "  throughput  %.0f %s/s", rate, load->unit);
+    if ((load->traits & LOAD_SELF_ENDING) != 0 || r->n_windows == 0) {
+        buf_append_str(out, "\n");
+    } else {
+        buf_printf(out, " (median of %zu windows: %.0f .. %.0f)\n", r->n_windows, r->windows[0],
+                   r->windows[r->n_windows - 1]);
+    }
     buf_printf(out, "  latency     p50 %.2f ms, p90 %.2f, p99 %.2f, p99.9 %.2f, max %.2f\n",
                ms(histogram_percentile(h, 50)), ms(histogram_percentile(h, 90)),
                ms(histogram_percentile(h, 99)), ms(histogram_percentile(h, 99.9)), ms(h->max));
@@ -74,7 +86,7 @@ void report_json(const struct bench_options *o, const struct load *load, struct 
                ", \"seconds\": %.3f, \"ops\": %" PRIu64 ", \"errors\": %" PRIu64
                ", \"ops_per_second\": %.1f",
                (double)r->measured_us / 1e6, r->ops, r->errors,
-               report_median(r->windows, r->n_windows));
+               throughput(load, r));
     buf_printf(out,
                ", \"mean_us\": %.1f, \"p50_us\": %" PRIu64 ", \"p90_us\": %" PRIu64
                ", \"p99_us\": %" PRIu64 ", \"p999_us\": %" PRIu64 ", \"max_us\": %" PRIu64,

@@ -5,7 +5,7 @@
 #
 #   BENCH_SECONDS=3   measured time of each load
 #   BENCH_ROUNDS=1    rounds; the median round counts
-#   BENCH_MEMBERS="1 3"  BENCH_LOADS="put get get-serializable"  BENCH_CLIENTS="1 100"
+#   BENCH_MEMBERS="1 3"  BENCH_LOADS="put get get-serializable past"  BENCH_CLIENTS="1 100"
 set -eu
 cd "$(dirname "$0")/.."
 . bench/lib.sh
@@ -26,7 +26,7 @@ one() { # kind members endpoints pids load clients
 for members in ${BENCH_MEMBERS:-1 3}; do
     cluster_start etcd "$members"; etcd_at=$ENDPOINTS etcd_pids=$PIDS
     cluster_start barque "$members"; barque_at=$ENDPOINTS barque_pids=$PIDS
-    for load in ${BENCH_LOADS:-put get get-serializable}; do
+    for load in ${BENCH_LOADS:-put get get-serializable past}; do
         for clients in ${BENCH_CLIENTS:-1 100}; do
             printf 'bench: %s members, %s, %s clients ...\n' "$members" "$load" "$clients" >&2
             round=0

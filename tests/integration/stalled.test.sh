@@ -28,4 +28,12 @@ else
     check "they cost the member at most 64 MiB (it was $more, of 160 that they did not take)" \
         [ "$more" -le 64 ]
 fi
+
+# --- those that come back ask for what they have missed ------------------------------------------
+
+cluster_new back barque 1
+cluster_start back
+"$BARQUE" bench --load past --clients 20 --conns 2 --keys 3000 --endpoints "$(endpoint back 1)" -o json >"$T/past.json" 2>&1
+is 'each of twenty has three thousand revisions of the past, in order' \
+    "$(jq -c '[.ops, .errors]' "$T/past.json")" '[60000,0]'
 plan

@@ -58,6 +58,20 @@ static void json_holds_the_figures_on_one_line(void **state)
     assert_ptr_equal(strchr(s, '\n'), s + strlen(s) - 1);
 }
 
+/* It may be shorter than a window, or have done all of its work in the last one. */
+static void the_rate_of_what_ends_by_itself_is_of_all_its_time(void **state)
+{
+    (void)state;
+    double windows[] = { 0 };
+    struct bench_options o = { .clients = 7, .conns = 2, .n_endpoints = 1 };
+    autofree struct bench_result *r = result_new(windows, 1);
+    autobuf json = BUF_INIT, table = BUF_INIT;
+    report_json(&o, load_find("fill"), r, &json);
+    report_table(&o, load_find("fill"), r, &table);
+    assert_non_null(strstr(buf_str(&json), "\"ops_per_second\": 500.0"));
+    assert_non_null(strstr(buf_str(&table), "  throughput  500 keys/s\n"));
+}
+
 static void a_lost_server_process_voids_its_figures(void **state)
 {
     (void)state;
@@ -91,6 +105,7 @@ int test_report_run(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_median_ignores_one_bad_window),
         cmocka_unit_test(json_holds_the_figures_on_one_line),
+        cmocka_unit_test(the_rate_of_what_ends_by_itself_is_of_all_its_time),
         cmocka_unit_test(a_lost_server_process_voids_its_figures),
         cmocka_unit_test(the_cpu_time_of_a_process_is_what_it_says_itself),
     };

@@ -1,5 +1,5 @@
-/* HashKV beside the loop: calls wait in line behind a worker that is held here, and meanwhile others
- * ask, clients go, the store is replaced, the member ends. The number itself: tests/unit/store. */
+/* HashKV beside the loop: calls wait in line behind a worker that is held here, and meanwhile
+ * others ask, clients go, the store is replaced, the member ends. The number: tests/unit/store. */
 #include "fixture.h"
 
 #include <semaphore.h>
