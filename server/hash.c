@@ -1,21 +1,24 @@
 /* etcdserverpb.Maintenance/HashKV: etcd's number of the keys up to a revision (store/hash.c).
  *
- *   call -> the store is held, O(1) -> a worker, one call at a time: rows, sorted, summed up -> the
- *   loop answers with what was so when it was asked
+ *   call -> its turn: the store is pinned, O(1) -> a worker: rows, sorted, summed up -> the loop
+ *   answers -> what a compaction left for later -> the next call's turn
  *
- * It reads every version there is, so the loop must not: a leader would miss its heartbeats. A
- * client that has gone is not told, and its turn is passed over. */
+ * It reads every version there is, so the loop must not: a leader would miss its heartbeats. One
+ * call at a time has a turn, so that few pins are held, and a compaction comes between two of them
+ * however many ask. Who goes before the turn comes gives the place up. */
 #include "lib/base/alloc.h"
 #include "server/internal.h"
 
 enum { HASHES_MAX = 16 }; /* asked for and not answered; further ones are refused */
 
 struct hash_call {
-    struct list link; /* server.hashes */
+    struct list link; /* server.hashes; the first may have its turn */
     struct server *server;
     struct rpc_call *call;
+    int64_t asked;
+    /* From its turn on: */
+    struct store_hash *hash; /* NULL: it waits */
     struct store_hold hold;
-    struct store_hash *hash;
     int64_t revision, newest, compacted;
     struct job job;
     uint32_t value; /* the job's */
@@ -27,65 +30,73 @@ static void on_run(struct job *job)
     h->value = store_hash_run(h->hash);
 }
 
-/* Gives the call back. */
-static struct rpc_call *hash_end(struct hash_call *h)
+static void hash_free(struct hash_call *h)
 {
-    struct rpc_call *call = h->call;
     list_remove(&h->link);
-    store_hash_end(h->hold.store, h->hash);
-    server_release_store(h->server, &h->hold);
+    if (h->hash != NULL) {
+        store_hash_end(h->hold.store, h->hash);
+        server_release_store(h->server, &h->hold);
+    }
     mem_free(h);
-    return call;
 }
 
-static void hash_next(struct server *s);
-
-static void reply(struct hash_call *h)
+static void hash_fail(struct hash_call *h, int rv)
 {
-    Etcdserverpb__ResponseHeader header;
-    Etcdserverpb__HashKVResponse r = ETCDSERVERPB__HASH_KVRESPONSE__INIT;
-    r.header = server_header(h->server, &header, h->newest);
-    r.hash = h->value;
-    /* As etcd tells that nothing has been compacted yet. */
-    r.compact_revision = h->compacted > 0 ? h->compacted : -1;
-    r.hash_revision = h->revision;
-    rpc_reply(h->call, &r.base);
+    struct rpc_call *call = h->call;
+    hash_free(h);
+    rpc_fail_err(call, rv);
 }
 
 static void on_done(struct job *job)
 {
     struct hash_call *h = CONTAINER_OF(job, struct hash_call, job);
     struct server *s = h->server;
-    s->hash_running = false;
-    reply(h);
-    hash_end(h);
-    hash_next(s);
+    Etcdserverpb__ResponseHeader header;
+    Etcdserverpb__HashKVResponse r = ETCDSERVERPB__HASH_KVRESPONSE__INIT;
+    r.header = server_header(s, &header, h->newest);
+    r.hash = h->value;
+    /* As etcd tells that nothing has been compacted yet. */
+    r.compact_revision = h->compacted > 0 ? h->compacted : -1;
+    r.hash_revision = h->revision;
+    rpc_reply(h->call, &r.base);
+    hash_free(h);
+    server_hash_next(s);
 }
 
-/* 8 bytes a version, about, which holds 100 and more itself. */
-static bool has_room(const struct server *s)
+static int turn_begin(struct hash_call *h)
 {
-    return mem_has_room((size_t)store_size_bytes(s->store) / 8 + SERVER_ROOM_BYTES);
+    struct server *s = h->server;
+    if (s->closing) {
+        return E_STOPPED;
+    }
+    if (!server_has_room_for_rows(s)) {
+        return E_NOMEM;
+    }
+    int rv = store_hash_begin(s->store, h->asked, &h->hash);
+    if (rv != 0) {
+        return rv;
+    }
+    server_hold_store(s, &h->hold);
+    h->newest = store_revision(s->store);
+    h->revision = h->asked > 0 ? h->asked : h->newest;
+    h->compacted = store_compact_revision(s->store);
+    if (s->hash_worker == NULL) {
+        s->hash_worker = worker_new(s->loop, "hash");
+    }
+    worker_submit(s->hash_worker, &h->job);
+    return 0;
 }
 
-static void hash_next(struct server *s)
+void server_hash_next(struct server *s)
 {
     struct list *l;
-    while (!s->hash_running && (l = list_first(&s->hashes)) != NULL) {
+    while ((!s->compacting || s->closing) && (l = list_first(&s->hashes)) != NULL) {
         struct hash_call *h = LIST_ENTRY(l, struct hash_call, link);
-        int rv = s->closing                 ? E_STOPPED
-                 : rpc_call_closed(h->call) ? E_CANCELED
-                 : has_room(s)              ? 0
-                                            : E_NOMEM;
-        if (rv != 0) {
-            rpc_fail_err(hash_end(h), rv);
-            continue;
+        int rv = h->hash != NULL ? 0 : turn_begin(h);
+        if (rv == 0) {
+            return;
         }
-        if (s->hash_worker == NULL) {
-            s->hash_worker = worker_new(s->loop, "hash");
-        }
-        s->hash_running = true;
-        worker_submit(s->hash_worker, &h->job);
+        hash_fail(h, rv);
     }
 }
 
@@ -101,35 +112,34 @@ static size_t hashes(const struct server *s)
 void server_hash_kv(struct rpc_call *call, ProtobufCMessage *msg)
 {
     struct server *s = rpc_call_arg(call);
-    int64_t revision = ((const Etcdserverpb__HashKVRequest *)(const void *)msg)->revision;
-    struct store_hash *hash = NULL;
-    int rv = s->closing                ? E_STOPPED
-             : hashes(s) >= HASHES_MAX ? E_TOO_MANY_REQUESTS
-                                       : store_hash_begin(s->store, revision, &hash);
-    if (rv != 0) {
-        rpc_fail_err(call, rv);
+    if (s->closing || hashes(s) >= HASHES_MAX) {
+        rpc_fail_err(call, s->closing ? E_STOPPED : E_TOO_MANY_REQUESTS);
         return;
     }
     struct hash_call *h = mem_zalloc(sizeof *h);
     h->server = s;
     h->call = call;
-    h->hash = hash;
-    h->newest = store_revision(s->store);
-    h->revision = revision > 0 ? revision : h->newest;
-    h->compacted = store_compact_revision(s->store);
+    h->asked = ((const Etcdserverpb__HashKVRequest *)(const void *)msg)->revision;
     h->job = (struct job){ .run = on_run, .done = on_done };
     list_init(&h->job.link);
-    server_hold_store(s, &h->hold);
     list_push_back(&s->hashes, &h->link);
-    hash_next(s);
+    rpc_call_set_data(call, h);
+    server_hash_next(s);
+}
+
+void server_hash_closed(struct rpc_call *call)
+{
+    struct hash_call *h = rpc_call_data(call);
+    if (h != NULL && h->hash == NULL) {
+        hash_fail(h, E_CANCELED);
+    }
 }
 
 void server_hash_stop(struct server *s)
 {
     struct list *l;
     worker_free(TAKE(s->hash_worker)); /* waits for the one that runs */
-    s->hash_running = false;
     while ((l = list_first(&s->hashes)) != NULL) {
-        rpc_fail_err(hash_end(LIST_ENTRY(l, struct hash_call, link)), E_STOPPED);
+        hash_fail(LIST_ENTRY(l, struct hash_call, link), E_STOPPED);
     }
 }

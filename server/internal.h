@@ -71,8 +71,7 @@ struct server {
     struct list holds;                /* who reads a store beside the loop (fsm.c) */
     struct list snapshots;            /* being streamed as etcd's database file */
     struct worker *snapshot_worker;   /* NULL before the first of them */
-    struct list hashes;               /* HashKV calls; the first may be at work */
-    bool hash_running;
+    struct list hashes;               /* HashKV calls; the first may have its turn */
     struct worker *hash_worker;       /* NULL before the first of them */
     struct list range_walks;          /* long lists being answered page by page */
     struct list range_streams;
@@ -206,6 +205,8 @@ void server_probe_readyz(void *arg, const struct http_request *request, struct h
 
 /* --- memory.c --------------------------------------------------------------------------------- */
 void server_memory_tick(struct server *s);
+/* For a list of all versions, sorted (store/etcd_row.h). */
+bool server_has_room_for_rows(const struct server *s);
 
 /* --- range.c ---------------------------------------------------------------------------------- */
 /* Answers the call, now or in pages. r lives in the call's arena. */
@@ -220,6 +221,9 @@ void server_snapshot_stop(struct server *s);
 
 /* --- hash.c ----------------------------------------------------------------------------------- */
 void server_hash_kv(struct rpc_call *call, ProtobufCMessage *msg);
+void server_hash_closed(struct rpc_call *call);
+/* Nothing is left of a compaction: who waits for that may go on. */
+void server_hash_next(struct server *s);
 void server_hash_stop(struct server *s);
 
 /* --- watch.c ---------------------------------------------------------------------------------- */

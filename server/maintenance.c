@@ -164,7 +164,7 @@ static const struct rpc_method methods[] = {
     { "/etcdserverpb.Maintenance/Hash", RPC_UNARY, &etcdserverpb__hash_request__descriptor, hash,
       NULL, NULL, NULL, NULL },
     { "/etcdserverpb.Maintenance/HashKV", RPC_UNARY, &etcdserverpb__hash_kvrequest__descriptor,
-      server_hash_kv, NULL, NULL, NULL, NULL },
+      server_hash_kv, NULL, NULL, NULL, server_hash_closed },
     { "/etcdserverpb.Maintenance/Defragment", RPC_UNARY,
       &etcdserverpb__defragment_request__descriptor, defragment, NULL, NULL, NULL, NULL },
     { "/etcdserverpb.Maintenance/Alarm", RPC_UNARY, &etcdserverpb__alarm_request__descriptor,

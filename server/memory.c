@@ -20,3 +20,10 @@ void server_memory_tick(struct server *s)
                  SERVER_RESERVE_BYTES);
     }
 }
+
+/* Up to 16 bytes a version in a list that doubles, and 8 more while it is sorted; a version itself
+ * has 80 and more. */
+bool server_has_room_for_rows(const struct server *s)
+{
+    return mem_has_room((size_t)store_size_bytes(s->store) / 3 + SERVER_ROOM_BYTES);
+}

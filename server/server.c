@@ -207,6 +207,7 @@ static void run_background(struct ready *r)
     }
     bool lagging = watch_hub_step(s->hub, SERVER_WATCH_SLICE);
     server_watch_progress(s);
+    server_hash_next(s);
     if (s->compacting || lagging) {
         loop_ready(s->loop, &s->background);
     }

@@ -219,12 +219,6 @@ static void fill_facts(struct snapshot_stream *st)
 /* The data of a call that was refused: its half_close must not answer it again. */
 static struct snapshot_stream answered;
 
-/* The plan's memory, about: 8 bytes a version, which holds 100 and more itself. */
-static bool has_room(const struct server *s)
-{
-    return mem_has_room((size_t)store_size_bytes(s->store) / 8 + SERVER_ROOM_BYTES);
-}
-
 static void snapshot(struct rpc_call *call, ProtobufCMessage *msg)
 {
     (void)msg;
@@ -236,7 +230,7 @@ static void snapshot(struct rpc_call *call, ProtobufCMessage *msg)
     LIST_FOREACH(it, &s->snapshots) {
         n++;
     }
-    if (n >= STREAMS_MAX || !has_room(s)) {
+    if (n >= STREAMS_MAX || !server_has_room_for_rows(s)) {
         rpc_call_set_data(call, &answered);
         rpc_fail_err(call, n >= STREAMS_MAX ? E_TOO_MANY_REQUESTS : E_NOMEM);
         return;

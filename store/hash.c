@@ -23,7 +23,7 @@ struct store_hash {
 
 int store_hash_begin(struct store *s, int64_t revision, struct store_hash **ret_hash)
 {
-    int rv = range_check_revision(s, revision, s->revision);
+    int rv = revision < 0 ? E_COMPACTED : range_check_revision(s, revision, s->revision);
     if (rv != 0) {
         return rv;
     }

@@ -150,6 +150,7 @@ static void the_hash_does_not_change_by_sweeping(void **state)
     uint32_t h;
     assert_int_equal(store_hash_kv(w->store, 4, &h), E_COMPACTED);
     assert_int_equal(store_hash_kv(w->store, 7, &h), E_FUTURE_REV);
+    assert_int_equal(store_hash_kv(w->store, -1, &h), E_COMPACTED);
 }
 
 /* What etcd 3.4.23, 3.5.17 and 3.6.6 said of these keys. */
