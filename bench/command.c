@@ -2,8 +2,10 @@
 #include "bench/bench.h"
 
 #include <signal.h>
+#include <string.h>
 
 #include "bench/report.h"
+#include "client/login_as.h"
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 #include "lib/base/str.h"
@@ -42,6 +44,27 @@ static int unknown_load(const char *name)
     return EXIT_WRONG_USAGE;
 }
 
+/* Who logs in, with the password, which is kept in `password` or by `as`. */
+static int log_in_as(struct bench_options *o, const struct load *load, struct login_as *as,
+                     struct buf *password, struct err *err)
+{
+    int rv = login_as_read(o->user, o->password_file, as, err);
+    if (rv != 0 || as->user == NULL) {
+        return rv;
+    }
+    if ((load->traits & LOAD_NO_PROBE) != 0) {
+        return err_set(err, E_INVAL, "--user: --load %s measures how soon the first answer comes, "
+                                     "and does not log in", load->name);
+    }
+    o->user = as->user;
+    o->password = as->password;
+    if (as->password_file != NULL) {
+        rv = client_password_read(NULL, as->password_file, password, err);
+        o->password = buf_str(password);
+    }
+    return rv;
+}
+
 int command_bench(int argc, char **argv)
 {
     struct bench_options o;
@@ -60,7 +83,16 @@ int command_bench(int argc, char **argv)
     }
     signal(SIGPIPE, SIG_IGN);
     autofree struct bench_result *result = mem_zalloc(sizeof *result);
+    struct login_as as = LOGIN_AS_INIT;
+    autobuf password = BUF_INIT;
+    if (log_in_as(&o, load, &as, &password, &err) != 0) {
+        login_as_fini(&as);
+        fprintf(stderr, "barque bench: %s\n", err.msg);
+        return EXIT_WRONG_USAGE;
+    }
     int rv = bench_run(&o, load, result, &err);
+    explicit_bzero(password.data, password.len);
+    login_as_fini(&as);
     if (rv == 0) {
         autobuf out = BUF_INIT;
         (o.json ? report_json : report_table)(&o, load, result, &out);

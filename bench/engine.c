@@ -198,23 +198,19 @@ static void keys_filled(struct bench *b)
     b->load->start(b);
 }
 
-static void probed(void *arg, const struct rpc_result *result)
+static void prepare(struct bench *b, const Etcdserverpb__RangeResponse *m)
 {
-    struct bench *b = arg;
-    if (b->phase != PHASE_PROBE) {
-        return;
+    b->phase = PHASE_PREPARE;
+    bool empty = m->count < (int64_t)b->o->keys;
+    if ((b->load->traits & LOAD_NEEDS_KEYS) != 0 && empty) {
+        fill_start(b, keys_filled);
+    } else {
+        b->load->start(b);
     }
-    if (result->err == 0) {
-        const Etcdserverpb__RangeResponse *m = (const void *)result->msg;
-        b->phase = PHASE_PREPARE;
-        bool empty = m->count < (int64_t)b->o->keys;
-        if ((b->load->traits & LOAD_NEEDS_KEYS) != 0 && empty) {
-            fill_start(b, keys_filled);
-        } else {
-            b->load->start(b);
-        }
-        return;
-    }
+}
+
+static void again_or_fail(struct bench *b, const struct rpc_result *result)
+{
     if (loop_now_ms(b->loop) >= b->wait_until_ms) {
         char text[400];
         snprintf(text, sizeof text, "%s does not answer: %s (%s). Next: start a member there, or "
@@ -226,10 +222,41 @@ static void probed(void *arg, const struct rpc_result *result)
     timer_start(&b->probe, PROBE_PAUSE_MS);
 }
 
+void bench_probed(struct bench *b, const struct rpc_result *result)
+{
+    if (b->logged_in) {
+        timer_start(&b->probe, 0);
+    } else {
+        again_or_fail(b, result);
+    }
+}
+
+static void probed(void *arg, const struct rpc_result *result)
+{
+    struct bench *b = arg;
+    if (b->phase != PHASE_PROBE) {
+        return;
+    }
+    if (result->err == 0) {
+        prepare(b, (const void *)result->msg);
+    } else if (result->err == E_USER_EMPTY || result->err == E_PERM) { /* waiting changes nothing */
+        char text[400];
+        snprintf(text, sizeof text, "%s: %s. Next: --user NAME --password-file FILE of one who may "
+                 "read and write what begins with bench", b->o->endpoints[0], result->text);
+        bench_fail(b, result->err, text);
+    } else {
+        again_or_fail(b, result);
+    }
+}
+
 /* A linearizable count of the key space: proves a leader, and says whether keys are there. */
 static void probe(struct timer *t)
 {
     struct bench *b = CONTAINER_OF(t, struct bench, probe);
+    if (b->o->user != NULL && !b->logged_in) {
+        bench_login(b);
+        return;
+    }
     uint8_t from[KEY_BYTES], to[KEY_BYTES];
     bench_key(from, 0);
     bench_key(to, b->o->keys);

@@ -73,6 +73,7 @@ struct bench {
     struct timer tick; /* the next end of a window or a phase */
     struct timer probe;
     uint64_t wait_until_ms;
+    bool logged_in; /* where a user was given */
     size_t in_flight;
     uint64_t phase_us, window_us; /* when they began */
     uint64_t window_ops;
@@ -106,6 +107,11 @@ ProtobufCBinaryData bench_value(struct bench *b);
 /* `op` becomes the put of this key with a value of the load's; it points at `put`. */
 void bench_put_op(struct bench *b, Etcdserverpb__RequestOp *op, Etcdserverpb__PutRequest *put,
                   ProtobufCBinaryData key);
+
+/* login.c: asks for a token while in PROBE; then probes. */
+void bench_login(struct bench *b);
+/* engine.c: an answer in PROBE, to go on or to ask again. */
+void bench_probed(struct bench *b, const struct rpc_result *result);
 
 /* fill.c: writes every key once in batches, counting each key; then calls done. */
 void fill_start(struct bench *b, void (*done)(struct bench *b));

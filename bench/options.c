@@ -33,12 +33,11 @@ static int parse_u64(struct bench_options *o, const struct option_row *row, cons
     return 0;
 }
 
-static int parse_load(struct bench_options *o, const struct option_row *row, const char *text,
+static int parse_text(struct bench_options *o, const struct option_row *row, const char *text,
                       struct err *err)
 {
-    (void)row;
     (void)err;
-    o->load = text;
+    memcpy((char *)o + row->offset, &text, sizeof text);
     return 0;
 }
 
@@ -116,7 +115,7 @@ static int parse_output(struct bench_options *o, const struct option_row *row, c
 static const struct option_row rows[] = {
     { "endpoints", parse_endpoints, 0, 0, 0, 0, "A,B,...",
       "members, HOST:PORT or http:// (127.0.0.1:2379)" },
-    { "load", parse_load, 0, 0, 0, 0, "LOAD", "what to do, see above (put)" },
+    { "load", parse_text, AT(load), 0, 0, 0, "LOAD", "what to do, see above (put)" },
     { "clients", parse_u64, AT(clients), 1, 100000, 100, "N",
       "concurrent callers, each with one call open (100)" },
     { "conns", parse_u64, AT(conns), 1, 10000, 10, "N",
@@ -132,6 +131,10 @@ static const struct option_row rows[] = {
     { "batch", parse_u64, AT(batch), 1, 128, 100, "N", "load fill: puts in a txn (100)" },
     { "putters", parse_u64, AT(putters), 1, 10000, 10, "N",
       "load watch: puts under way until every watcher has seen them (10)" },
+    { "user", parse_text, AT(user), 0, 0, 0, "NAME",
+      "who logs in, where users are on; also NAME:PASSWORD, BARQUE_USER" },
+    { "password-file", parse_text, AT(password_file), 0, 0, 0, "FILE",
+      "of which the first line is the password; else BARQUE_PASSWORD" },
     { "seed", parse_u64, AT(seed), 0, INT64_MAX, 1, "N", "of the random keys (1)" },
     { "pids", parse_pids, 0, 0, 0, 0, "P1,P2,...",
       "server processes whose CPU and memory to account" },

@@ -22,7 +22,9 @@ struct bench_options {
     size_t n_endpoints;
     pid_t pids[BENCH_PIDS_MAX]; /* servers whose CPU and memory are accounted */
     size_t n_pids;
-    const char *load; /* borrowed from argv */
+    const char *load; /* borrowed from argv, as the two below */
+    const char *user, *password_file;
+    const char *password; /* of whom is named; not a flag */
     uint64_t clients;
     uint64_t conns; /* at most clients */
     uint64_t keys;

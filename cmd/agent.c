@@ -10,7 +10,7 @@
 #include "api/quantity.h"
 #include "cmd/command.h"
 #include "cmd/flags.h"
-#include "cmd/login_as.h"
+#include "client/login_as.h"
 #include "kubelet/kubelet.h"
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"

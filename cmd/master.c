@@ -9,7 +9,7 @@
 #include "cmd/command.h"
 #include "cmd/components.h"
 #include "cmd/host.h"
-#include "cmd/login_as.h"
+#include "client/login_as.h"
 #include "cmd/member.h"
 #include "lib/base/assert.h"
 #include "lib/base/log.h"

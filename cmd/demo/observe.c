@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "api/meta.h"
-#include "cmd/login_as.h"
+#include "client/login_as.h"
 #include "lib/base/alloc.h"
 #include "lib/base/rng.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "client/snapshot.h"
-#include "cmd/login_as.h"
+#include "client/login_as.h"
 #include "cmd/snapshot/state.h"
 #include "lib/base/alloc.h"
 #include "lib/io/file.h"

@@ -175,6 +175,7 @@ static void channel_delete(struct rpc_channel *ch)
     arena_fini(&ch->scratch);
     mem_free(ch->address);
     mem_free(ch->authority);
+    rpc_channel_metadata(ch, NULL, NULL);
     mem_free(ch);
 }
 
@@ -283,6 +284,14 @@ void rpc_channel_free(struct rpc_channel *ch)
     PRE(!ch->freeing);
     ch->freeing = true;
     loop_ready(ch->loop, &ch->work);
+}
+
+void rpc_channel_metadata(struct rpc_channel *ch, const char *name, const char *value)
+{
+    mem_free(ch->metadata_name);
+    mem_free(ch->metadata_value);
+    ch->metadata_name = value != NULL ? mem_strdup(name) : NULL;
+    ch->metadata_value = value != NULL ? mem_strdup(value) : NULL;
 }
 
 enum rpc_channel_state rpc_channel_get_state(const struct rpc_channel *ch)

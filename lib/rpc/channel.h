@@ -41,6 +41,9 @@ struct rpc_channel *rpc_channel_new(const struct rpc_channel_options *options);
 void rpc_channel_free(struct rpc_channel *ch);
 enum rpc_channel_state rpc_channel_get_state(const struct rpc_channel *ch);
 void rpc_channel_connect(struct rpc_channel *ch); /* without waiting for a call */
+/* Goes along with every call and stream that is sent from now on, beside their own metadata; NULL:
+ * no more. One name a channel; the value is of visible characters only. Copied. */
+void rpc_channel_metadata(struct rpc_channel *ch, const char *name, const char *value);
 /* When bytes last arrived on the connection that new calls use (loop_now_ms); 0: there is none. */
 uint64_t rpc_channel_read_ms(const struct rpc_channel *ch);
 

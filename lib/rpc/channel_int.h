@@ -27,6 +27,7 @@ struct rpc_channel {
     struct loop *loop;
     char *address;
     char *authority;
+    char *metadata_name, *metadata_value; /* of every call; NULL: none */
     uint64_t connect_timeout_ms, ping_ms, ping_timeout_ms;
     uint32_t stream_window;
     uint64_t ping_floor_ms; /* what the server bears */

@@ -249,17 +249,21 @@ static void queue_piece(void *arg, struct value *v)
 
 bool client_call_open(struct client_call *call, struct link *l)
 {
+    const struct rpc_channel *ch = l->ch;
     struct h2_header h[8 + CLIENT_METADATA_MAX] = {
         { SLICE_LIT(":method"), SLICE_LIT("POST") },
         { SLICE_LIT(":scheme"), SLICE_LIT("http") },
         { SLICE_LIT(":path"), slice_str(call->path) },
-        { SLICE_LIT(":authority"), slice_str(l->ch->authority) },
+        { SLICE_LIT(":authority"), slice_str(ch->authority) },
         { SLICE_LIT("content-type"), SLICE_LIT("application/grpc") },
         { SLICE_LIT("te"), SLICE_LIT("trailers") },
     };
     size_t n = 6;
     if (call->timeout_text[0] != '\0') {
         h[n++] = (struct h2_header){ SLICE_LIT("grpc-timeout"), slice_str(call->timeout_text) };
+    }
+    if (ch->metadata_value != NULL) {
+        h[n++] = (struct h2_header){ slice_str(ch->metadata_name), slice_str(ch->metadata_value) };
     }
     memcpy(h + n, call->metadata, call->n_metadata * sizeof *h);
     n += call->n_metadata;

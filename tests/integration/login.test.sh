@@ -55,6 +55,15 @@ spec:
       containers: [{ name: c, image: x, command: [sleep, "1000"] }]
 Y
 said() { barque "$@" 2>&1; echo "exit $?"; }
+bench() { said bench --endpoints "$BARQUE_ENDPOINTS" --clients 4 --conns 2 --keys 500 --seconds 1 --warmup-seconds 0 "$@" | tr '\n' ' '; }
+like 'bench: nobody is told to log in' "$(bench)" 'user name is empty\. Next: --user NAME.*exit 1'
+like 'bench: a wrong password is refused' "$(bench --user root:wrong)" 'user root: .*authentication failed.*exit 1'
+like 'bench: a user without the right is told so' "$(bench --user people:of-people)" 'permission denied\. Next: .*exit 1'
+echo of-root >"$T/root.password"
+for load in put watch past lease; do
+    like "bench: $load as a user who may" "$(bench --load $load --user root --password-file "$T/root.password" -o json)" \
+        '"ops": [1-9][0-9]*, "errors": 0,.*exit 0'
+done
 like 'nobody is told to log in' "$(said get pods)" \
     'etcdserver: user name is empty\. Next: --user NAME'
 like 'a wrong password is refused' "$(said get pods --user people:wrong)" \

@@ -1,5 +1,5 @@
 /* As whom a master or an agent logs in. */
-#include "cmd/login_as.h"
+#include "client/login_as.h"
 
 #include "lib/base/alloc.h"
 #include "tests/unit/cmd/test.h"

@@ -1,5 +1,5 @@
 /* See login_as.h. */
-#include "cmd/login_as.h"
+#include "client/login_as.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
-/* As whom the parts of Barque that run for long log in to the store (master, agent, demo), and who
- * takes backups. From --user and --password-file, or BARQUE_USER (NAME:PASSWORD) and
+/* As whom what is not asked at a terminal logs in to the store: master, agent and demo, backups,
+ * bench, chaos. From --user and --password-file, or BARQUE_USER (NAME:PASSWORD) and
  * BARQUE_PASSWORD. */
-#ifndef BARQUE_CMD_LOGIN_AS_H
-#define BARQUE_CMD_LOGIN_AS_H
+#ifndef BARQUE_CLIENT_LOGIN_AS_H
+#define BARQUE_CLIENT_LOGIN_AS_H
 
 #include "client/client.h"
 
