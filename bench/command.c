@@ -91,7 +91,9 @@ int command_bench(int argc, char **argv)
         return EXIT_WRONG_USAGE;
     }
     int rv = bench_run(&o, load, result, &err);
-    explicit_bzero(password.data, password.len);
+    if (password.len > 0) {
+        explicit_bzero(password.data, password.len);
+    }
     login_as_fini(&as);
     if (rv == 0) {
         autobuf out = BUF_INIT;

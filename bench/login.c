@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "bench/engine.h"
+#include "client/client.h"
 #include "proto/rpc_auth.pb-c.h"
 
 enum { LOGIN_TIMEOUT_MS = 10000 /* servers hash slowly, and one at a time */ };
@@ -13,15 +14,16 @@ static void on_answer(void *arg, const struct rpc_result *result)
     if (b->phase != PHASE_PROBE) {
         return;
     }
-    if (result->err == E_AUTH_FAILED) {
+    const Etcdserverpb__AuthenticateResponse *m = (const void *)result->msg;
+    bool unfit = result->err == 0 && !client_token_fits(m->token);
+    if (result->err == E_AUTH_FAILED || unfit) {
         char text[400];
         snprintf(text, sizeof text, "%s: user %s: %s", b->o->endpoints[0], b->o->user,
-                 result->text);
-        bench_fail(b, result->err, text);
+                 unfit ? "the server gave a token that is none" : result->text);
+        bench_fail(b, unfit ? E_PROTO : result->err, text);
         return;
     }
     if (result->err == 0) {
-        const Etcdserverpb__AuthenticateResponse *m = (const void *)result->msg;
         for (size_t i = 0; i < b->n_channels; i++) {
             rpc_channel_metadata(b->channels[i], "token", m->token);
         }

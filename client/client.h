@@ -43,6 +43,8 @@ int client_new(const struct client_options *options, struct client **ret_client,
 /* "NAME" or "NAME:PASSWORD", cut in place; the password is NULL when there is none. E_INVAL. */
 int client_user_split(char *text, const char **ret_user, const char **ret_password,
                       struct err *err);
+/* A member gave it, and it becomes a header: visible characters only, and not too many. */
+bool client_token_fits(const char *token);
 /* The first line of a password file; wipe it after use. E_INVAL when it is empty, or why the file
  * cannot be read. fs NULL: this machine's. */
 struct fs;

@@ -153,8 +153,7 @@ static void login_failed(struct client *c, struct endpoint *e, const struct rpc_
     client_judge(c, e, result->err, result->text);
 }
 
-/* It becomes a header: visible characters only, and not too many. */
-static bool token_is_fit(const char *token)
+bool client_token_fits(const char *token)
 {
     size_t n = 0;
 
@@ -177,7 +176,7 @@ static void on_answer(void *arg, const struct rpc_result *result)
             (const Etcdserverpb__AuthenticateResponse *)(const void *)result->msg;
 
         client_heard(c);
-        if (token_is_fit(m->token)) {
+        if (client_token_fits(m->token)) {
             login_in(c, m->token);
         } else {
             login_refused(c, E_PROTO, e->address, "the member gave a token that is none");

@@ -1,5 +1,5 @@
-/* As whom what is not asked at a terminal logs in to the store: master, agent and demo, backups,
- * bench, chaos. From --user and --password-file, or BARQUE_USER (NAME:PASSWORD) and
+/* As whom what is not asked at a terminal logs in to the store: master, agent, demo, backups and
+ * bench. From --user and --password-file, or BARQUE_USER (NAME:PASSWORD) and
  * BARQUE_PASSWORD. */
 #ifndef BARQUE_CLIENT_LOGIN_AS_H
 #define BARQUE_CLIENT_LOGIN_AS_H
