@@ -2,6 +2,7 @@
  * servers'. */
 #include "bench/engine.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "bench/account.h"
@@ -54,6 +55,15 @@ void bench_error(struct bench *b, const char *text)
     str_copy(b->result.last_error, sizeof b->result.last_error, text);
     if (b->phase == PHASE_MEASURE) {
         b->result.errors++;
+    }
+}
+
+void bench_expected(struct bench *b, uint64_t seen, uint64_t expected)
+{
+    if (b->failure.code == 0 && seen < expected) {
+        b->result.errors += expected - seen;
+        snprintf(b->result.last_error, sizeof b->result.last_error, "%" PRIu64 " events never came",
+                 expected - seen);
     }
 }
 

@@ -100,6 +100,8 @@ void bench_begin(struct bench *b);
 void bench_end(struct bench *b);
 void bench_count(struct bench *b, uint64_t started_us, uint64_t ops);
 void bench_error(struct bench *b, const char *text);
+/* At the end of a load of events: those that never came are errors. */
+void bench_expected(struct bench *b, uint64_t seen, uint64_t expected);
 struct rpc_channel *bench_channel(struct bench *b, size_t caller);
 /* "bench/0000000042": KEY_BYTES bytes, in order of index. */
 void bench_key(uint8_t *ret_key, uint64_t index);

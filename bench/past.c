@@ -8,8 +8,6 @@
  * are counted as errors. */
 #include "bench/engine.h"
 
-#include <inttypes.h>
-
 #include "lib/base/alloc.h"
 #include "lib/base/assert.h"
 
@@ -113,6 +111,9 @@ static void put_done(void *arg, const struct rpc_result *result)
     struct past *l = b->state;
     l->under_way--;
     bench_end(b);
+    if (b->phase == PHASE_DONE) { /* another has failed */
+        return;
+    }
     if (result->err != 0) { /* it may have happened or not: nothing can be counted any more */
         bench_fail(b, result->err, result->text);
         return;
@@ -162,11 +163,7 @@ void past_free(struct bench *b)
     if (l == NULL) {
         return;
     }
-    if (b->failure.code == 0 && l->seen < l->expected) {
-        b->result.errors += l->expected - l->seen;
-        snprintf(b->result.last_error, sizeof b->result.last_error, "%" PRIu64 " events never came",
-                 l->expected - l->seen);
-    }
+    bench_expected(b, l->seen, l->expected);
     mem_free(l->watchers);
     mem_free(l);
 }

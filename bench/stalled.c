@@ -11,7 +11,6 @@
  * one was lost or came twice. Latency is from reading again to the event. */
 #include "bench/engine.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "lib/base/alloc.h"
@@ -168,6 +167,9 @@ static void put_done(void *arg, const struct rpc_result *result)
     struct stalled *l = b->state;
     l->under_way--;
     bench_end(b);
+    if (b->phase == PHASE_DONE) { /* another has failed */
+        return;
+    }
     if (result->err != 0) { /* it may have happened or not: nothing can be counted any more */
         bench_fail(b, result->err, result->text);
         return;
@@ -233,11 +235,7 @@ void stalled_free(struct bench *b)
     if (l == NULL) {
         return;
     }
-    if (b->failure.code == 0 && l->seen < l->expected) {
-        b->result.errors += l->expected - l->seen;
-        snprintf(b->result.last_error, sizeof b->result.last_error, "%" PRIu64 " events never came",
-                 l->expected - l->seen);
-    }
+    bench_expected(b, l->seen, l->expected);
     mem_free(l->watchers);
     mem_free(l);
 }

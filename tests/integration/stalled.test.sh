@@ -36,4 +36,13 @@ cluster_start back
 "$BARQUE" bench --load past --clients 20 --conns 2 --keys 3000 --endpoints "$(endpoint back 1)" -o json >"$T/past.json" 2>&1
 is 'each of twenty has three thousand revisions of the past, in order' \
     "$(jq -c '[.ops, .errors]' "$T/past.json")" '[60000,0]'
+
+# The first thing that failed is told, not what follows from it.
+spawn "$T/lost" "$BARQUE" bench --load past --keys 10000000 --clients 4 --conns 2 --endpoints "$(endpoint back 1)"
+more_puts() { [ "$(revision back 1)" -gt 4000 ]; }
+check 'another is under way' wait_until 10 more_puts
+kill -9 "$(pid_of back 1)"
+RC=0; wait "$PID" || RC=$?
+is 'a member that is lost ends it with 1' "$RC" 1
+like 'and is the reason' "$(cat "$T/lost")" 'connection to .* lost'
 plan
